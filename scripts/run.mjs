@@ -1,0 +1,34 @@
+// What every script needs before it can start: dependencies that match the lock file, and a way to run a command.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+
+/** Runs a command in the repository's root, passing its output through; leaves with its status if it fails. */
+export function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })
+  if (error) console.error(`${command}: ${error.message}`)
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+/** Runs a JavaScript tool of an installed package with this Node. */
+export function runTool(file, ...args) {
+  run(process.execPath, [path.join(root, 'node_modules', file), ...args])
+}
+
+function installed() {
+  const stamp = path.join(root, 'node_modules/.package-lock.json')
+  if (!existsSync(stamp)) return false
+  const { packages: want } = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'))
+  const { packages: have } = JSON.parse(readFileSync(stamp, 'utf8'))
+  return Object.entries(want).every(([name, p]) =>
+    name === '' || (have[name] ? have[name].version === p.version : p.optional),
+  )
+}
+
+/** Installs the locked dependencies where node_modules does not match the lock file. */
+export function install() {
+  if (!installed()) run('npm', ['ci', '--no-fund', '--no-audit'], { shell: process.platform === 'win32' })
+}
