@@ -1,0 +1,161 @@
+// Builds what is measured: an allocator and the replay driver (driver.as.ts) in one module, optimised as a whole.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = path.dirname(fileURLToPath(import.meta.url))
+const root = path.join(here, '../..')
+const modules = path.join(root, 'node_modules')
+const cache = path.join(root, 'build/replay')
+
+/** Where the heap under test begins: 10 MiB, below which the driver keeps the trace and its table (driver.as.ts). */
+export const HEAP_BASE = 0xa00000
+const BASE_PAGES = HEAP_BASE >>> 16
+
+// What every engine since Node 16 has; wasm-opt may use no more than this.
+const FEATURES = [
+  'bulk-memory',
+  'bulk-memory-opt',
+  'multivalue',
+  'mutable-globals',
+  'nontrapping-float-to-int',
+  'reference-types',
+  'sign-ext',
+  'simd',
+].map((feature) => `--enable-${feature}`)
+
+const ASC = ['-O3', '--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory']
+
+/** An allocator to replay against; the name appears in file names and messages. */
+export interface Allocator {
+  name: string
+  wasm: Uint8Array
+}
+
+// AssemblyScript's allocator doubles the whole memory; of a memory whose first pages are the driver's it shall double its
+// own part only. That is the one change to its source.
+const doubling = 'max(pagesBefore, pagesNeeded)'
+const ownDoubling = `max(pagesBefore - ${BASE_PAGES}, pagesNeeded)`
+
+/** Compiles an AssemblyScript file of this folder. */
+async function compile(file: string, flags: string[]): Promise<Uint8Array> {
+  const source = readFileSync(path.join(here, file), 'utf8')
+  const args = [file, ...ASC, ...flags, '-o', 'out.wasm']
+  return cached(path.basename(file, '.as.ts'), [source, args.join(' '), ownDoubling, version('assemblyscript')], async () => {
+    const { default: asc, libraryFiles } = await import('assemblyscript/asc')
+    const tlsf = libraryFiles['rt/tlsf']
+    if (!tlsf.includes(doubling) && !tlsf.includes(ownDoubling)) throw new Error('rt/tlsf no longer grows as expected')
+    libraryFiles['rt/tlsf'] = tlsf.replace(doubling, ownDoubling)
+    let wasm: Uint8Array | undefined
+    const { error, stderr } = await asc.main(args, {
+      readFile: (name) => (name === file ? source : null),
+      writeFile: (_, contents) => {
+        wasm = contents as Uint8Array
+      },
+      listFiles: () => [],
+    })
+    if (error || !wasm) throw new Error(`${file} does not compile\n${stderr}`)
+    return wasm
+  })
+}
+
+/** The null allocator, whose replay time is the floor that is subtracted from everyone's. */
+export async function floorAllocator(): Promise<Allocator> {
+  return { name: 'floor', wasm: await compile('null.as.ts', ['--runtime', 'stub', '--importMemory', '--noExportMemory']) }
+}
+
+/** AssemblyScript's TLSF runtime, the rival that needs nothing installed. */
+export async function tlsfAllocator(): Promise<Allocator> {
+  return { name: 'tlsf', wasm: await compile('tlsf.as.ts', ['--runtime', 'minimal', '--memoryBase', String(HEAP_BASE)]) }
+}
+
+/**
+ * Merges an allocator with the driver and optimises the result as one program. The allocator either imports `env.memory`
+ * (and `env.__heap_base`, which the driver provides), or exports a memory of its own with its heap above HEAP_BASE.
+ */
+export async function merge({ name, wasm }: Allocator): Promise<Uint8Array> {
+  const ownsMemory = WebAssembly.Module.exports(new WebAssembly.Module(wasm as BufferSource)).some((e) => e.kind === 'memory')
+  const memory = ownsMemory ? ['--importMemory', '--noExportMemory'] : ['--initialMemory', String(BASE_PAGES)]
+  const driver = await compile('driver.as.ts', ['--runtime', 'stub', ...memory])
+  return cached(`merged-${name}`, [wasm, driver, FEATURES.join(' '), version('binaryen')], () =>
+    inFolder((folder) => {
+      writeFileSync(path.join(folder, 'allocator.wasm'), wasm)
+      writeFileSync(path.join(folder, 'driver.wasm'), driver)
+      const parts = ['allocator.wasm', 'env', 'driver.wasm', 'env']
+      tool('wasm-merge', folder, [...parts, '--skip-export-conflicts', ...FEATURES, '-o', 'merged.wasm'])
+      tool('wasm-opt', folder, ['-O3', 'merged.wasm', ...FEATURES, '-o', 'optimised.wasm'])
+      return readFileSync(path.join(folder, 'optimised.wasm'))
+    }),
+  )
+}
+
+// Takes the place of every memory.grow.
+const counter = `
+  (global $growths (mut i32) (i32.const 0))
+  (export "growths" (global $growths))
+  (func $counted_grow (param $pages i32) (result i32)
+    (local $before i32)
+    (local.set $before (memory.grow (local.get $pages)))
+    (if (i32.and (i32.ne (local.get $before) (i32.const -1)) (i32.ne (local.get $pages) (i32.const 0)))
+      (then (global.set $growths (i32.add (global.get $growths) (i32.const 1)))))
+    (local.get $before)))`
+
+/** A merged module that behaves the same and counts, in its global `growths`, how often its memory has grown. */
+export async function countGrowths({ name, wasm }: Allocator): Promise<Uint8Array> {
+  return cached(`counted-${name}`, [wasm, counter, version('binaryen')], () =>
+    inFolder((folder) => {
+      writeFileSync(path.join(folder, 'merged.wasm'), wasm)
+      tool('wasm-dis', folder, ['merged.wasm', ...FEATURES, '-o', 'merged.wat'])
+      const text = readFileSync(path.join(folder, 'merged.wat'), 'utf8')
+      const counted = text.replaceAll('(memory.grow', '(call $counted_grow').replace(/\)\s*$/, counter)
+      writeFileSync(path.join(folder, 'counted.wat'), counted)
+      tool('wasm-as', folder, ['counted.wat', ...FEATURES, '-o', 'counted.wasm'])
+      return readFileSync(path.join(folder, 'counted.wasm'))
+    }),
+  )
+}
+
+function version(name: string): string {
+  return JSON.parse(readFileSync(path.join(modules, name, 'package.json'), 'utf8')).version
+}
+
+function tool(name: string, cwd: string, args: string[]): void {
+  const { status, stderr } = spawnSync(process.execPath, [path.join(modules, 'binaryen/bin', name), ...args], {
+    cwd,
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`${name} failed\n${stderr}`)
+}
+
+function inFolder<T>(use: (folder: string) => T): T {
+  const folder = mkdtempSync(path.join(tmpdir(), 'granary-'))
+  try {
+    return use(folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** Makes a file once for the same inputs. Renamed into place, so that processes side by side never see half a file. */
+async function cached(
+  name: string,
+  inputs: (string | Uint8Array)[],
+  make: () => Uint8Array | Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const hash = createHash('sha256')
+  for (const input of inputs) hash.update(`${input.length} `).update(input)
+  const file = path.join(cache, `${name}-${hash.digest('hex').slice(0, 16)}.wasm`)
+  try {
+    return readFileSync(file)
+  } catch {
+    const made = await make()
+    mkdirSync(cache, { recursive: true })
+    const unfinished = `${file}.${process.pid}`
+    writeFileSync(unfinished, made)
+    renameSync(unfinished, file)
+    return made
+  }
+}

@@ -1,0 +1,129 @@
+// Replays a trace in a module made by merge.ts: timed, or with every byte of every block verified.
+import { describe, type Trace } from '../trace.ts'
+import { HEAP_BASE } from './merge.ts'
+
+/** The engine flags under which every module is compiled by the optimising tier before its first call. */
+export const ENGINE_FLAGS = ['--no-liftoff', '--no-wasm-lazy-compilation', '--expose-gc']
+
+interface DriverExports {
+  memory: WebAssembly.Memory
+  window_start: WebAssembly.Global
+  window_operations: WebAssembly.Global
+  table_start: WebAssembly.Global
+  table_entries: WebAssembly.Global
+  replay(operations: number): number
+  drain(slots: number): void
+  check(operations: number, alignment: number): number
+  check_drain(slots: number): number
+  /** Only of modules made by countGrowths. */
+  growths?: WebAssembly.Global
+  /** Only of the floor. */
+  reserve?(peak: number, largest: number): void
+  /** What the tools of C have run before a module's first call. */
+  _initialize?(): void
+  __wasm_call_ctors?(): void
+}
+
+/** The allocator under test did something wrong; the message says at which operation. */
+export class ReplayError extends Error {
+  override name = 'ReplayError'
+}
+
+// As in driver.as.ts.
+const faults = [
+  '',
+  'the allocation failed',
+  'the address is not aligned as it must be',
+  'the block is not within the heap',
+  'the content had changed when the block was freed',
+  'realloc did not keep the content',
+  'calloc did not clear the block',
+]
+
+// The floor's ring is as long as the trace's peak, but never so short that all of it stays in the first-level cache.
+const SHORTEST_RING = 0x10000
+
+/** One fresh instance of a merged module, and the trace that it replays. */
+export class Replay {
+  readonly #trace: Trace
+  readonly #exports: DriverExports
+
+  /** Imports are what the allocator needs besides the memory and the heap's base. */
+  constructor(module: WebAssembly.Module, trace: Trace, imports: WebAssembly.Imports = {}) {
+    const exports = new WebAssembly.Instance(module, imports).exports as unknown as DriverExports
+    if (trace.slots > exports.table_entries.value)
+      throw new ReplayError(
+        `${trace.name}: ${trace.slots} blocks are live at once, but a replay keeps track of ${exports.table_entries.value}`,
+      )
+    const initialize = exports._initialize ?? exports.__wasm_call_ctors
+    initialize?.()
+    exports.reserve?.(trace.peak + SHORTEST_RING, trace.largest)
+    this.#trace = trace
+    this.#exports = exports
+  }
+
+  /** Bytes of memory from the heap's base to the memory's end. */
+  get heapBytes(): number {
+    return this.#exports.memory.buffer.byteLength - HEAP_BASE
+  }
+
+  /** How often the memory has grown; only in a module made by countGrowths. */
+  get growths(): number {
+    if (!this.#exports.growths) throw new Error('this module does not count its growths')
+    return this.#exports.growths.value
+  }
+
+  /** Replays the whole trace and returns the CPU time that the process took, in nanoseconds an operation. */
+  time(): number {
+    let microseconds = 0
+    for (let i = 0; i < this.#trace.operations; ) {
+      const n = this.#feed(i, this.#trace.operations)
+      const before = process.cpuUsage()
+      const failed = this.#exports.replay(n)
+      const { user, system } = process.cpuUsage(before)
+      if (failed) throw new ReplayError(`${this.#trace.name}: ${failed} allocations failed before operation ${i + n}`)
+      microseconds += user + system
+      i += n
+    }
+    return (microseconds * 1000) / this.#trace.operations
+  }
+
+  /** Frees what is still live, so that the trace can be replayed again. */
+  drain(): void {
+    this.#exports.drain(this.#trace.slots)
+  }
+
+  /** Replays operations from..to-1 and verifies alignment and every byte. Blocks of 16 bytes and more must be aligned to
+   *  `alignment`, smaller ones to 8 or `alignment`, whichever is less. Throws a ReplayError at the first fault. */
+  check(alignment: number, from = 0, to = this.#trace.operations): void {
+    for (let i = from; i < to; ) {
+      const n = this.#feed(i, to)
+      const fault = this.#exports.check(n, alignment) >>> 0
+      if (fault) throw new ReplayError(`${this.#trace.name}: ${describe(this.#trace, i + (fault >>> 4))}: ${faults[fault & 15]}`)
+      i += n
+    }
+  }
+
+  /** Verifies and frees what is still live. */
+  checkDrain(): void {
+    const fault = this.#exports.check_drain(this.#trace.slots) >>> 0
+    if (fault) throw new ReplayError(`${this.#trace.name}: at the end, slot ${fault >>> 4}: ${faults[fault & 15]}`)
+  }
+
+  /** Address and size of each live block, in ascending order of address; only after `check`. */
+  liveBlocks(): { address: number; size: number }[] {
+    const { memory, table_start } = this.#exports
+    const table = new Uint32Array(memory.buffer, table_start.value, 2 * this.#trace.slots)
+    const blocks: { address: number; size: number }[] = []
+    for (let i = 0; i < table.length; i += 2) if (table[i]) blocks.push({ address: table[i], size: table[i + 1] })
+    return blocks.sort((a, b) => a.address - b.address)
+  }
+
+  /** Copies the operations from `from` on, at most to `to`, into the driver's window; returns how many it took. */
+  #feed(from: number, to: number): number {
+    const { memory, window_start, window_operations } = this.#exports
+    const n = Math.min(to - from, window_operations.value)
+    new Uint32Array(memory.buffer, window_start.value, 2 * n).set(this.#trace.words.subarray(2 * from, 2 * (from + n)))
+    return n
+  }
+}
