@@ -1,0 +1,23 @@
+// node --import tsx bench/traces/pack.ts FILE.mtrc.gz …
+// Writes each trace into this folder in the bundled form (columns.ts), after reading it back and comparing every bit.
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { packTrace, unpackTrace } from '../columns.ts'
+import { formatTrace, TraceError } from '../trace.ts'
+import { BUNDLED, folder, readTrace } from './bundled.ts'
+
+try {
+  for (const file of process.argv.slice(2)) {
+    const trace = readTrace(file)
+    const packed = packTrace(trace)
+    const plain = Buffer.from(formatTrace(trace))
+    if (!plain.equals(formatTrace(unpackTrace(packed, trace.name))))
+      throw new TraceError(`${trace.name}: does not survive packing`)
+    writeFileSync(path.join(folder, trace.name + BUNDLED), packed)
+    console.log(`${trace.name}: ${plain.length} bytes as MTRC, ${packed.length} packed`)
+  }
+} catch (error) {
+  if (!(error instanceof TraceError)) throw error
+  console.error(error.message)
+  process.exitCode = 1
+}
