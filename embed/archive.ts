@@ -1,0 +1,57 @@
+// Writes a static library: the `ar` format with the symbol index that linkers before LLVM 15 insist on.
+
+import { External, Reader, readSections } from './wasm.ts'
+
+const fileHeaderLength = 60
+const magic = '!<arch>\n'
+
+/** A member of a library and the symbols by which a linker finds it. */
+export interface Member {
+  name: string
+  bytes: Uint8Array
+}
+
+/** Makes a static library of object files. A member's name has at most 15 characters. */
+export function toArchive(members: Member[]): Uint8Array {
+  const symbols = members.map((member) => definedSymbols(member.bytes))
+  const names = symbols.flat().map((name) => `${name}\0`).join('')
+  const indexLength = 4 + 4 * symbols.flat().length + names.length
+
+  let offset = magic.length + entryLength(indexLength)
+  const index = Buffer.alloc(indexLength)
+  let at = index.writeUInt32BE(symbols.flat().length)
+  for (const [i, member] of members.entries()) {
+    for (const _ of symbols[i]) at = index.writeUInt32BE(offset, at)
+    offset += entryLength(member.bytes.length)
+  }
+  index.write(names, at, 'latin1')
+
+  return Buffer.concat([Buffer.from(magic), entry('/', index), ...members.map(({ name, bytes }) => entry(`${name}/`, bytes))])
+}
+
+const entryLength = (length: number) => fileHeaderLength + length + (length & 1)
+
+/** One file of the archive. Dates and owners are zero, so that the same input gives the same bytes. */
+function entry(name: string, bytes: Uint8Array): Buffer {
+  if (name.length > 16) throw new Error(`${name} is too long for a member of an archive`)
+  const fields = [name.padEnd(16), '0'.padEnd(12), '0'.padEnd(6), '0'.padEnd(6), '644'.padEnd(8), String(bytes.length).padEnd(10)]
+  return Buffer.concat([Buffer.from(`${fields.join('')}\`\n`), bytes, Buffer.from('\n').subarray(0, bytes.length & 1)])
+}
+
+/** The names of the function symbols that an object file of this package defines for others. */
+function definedSymbols(object: Uint8Array): string[] {
+  const linking = readSections(object).find((section) => section.name === 'linking')
+  if (!linking) throw new Error('not an object file')
+  const reader = new Reader(linking.body)
+  reader.skipLebs(3) // version, the symbol table's number and its length
+  const names: string[] = []
+  reader.list(() => {
+    const kind = reader.byte()
+    const flags = reader.u32()
+    const isUndefined = (flags & 0x10) !== 0
+    if (kind !== 1) reader.u32()
+    const name = reader.name()
+    if (kind === External.function && !isUndefined && (flags & 2) === 0) names.push(name)
+  })
+  return names
+}

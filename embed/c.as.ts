@@ -1,0 +1,31 @@
+// What C wants otherwise than the core offers it.
+
+import { mmap, mremap } from '../assembly/index'
+
+/** C's mmap: the offset is a 64-bit number of bytes, the core counts it in pages of 64 KiB. One that is no whole page is EINVAL, as is -1 here. */
+export function c_mmap(address: usize, length: usize, protection: i32, flags: i32, file: i32, offset: i64): usize {
+  return mmap(address, offset & 0xffff ? 0 : length, protection, flags, file, <i32>(offset >> 16))
+}
+
+/** C's mremap: variadic, so it comes with the address of its further arguments. Only MREMAP_FIXED, which is refused, would read them. */
+export function c_mremap(address: usize, oldLength: usize, newLength: usize, flags: i32, _arguments: usize): usize {
+  return mremap(address, oldLength, newLength, flags)
+}
+
+/** The number that WASI's C library and Emscripten's give to an error that Linux numbers `error`. */
+export function wasiErrno(error: u32): i32 {
+  switch (error) {
+    case 9: // EBADF
+      return 8
+    case 12: // ENOMEM
+      return 48
+    case 14: // EFAULT
+      return 21
+    case 17: // EEXIST
+      return 20
+    case 22: // EINVAL
+      return 28
+    default: // ENOTSUP is 58, but Emscripten's own 138
+      return isDefined(EMSCRIPTEN) ? 138 : 58
+  }
+}

@@ -1,0 +1,63 @@
+/* granary.h: what granary offers beyond the C library's <stdlib.h>. Link granary.o or libgranary.a and malloc, free and
+   their family are granary's; this header is needed only for what it declares. */
+#ifndef GRANARY_H
+#define GRANARY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Allocation functions that not every C library's <stdlib.h> declares. Sizes in bytes; NULL with errno on failure. */
+void *reallocarray(void *block, size_t count, size_t size);
+void *memalign(size_t alignment, size_t size);
+/* Aligned to 64 KiB, WebAssembly's page; pvalloc also rounds the size up to whole pages. */
+void *valloc(size_t size);
+void *pvalloc(size_t size);
+/* C23's: `size` and `alignment` must be what the block was allocated with. */
+void free_sized(void *block, size_t size);
+void free_aligned_sized(void *block, size_t alignment, size_t size);
+/* Bytes that may be used in the block, at least what was asked for; 0 for NULL. */
+size_t malloc_usable_size(void *block);
+
+/* The break, in bytes. -1 with errno ENOMEM where it cannot move. */
+void *sbrk(intptr_t increment);
+int brk(void *address);
+
+/* Anonymous memory, zeroed, in pages of 64 KiB; MAP_FAILED with errno on failure. Protection is not enforced.
+   A program that includes <sys/mman.h> takes the declarations from there. */
+#ifndef MAP_FAILED
+#define PROT_READ 1
+#define PROT_WRITE 2
+#define MAP_PRIVATE 0x02
+#define MAP_FIXED 0x10
+#define MAP_ANONYMOUS 0x20
+#define MAP_ANON MAP_ANONYMOUS
+#define MAP_FIXED_NOREPLACE 0x100000
+#define MAP_FAILED ((void *)-1)
+#define MREMAP_MAYMOVE 1
+#define MADV_DONTNEED 4
+void *mmap(void *address, size_t length, int protection, int flags, int file, long long offset);
+int munmap(void *address, size_t length);
+int madvise(void *address, size_t length, int advice);
+#endif
+/* Grows or shrinks a mapping, in place, or elsewhere with MREMAP_MAYMOVE. */
+void *mremap(void *address, size_t old_length, size_t new_length, int flags, ...);
+
+/* Walks the whole heap: 0 if it is sound, otherwise the number of the first broken invariant. */
+int granary_verify(void);
+/* Fills in the heap's counters, one 32-bit number each. */
+void granary_stats(void *counters);
+/* errno of the last failed call, as Linux numbers it. For programs without a C library. */
+int granary_last_error(void);
+/* After a trap: why the heap refused a call (0 = it did not), and the address that it was given. */
+int granary_trap_reason(void);
+void *granary_trap_address(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,49 @@
+// Which symbols the object files define and ask for.
+
+import type { Symbols } from './object.ts'
+
+/** The functions by which C programs and C libraries allocate. Strong, so that nothing else can take their place in a program. */
+export const mallocFamily = [
+  'malloc',
+  'free',
+  'calloc',
+  'realloc',
+  'reallocarray',
+  'aligned_alloc',
+  'memalign',
+  'posix_memalign',
+  'valloc',
+  'pvalloc',
+  'free_sized',
+  'free_aligned_sized',
+  'malloc_usable_size',
+]
+
+/** Names by which C libraries call the same functions inside. One that is missing would link the library's own allocator too. */
+const aliases: Record<string, string[]> = {
+  malloc: ['__libc_malloc', 'emscripten_builtin_malloc'],
+  free: ['__libc_free', 'emscripten_builtin_free'],
+  calloc: ['__libc_calloc'],
+  memalign: ['__libc_memalign', 'emscripten_builtin_memalign'],
+}
+
+/** Further functions of POSIX, weak: a program may have its own, such as the read-only mmap that wasi-libc emulates. */
+const posix = { sbrk: 'sbrk', brk: 'brk', c_mmap: 'mmap', munmap: 'munmap', c_mremap: 'mremap', madvise: 'madvise' }
+
+const own = ['heap_verify', 'heap_stats', 'last_error', 'trap_reason', 'trap_address']
+
+/** The symbols of every variant. */
+export const symbols: Symbols = {
+  defined: {
+    ...Object.fromEntries(mallocFamily.map((name) => [name, [name, ...(aliases[name] ?? [])].map((name) => ({ name }))])),
+    ...Object.fromEntries(Object.entries(posix).map(([name, symbol]) => [name, [{ name: symbol, weak: true }]])),
+    ...Object.fromEntries(own.map((name) => [name, [{ name: `granary_${name.replace('heap_', '')}` }]])),
+    granary_set_errno: [{ name: 'granary_set_errno' }],
+    granary_grow: [{ name: 'granary_grow' }],
+  },
+  undefined: {
+    errno: { name: 'errno', weak: true },
+    set_errno: { name: 'granary_set_errno' },
+    grow: { name: 'granary_grow' },
+  },
+}
