@@ -140,7 +140,8 @@ function checkFree(entry: usize): bool {
 }
 
 /** Replays the first n operations of the window and verifies every byte of every block. Blocks of 16 bytes and more
- *  must be aligned to `align`, smaller ones to 8 or `align`, whichever is less. Returns 0 or where and why it stopped. */
+ *  must be aligned to `align`, smaller ones to 8 or `align`, whichever is less. Leaves each block's address in the window
+ *  where its size stood. Returns 0 or where and why it stopped. */
 export function check(n: u32, align: usize): u32 {
   for (let i: u32 = 0; i < n; i++) {
     const at = window_start + (<usize>i << 3)
@@ -165,6 +166,7 @@ export function check(n: u32, align: usize): u32 {
     fill(p, size, seedOf(entry, p, size))
     store<u32>(entry, p)
     store<u32>(entry, size, 4)
+    store<u32>(at, p, 4)
   }
   return 0
 }

@@ -1,9 +1,6 @@
 // Replays a trace in a module made by merge.ts: timed, or with every byte of every block verified.
-import { describe, type Trace } from '../trace.ts'
+import { describe, Kind, kindOf, type Trace } from '../trace.ts'
 import { HEAP_BASE } from './merge.ts'
-
-/** The engine flags under which every module is compiled by the optimising tier before its first call. */
-export const ENGINE_FLAGS = ['--no-liftoff', '--no-wasm-lazy-compilation', '--expose-gc']
 
 interface DriverExports {
   memory: WebAssembly.Memory
@@ -94,12 +91,24 @@ export class Replay {
   }
 
   /** Replays operations from..to-1 and verifies alignment and every byte. Blocks of 16 bytes and more must be aligned to
-   *  `alignment`, smaller ones to 8 or `alignment`, whichever is less. Throws a ReplayError at the first fault. */
-  check(alignment: number, from = 0, to = this.#trace.operations): void {
+   *  `alignment`, smaller ones to 8 or `alignment`, whichever is less. Throws a ReplayError at the first fault. Calls
+   *  `seen` with the place of each block that was handed out. */
+  check(
+    alignment: number,
+    from = 0,
+    to = this.#trace.operations,
+    seen?: (address: number, size: number) => void,
+  ): void {
+    const { words } = this.#trace
     for (let i = from; i < to; ) {
       const n = this.#feed(i, to)
       const fault = this.#exports.check(n, alignment) >>> 0
       if (fault) throw new ReplayError(`${this.#trace.name}: ${describe(this.#trace, i + (fault >>> 4))}: ${faults[fault & 15]}`)
+      if (seen) {
+        const window = this.#window(n)
+        for (let k = 0; k < n; k++)
+          if (kindOf(window[2 * k]) !== Kind.free) seen(window[2 * k + 1], words[2 * (i + k) + 1])
+      }
       i += n
     }
   }
@@ -121,9 +130,12 @@ export class Replay {
 
   /** Copies the operations from `from` on, at most to `to`, into the driver's window; returns how many it took. */
   #feed(from: number, to: number): number {
-    const { memory, window_start, window_operations } = this.#exports
-    const n = Math.min(to - from, window_operations.value)
-    new Uint32Array(memory.buffer, window_start.value, 2 * n).set(this.#trace.words.subarray(2 * from, 2 * (from + n)))
+    const n = Math.min(to - from, this.#exports.window_operations.value)
+    this.#window(n).set(this.#trace.words.subarray(2 * from, 2 * (from + n)))
     return n
+  }
+
+  #window(operations: number): Uint32Array {
+    return new Uint32Array(this.#exports.memory.buffer, this.#exports.window_start.value, 2 * operations)
   }
 }

@@ -1,0 +1,122 @@
+// Times allocators side by side: repetitions are interleaved, so that what else the machine does hits all alike, and the
+// floor (null.as.ts), measured in the same turns, is subtracted.
+import { median, min, quantile } from 'd3-array'
+import type { Trace } from '../trace.ts'
+import { collectGarbage } from './engine.ts'
+import { type Allocator, countGrowths, floorAllocator, merge } from './merge.ts'
+import { Replay } from './replay.ts'
+
+/** An allocator that is ready to run. */
+export interface Contestant {
+  name: string
+  timed: WebAssembly.Module
+  /** The same with its growths counted, for inspect.ts. */
+  counted: WebAssembly.Module
+  /** What its blocks of 16 bytes and more are aligned to. */
+  alignment: number
+}
+
+/** Net nanoseconds an operation. */
+export interface Figure {
+  minimum: number
+  median: number
+  /** Half the distance between the quartiles. */
+  spread: number
+}
+
+export interface Measurement {
+  /** The first replay in a fresh instance. */
+  cold: Figure
+  /** The same trace again, after everything was freed. */
+  warm: Figure
+  /** Bytes from the heap's base to the memory's end after the first replay, and after the second. */
+  heapBytes: number
+  heapBytesAgain: number
+}
+
+// Less than this cannot be told from the floor.
+const LEAST_NET = 0.3
+
+export async function contestant(allocator: Allocator, alignment: number): Promise<Contestant> {
+  const { name } = allocator
+  const merged = await merge(allocator)
+  const counted = await countGrowths({ name, wasm: merged })
+  return { name, alignment, timed: compiled(merged), counted: compiled(counted) }
+}
+
+export async function floorModule(): Promise<WebAssembly.Module> {
+  return compiled(await merge(await floorAllocator()))
+}
+
+/**
+ * Replays the trace, cold and warm, `repetitions` times in each contestant and in the floor, taking turns in an order
+ * that rotates. A contestant whose replay fails has its error instead of figures.
+ */
+export function measure(
+  trace: Trace,
+  floor: WebAssembly.Module,
+  contestants: Contestant[],
+  repetitions: number,
+  progress: (repetition: number) => void,
+): (Measurement | Error)[] {
+  const modules = [floor, ...contestants.map(({ timed }) => timed)]
+  const runs: (Run[] | Error)[] = modules.map(() => [])
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    progress(repetition)
+    for (let turn = 0; turn < modules.length; turn++) {
+      const i = (turn + repetition) % modules.length
+      const done = runs[i]
+      if (done instanceof Error) continue
+      try {
+        done.push(run(modules[i], trace))
+      } catch (error) {
+        runs[i] = error as Error
+      }
+      collectGarbage()
+    }
+  }
+  const [floorRuns, ...contestantRuns] = runs
+  if (floorRuns instanceof Error) throw floorRuns
+  return contestantRuns.map((done) => {
+    if (done instanceof Error) return done
+    const { heapBytes, heapBytesAgain } = done[0]
+    return {
+      cold: net(done.map(({ cold }) => cold), floorRuns.map(({ cold }) => cold)),
+      warm: net(done.map(({ warm }) => warm), floorRuns.map(({ warm }) => warm)),
+      heapBytes,
+      heapBytesAgain,
+    }
+  })
+}
+
+/** The mean for ratios. */
+export function geometricMean(values: number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)
+}
+
+interface Run {
+  cold: number
+  warm: number
+  heapBytes: number
+  heapBytesAgain: number
+}
+
+function run(module: WebAssembly.Module, trace: Trace): Run {
+  const replay = new Replay(module, trace)
+  const cold = replay.time()
+  const { heapBytes } = replay
+  replay.drain()
+  const warm = replay.time()
+  return { cold, warm, heapBytes, heapBytesAgain: replay.heapBytes }
+}
+
+function net(gross: number[], floor: number[]): Figure {
+  const over = (statistic: (values: number[]) => number | undefined) =>
+    Math.max((statistic(gross) ?? 0) - (statistic(floor) ?? 0), LEAST_NET)
+  const quartile = (p: number) => quantile(gross, p) ?? 0
+  return { minimum: over(min), median: over(median), spread: (quartile(0.75) - quartile(0.25)) / 2 }
+}
+
+function compiled(wasm: Uint8Array): WebAssembly.Module {
+  return new WebAssembly.Module(wasm as BufferSource)
+}
