@@ -20,7 +20,15 @@ function replace(file, write) {
 function buildModule(target, file) {
   console.log(`${target}: ${file}`)
   replace(at(file), (out) => {
-    runTool('assemblyscript/bin/asc.js', '--config', 'asconfig.json', '--target', target, '--outFile', path.relative(root, out))
+    runTool(
+      'assemblyscript/bin/asc.js',
+      '--config',
+      'asconfig.json',
+      '--target',
+      target,
+      '--outFile',
+      path.relative(root, out),
+    )
     runTool('binaryen/bin/wasm-opt', '-O3', ...FEATURES, out, '-o', out)
   })
 }
@@ -30,7 +38,9 @@ const modified = (file) => statSync(at(file), { throwIfNoEntry: false })?.mtimeM
 /** Whether every module is newer than all it is made from. A folder's own time tells of files that were removed. */
 function upToDate() {
   const sources = readdirSync(at('assembly'), { recursive: true }).map((name) => path.join('assembly', name))
-  const newest = Math.max(...['assembly', 'asconfig.json', 'package-lock.json', 'scripts/build.mjs', ...sources].map(modified))
+  const newest = Math.max(
+    ...['assembly', 'asconfig.json', 'package-lock.json', 'scripts/build.mjs', ...sources].map(modified),
+  )
   return Object.values(targets).every(({ outFile }) => modified(outFile) > newest)
 }
 
@@ -42,7 +52,10 @@ else for (const [target, { outFile }] of Object.entries(targets)) buildModule(ta
 const base64 = readFileSync(at(targets.fast.outFile)).toString('base64')
 mkdirSync(at('src/generated'), { recursive: true })
 replace(at('src/generated/module.ts'), (out) =>
-  writeFileSync(out, `/** ${targets.fast.outFile}, made by scripts/build.mjs. */\nexport const base64 =\n  '${base64}'\n`),
+  writeFileSync(
+    out,
+    `/** ${targets.fast.outFile}, made by scripts/build.mjs. */\nexport const base64 =\n  '${base64}'\n`,
+  ),
 )
 rmSync(at('dist'), { recursive: true, force: true })
 run(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', 'src'])
