@@ -1,0 +1,150 @@
+// The heap's memory. Everything is in linear memory, so a copy of the memory is a copy of the heap.
+//
+//   __heap_base                                                                      break (header.end)
+//   ┌────────┬────────┬───────┬──────┬─────────────────────────┬───────┬──────────┬───────┐
+//   │ header │ tables │ block │ free │ page of spans           │ block │ mapping  │ top → │   the arena
+//   └────────┴────────┴───────┴──────┴─────────────────────────┴───────┴──────────┴───────┘
+//                            64 KiB boundary ┘      64 KiB boundary ┘
+//
+// The arena is a row of blocks, each a multiple of 16 bytes. Nothing of the heap's own stands between or before them:
+// where blocks begin and end is known from the shadow, one bit for each cell of 16 bytes. A set bit is a mark.
+//
+//   block in use   1 0 0 0 0 …            a mark on its first cell
+//   free block     1 0 1 0 … 1            marks on its first, third and last cell; at least 5 cells
+//   reserved       1 0 1 0 1 0 …          a mapping, the tables, memory of others: nothing that free() accepts
+//
+//   so p is the first cell of a block in use  ⇔  the cells p-2, p, p+1, p+2 read 0, 1, 0, 0
+//      the block before p is free             ⇔  the cell p-1 is marked
+//
+// Blocks of up to 256 bytes stand in spans. A page of spans ends at a 64 KiB boundary and starts where the arena had
+// room; it is cut into granules of 1 KiB, the last of which is its header, with a descriptor for each granule:
+//
+//   page of spans    │ span │ span        │ free │ span │ … │ header │
+//   header                  │ guard (16 B) │ granule 62 │ granule 61 │ … │ granule 0 │
+//
+// The guard, a descriptor that is never used, takes the bytes that an overflow of the last block writes.
+//
+//   descriptor   0  free   u64   bit i set: block i of the span is free, or does not exist; bit 63: not the bin's active span
+//                8  next   u32   address of the next span with room (multiple of 1 KiB) | DETACHED | bin << 4 | back
+//               12  prev   u32   address of the previous span with room | granules
+//
+// `back` is the number of granules back to the span's first, whose descriptor holds the rest. A span has at most 63
+// blocks. A descriptor of a granule in no span has all bits of `free` set: every pointer there is refused.
+
+import { __heap_base } from "./env";
+
+export const PAGE: usize = 0x10000;
+export const CELL: usize = 16;
+export const GRANULE: usize = 1024;
+
+/** Largest address that the break may reach. */
+export const BREAK_MAX: usize = 0xFFFF0000;
+/** Largest size of a block: PTRDIFF_MAX, as in C. */
+export const SIZE_MAX: usize = 0x7FFFFFFF;
+/** Blocks up to this size stand in spans. */
+export const SMALL_MAX: usize = 256;
+/** Bytes of the smallest block in the arena: a free one needs five cells. */
+export const BLOCK_MIN: usize = 80;
+
+/** A page's entry in `header.map` is its first granule of spans; from here on it has none. */
+export const NO_SPANS: u32 = 64;
+/** A page of a mapping. */
+export const MAPPED: u32 = 65;
+
+export const MAGIC: u32 = 0x4E415247; // "GRAN"
+export const ABI_VERSION: u32 = 1;
+
+// @ts-ignore: decorator
+@unmanaged
+export class Header {
+  magic: u32;
+  /** ABI version << 8 | variant. */
+  abi: u32;
+  /** errno of the last failure, as musl numbers it. */
+  error: u32;
+  /** Why the last refused call was refused (error.ts), and the address it was given. */
+  reason: u32;
+  address: usize;
+  /** Bytes from the header to `end`: a block's address p satisfies p - header < extent. */
+  extent: usize;
+  /** The tables, each biased so that a page or cell number indexes it: a byte for each page … */
+  map: usize;
+  /** … a bit for each cell … */
+  shadow: usize;
+  /** … and an entry for each page. */
+  entries: usize;
+  /** Address of the tables, and the number of the first page that they do not cover. */
+  tables: usize;
+  capacity: u32;
+  /** The arena's last stretch without blocks is [top, end); `end` is a multiple of 64 KiB. */
+  top: usize;
+  end: usize;
+  /** From here on the arena was never written. */
+  fresh: usize;
+  /** The break, the lowest value sbrk may give it, and the pages of memory that are the heap's up to there. */
+  brk: usize;
+  floor: usize;
+  limit: u32;
+  /** Counters: successful growths, free bytes in the arena's bins, mapped pages, sampled peak of bytes not free. */
+  growths: u32;
+  binned: usize;
+  mapped: u32;
+  peak: usize;
+  /** Bit e: some bin of sizes in [2^(e+8), 2^(e+9)) has a free block. */
+  exponents: u32;
+  _pad0: u32;
+  _pad1: u32;
+}
+
+// Behind the header's fields, at these offsets from it:
+
+/** For each bin of small blocks { descriptor u32, first block u32, blocks u64 }: its active span. 16 bytes each. */
+export const ACTIVE: usize = 96;
+/** For each bin { inverse u32, first span with room u32, last u32, granules held u32 }. 16 bytes each. */
+export const SPANS: usize = ACTIVE + 256;
+/** Heads of the lists of pages of spans, by the logarithm of their longest free run of granules; u32 each. */
+export const PAGES: usize = SPANS + 256;
+/** A descriptor without free blocks: the active span of a bin that has none. */
+export const NONE: usize = PAGES + 32;
+/** For each exponent of free blocks' sizes, which of its bins have any; u32 each. */
+export const STEPS: usize = NONE + 16;
+/** Heads of the arena's bins, u32 each. */
+export const BINS: usize = STEPS + 24 * 4;
+export const STEP_BITS: u32 = 5;
+export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 2));
+
+if (offsetof<Header>() != ACTIVE) ERROR("layout: the header's fields must end at ACTIVE");
+if (HEADER_SIZE & 15) ERROR("layout: the header must be a whole number of cells");
+
+/** Address of the header. */
+// @ts-ignore: decorator
+@inline export function base(): usize {
+  return (<usize>__heap_base + 15) & ~15;
+}
+// @ts-ignore: decorator
+@inline export function header(): Header {
+  return changetype<Header>(base());
+}
+
+// A page's entry in `header.entries`, 16 bytes:
+//    0  free u64   in a page of spans: which granules are in no span
+//       or out u32 elsewhere: where the page's last block, which reaches over the page's end, ends (if it is free: its last cell)
+//    8  in u32     start of the free block whose last cell is in the page, if it starts in an earlier one
+//   12  next, prev u16   in a page of spans: its neighbours in the list
+export const ENTRY_OUT: usize = 0;
+export const ENTRY_IN: usize = 8;
+export const ENTRY_NEXT: usize = 12;
+export const ENTRY_PREV: usize = 14;
+
+// @ts-ignore: decorator
+@inline export function entryOf(p: usize): usize {
+  return header().entries + ((p >>> 12) & ~15);
+}
+// @ts-ignore: decorator
+@inline export function mapOf(p: usize): usize {
+  return header().map + (p >>> 16);
+}
+// @ts-ignore: decorator
+@inline export function roundUp(n: usize, to: usize): usize {
+  return (n + to - 1) & ~(to - 1);
+}

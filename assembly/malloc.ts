@@ -1,0 +1,243 @@
+// malloc and its family. A small request is served by one load of the bin's active span and one bit; a free is checked by
+// the span's or the shadow's bits before anything changes.
+
+import { __heap_base } from "./env";
+import {
+  ABI_VERSION, base, BREAK_MAX, header, HEADER_SIZE, MAGIC, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX,
+} from "./layout";
+import { VARIANT } from "./config";
+import {
+  EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse,
+} from "./error";
+import { growFirst, memoryPages } from "./break";
+import { around, isFree, isUsed, next } from "./shadow";
+import { begin, beginSize, release, resize } from "./arena";
+import { back, DETACHED, Span, spanOf } from "./span";
+import { beginBins, blockSize, BLOCKS, FIRST, freed, INVERSE, obtain, obtainAligned, refill, SPAN } from "./bin";
+import { INVERSE_BITS } from "./size";
+
+// Of this instance: 0 until it has found or made the header, so that one comparison on each fast path tells.
+let smallLimit: usize = 0;
+let addressLimit: usize = 0;
+
+/** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it. */
+export function ready(): bool {
+  if (smallLimit) return true;
+  let h = header(), p = base();
+  if (p < <usize>__heap_base || p > BREAK_MAX - beginSize() - PAGE) return false;
+  let end = roundUp(p + beginSize(), PAGE), pages = <u32>(end >>> 16), have: u32 = memory.size();
+  if (have < pages && !growFirst(pages - have)) return false;
+  if (h.magic != MAGIC || h.abi != (ABI_VERSION << 8 | VARIANT)) {
+    memory.fill(p, 0, HEADER_SIZE);
+    h.limit = memoryPages();
+    h.fresh = <usize>h.limit << 16;
+    h.brk = h.floor = end;
+    begin(end);
+    beginBins();
+    h.abi = ABI_VERSION << 8 | VARIANT;
+    h.magic = MAGIC;
+  }
+  smallLimit = SMALL_MAX;
+  addressLimit = -1;
+  return true;
+}
+
+/** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
+ *  no memory or `size` is above PTRDIFF_MAX. */
+export function malloc(size: usize): usize {
+  let below = size - 1;
+  if (below < smallLimit) {
+    let record = base() + (below & 0xF0), span = changetype<Span>(load<usize>(record, SPAN));
+    let free = span.free, m = free & load<u64>(record, BLOCKS);
+    if (m) {
+      span.free = free & ~(m & -m);
+      return load<usize>(record, FIRST) + <usize>ctz(m) * ((below & 0xF0) + 16);
+    }
+  }
+  return mallocSlow(size);
+}
+
+function mallocSlow(size: usize): usize {
+  if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0;
+  let p: usize = 0;
+  if (size <= SMALL_MAX) p = refill(<u32>(size - 1) >>> 4);
+  else if (size > SIZE_MAX) return fail(ENOMEM);
+  // What no span can be made for, a block of the arena may still hold.
+  if (!p) p = obtain(blockSize(size));
+  return p ? p : fail(ENOMEM);
+}
+
+/** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the
+ *  last error. Refused if no block in use starts at p. */
+export function free(p: usize): void {
+  if (p - 1 < addressLimit && p - base() < header().extent) {
+    if (!inSpan(p)) {
+      if (!(p & 15) && isUsed(around(p))) {
+        release(p, next(p));
+        return;
+      }
+    } else {
+      let granule = spanOf(p), info = granule.next;
+      let inverse = load<u32>(base() + (info & 0xF0), INVERSE);
+      let number = (<u32>(p & 1023) + ((info & 15) << 10)) * inverse;
+      if ((number & ((1 << INVERSE_BITS) - 1)) < inverse) {
+        let span = back(granule, info & 15), bit = <u64>1 << (number >>> INVERSE_BITS), free = span.free;
+        if (!(free & bit)) {
+          free |= bit;
+          if (span.next & DETACHED || free == -1) freed(span, free);
+          else span.free = free;
+          return;
+        }
+      }
+    }
+  }
+  if (p) refuseBlock(p);
+}
+
+/** Bytes of the block at p, which must be in use. Refused if it is not. */
+function sizeInUse(p: usize): usize {
+  if (p - 1 < addressLimit && p - base() < header().extent) {
+    if (!inSpan(p)) {
+      if (!(p & 15) && isUsed(around(p))) return next(p) - p;
+    } else {
+      let granule = spanOf(p), info = granule.next;
+      let inverse = load<u32>(base() + (info & 0xF0), INVERSE);
+      let number = (<u32>(p & 1023) + ((info & 15) << 10)) * inverse;
+      if ((number & ((1 << INVERSE_BITS) - 1)) < inverse) {
+        if (!(back(granule, info & 15).free & (<u64>1 << (number >>> INVERSE_BITS)))) return (info & 0xF0) + 16;
+      }
+    }
+  }
+  refuseBlock(p);
+  return 0;
+}
+
+/** Whether p, an address in the heap, lies in a page of spans. */
+// @ts-ignore: decorator
+@inline function inSpan(p: usize): bool {
+  return <u32>((p >>> 10) & 63) >= load<u8>(mapOf(p));
+}
+
+/** Refuses p, where no block in use starts, with the reason. */
+function refuseBlock(p: usize): void {
+  if (!ready()) unreachable(); // no memory for a header: no place for the reason either
+  let reason = NOT_A_BLOCK;
+  if (p - base() >= header().extent) reason = OUTSIDE;
+  else if (p & 15) reason = MISALIGNED;
+  else if (inSpan(p)) {
+    let granule = spanOf(p), info = granule.next, size = <usize>(info & 0xF0) + 16;
+    if (((p & 1023) + (<usize>(info & 15) << 10)) % size == 0) reason = NOT_IN_USE;
+  } else if (load<u8>(mapOf(p)) == MAPPED) reason = IS_MAPPED;
+  else if (isFree(around(p))) reason = NOT_IN_USE;
+  refuse(reason, p);
+}
+
+/** C's calloc: n times `size` bytes of zeros. 0 with ENOMEM if there is no memory, or the product is too large. */
+export function calloc(n: usize, size: usize): usize {
+  let total = <u64>n * size;
+  if (total > SIZE_MAX) return ready() ? fail(ENOMEM) : 0;
+  let bytes = <usize>total;
+  if (bytes <= SMALL_MAX) {
+    let p = malloc(bytes);
+    if (p) clear(p, bytes);
+    return p;
+  }
+  if (!ready()) return 0;
+  let fresh = header().fresh, p = malloc(bytes);
+  if (p && p < fresh) memory.fill(p, 0, min(bytes, fresh - p));
+  return p;
+}
+
+// The small sizes' memory.fill and memory.copy: a call of the engine's costs more than these loops.
+function clear(p: usize, n: usize): void {
+  for (let end = p + n; p < end; p += 16) {
+    store<u64>(p, 0);
+    store<u64>(p, 0, 8);
+  }
+}
+function copy(to: usize, from: usize, n: usize): void {
+  for (let end = from + n; from < end; from += 16, to += 16) {
+    store<u64>(to, load<u64>(from));
+    store<u64>(to, load<u64>(from, 8), 8);
+  }
+}
+
+/** C's realloc: makes the block at p `size` bytes long, where it is if it shrinks or has room behind it. Returns where it
+ *  is now; 0 with ENOMEM if there is no memory, and the block is as before. p = 0 is malloc; size = 0 frees and returns 0,
+ *  as in glibc. Refused if no block in use starts at p. */
+export function realloc(p: usize, size: usize): usize {
+  if (!p) return malloc(size);
+  if (!size) {
+    free(p);
+    return 0;
+  }
+  let old = sizeInUse(p);
+  if (size > SIZE_MAX) return fail(ENOMEM);
+  if (inSpan(p)) {
+    if (size <= old) return p;
+  } else if (resize(p, blockSize(size))) return p;
+  let q = malloc(size);
+  if (!q) return 0;
+  if (old <= SMALL_MAX) copy(q, p, old);
+  else memory.copy(q, p, old);
+  free(p);
+  return q;
+}
+
+/** BSD's reallocarray: realloc to n times `size` bytes; 0 with ENOMEM if the product is too large, the block untouched. */
+export function reallocarray(p: usize, n: usize, size: usize): usize {
+  let total = <u64>n * size;
+  if (total > SIZE_MAX) return ready() ? fail(ENOMEM) : 0;
+  return realloc(p, <usize>total);
+}
+
+function isPowerOfTwo(n: usize): bool {
+  return popcnt(n) == 1;
+}
+function aligned(alignment: usize, size: usize): usize {
+  if (!ready()) return 0;
+  if (alignment <= 16) return malloc(size);
+  if (size > SIZE_MAX) return fail(ENOMEM);
+  let n = roundUp(max<usize>(size, 1), alignment);
+  if (n <= SMALL_MAX) {
+    // Spans begin at multiples of 1 KiB, so blocks whose size is a multiple of the alignment are aligned.
+    let p = malloc(n);
+    if (!(p & (alignment - 1))) return p;
+    free(p);
+  }
+  let p = obtainAligned(blockSize(size), alignment);
+  return p ? p : fail(ENOMEM);
+}
+
+/** C11's aligned_alloc: `size` bytes at a multiple of `alignment`, a power of two. 0 with EINVAL if it is none, with ENOMEM
+ *  if there is no memory. The size need not be a multiple of the alignment (C23). */
+export function aligned_alloc(alignment: usize, size: usize): usize {
+  if (!isPowerOfTwo(alignment)) return ready() ? fail(EINVAL) : 0;
+  return aligned(alignment, size);
+}
+
+/** POSIX's posix_memalign: stores the block's address at `at` and returns 0; EINVAL if the alignment is not a power of two
+ *  and a multiple of 4, ENOMEM if there is no memory, and nothing is stored. The last error is kept. */
+export function posix_memalign(at: usize, alignment: usize, size: usize): u32 {
+  if (!isPowerOfTwo(alignment) || alignment < sizeof<usize>()) return EINVAL;
+  if (!ready()) return ENOMEM;
+  let error = header().error, p = aligned(alignment, size);
+  header().error = error;
+  if (!p) return ENOMEM;
+  store<usize>(at, p);
+  return 0;
+}
+
+/** `size` bytes at a multiple of 64 KiB. */
+export function valloc(size: usize): usize {
+  return aligned(PAGE, size);
+}
+/** `size` bytes, rounded up to a multiple of 64 KiB, at such a multiple. */
+export function pvalloc(size: usize): usize {
+  return aligned(PAGE, size > SIZE_MAX ? size : roundUp(max<usize>(size, 1), PAGE));
+}
+
+/** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
+export function malloc_usable_size(p: usize): usize {
+  return p ? sizeInUse(p) : 0;
+}
