@@ -3,7 +3,7 @@
 // (bench/setup); only the shims that give them C's names are kept here, in rivals/.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { HEAP_BASE, tlsfAllocator } from '../replay/merge.ts'
@@ -27,8 +27,8 @@ export interface Rival {
   source: string
   /** What a reader has to know to judge its figures. */
   note?: string
-  /** What it aligns blocks of 16 bytes and more to, in bytes; the content check holds it to that. */
-  alignment: 8 | 16
+  /** What it aligns blocks to, in bytes (those below 16 to 8 at most); the content check holds it to that. */
+  alignment: 4 | 8 | 16
   version(): string
   build(level: Level): Uint8Array | Promise<Uint8Array>
   /** In the daily run too. */
@@ -41,7 +41,7 @@ export class Unavailable extends Error {
 }
 
 const behindHeader = 'wants size and alignment back at free, so behind an 8-byte header'
-const granaryModule = path.join(root, 'build/granary.wasm')
+export const granaryModule = path.join(root, 'build/granary.wasm')
 
 export const rivals: Rival[] = [
   {
@@ -86,7 +86,8 @@ export const rivals: Rival[] = [
     id: 'mimalloc2',
     title: 'mimalloc 2',
     source: 'crate libmimalloc-sys, c_src/mimalloc/v2',
-    alignment: 16,
+    note: 'aligns blocks of up to 4 bytes to 4, others to 8',
+    alignment: 4,
     version: () => mimallocVersion(2),
     build: (level) => buildMimalloc(2, level),
     quick: true,
@@ -95,7 +96,8 @@ export const rivals: Rival[] = [
     id: 'mimalloc3',
     title: 'mimalloc 3',
     source: 'crate libmimalloc-sys, c_src/mimalloc/v3',
-    alignment: 16,
+    note: 'aligns blocks of up to 4 bytes to 4, others to 8',
+    alignment: 4,
     version: () => mimallocVersion(3),
     build: (level) => buildMimalloc(3, level),
     quick: true,
@@ -116,7 +118,7 @@ export const rivals: Rival[] = [
   crate('wee_alloc', 'wee_alloc', behindHeader),
   crate('lol_alloc', 'lol_alloc', behindHeader),
   crate('wasmalloc', 'wasmalloc', behindHeader),
-  { ...crate('rusty_alloc', 'rusty_alloc', 'frees bare pointers'), alignment: 16 },
+  crate('rusty_alloc', 'rusty_alloc', 'frees bare pointers'),
   {
     id: 'tlsf',
     title: 'AssemblyScript TLSF',
@@ -151,17 +153,33 @@ export async function buildRival(rival: Rival, level: Level = 'O3'): Promise<str
   const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
   const missing = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc'].filter((name) => !exported.includes(name))
   if (missing.length) throw new Unavailable(`its module does not export ${missing.join(', ')}`)
-  mkdirSync(path.dirname(file), { recursive: true })
-  writeFileSync(file, wasm)
+  put(file, wasm)
   return file
+}
+
+/** Writes a file in one step, so that another run beside this one never reads half of it. */
+export function put(file: string, content: Uint8Array | string): void {
+  mkdirSync(path.dirname(file), { recursive: true })
+  writeFileSync(`${file}.${process.pid}`, content)
+  renameSync(`${file}.${process.pid}`, file)
 }
 
 const optimisation: Record<Level, string> = { O3: '-O3', Oz: '-Oz' }
 const features = ['-mbulk-memory', '-msign-ext', '-mnontrapping-fptoint', '-mmutable-globals']
 const exportedNames = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc']
 // The stack goes below the heap, where it is not counted as the allocator's memory.
-const linking = ['-s', ...['--no-entry', '--stack-first', '--gc-sections', '-zstack-size=65536', `--global-base=${HEAP_BASE}`,
-  ...exportedNames.map((name) => `--export=${name}`), '--export-if-defined=__wasm_call_ctors'].map((flag) => `-Wl,${flag}`)]
+const linking = [
+  '-s',
+  ...[
+    '--no-entry',
+    '--stack-first',
+    '--gc-sections',
+    '-zstack-size=65536',
+    `--global-base=${HEAP_BASE}`,
+    ...exportedNames.map((name) => `--export=${name}`),
+    '--export-if-defined=__wasm_call_ctors',
+  ].map((flag) => `-Wl,${flag}`),
+]
 
 function compileC(id: string, level: Level, args: string[]): Uint8Array {
   const flags = [optimisation[level], '-DNDEBUG', '-w', ...features, '-nostartfiles', `-fuse-ld=${linker}`, ...linking]
@@ -183,17 +201,26 @@ function buildEmscripten(name: string, level: Level): Uint8Array {
   const generated = path.join(labFolder, 'emscripten-include')
   mkdirSync(generated, { recursive: true })
   writeFileSync(path.join(generated, 'version.h'), '')
-  const headers = ['compat', '', '../lib/libc/musl/include', '../lib/libc/musl/arch/emscripten', '../lib/libc/musl/arch/generic']
+  const headers = [
+    'compat',
+    '',
+    '../lib/libc/musl/include',
+    '../lib/libc/musl/arch/emscripten',
+    '../lib/libc/musl/arch/generic',
+  ]
   const include = headers.map((folder) => path.join(system, 'include', folder))
   const args = ['--target=wasm32-unknown-emscripten', '-nostdlib', '-nostdinc', '-I', generated]
-  for (const folder of [path.join(text('clang-22', ['-print-resource-dir']), 'include'), ...include]) args.push('-isystem', folder)
+  for (const folder of [path.join(text('clang-22', ['-print-resource-dir']), 'include'), ...include])
+    args.push('-isystem', folder)
   args.push('-fno-builtin-malloc', '-fno-builtin-calloc', '-fno-strict-aliasing')
   args.push(path.join(system, 'lib', `${name}.c`), path.join(system, 'lib/sbrk.c'), path.join(shims, 'emscripten.c'))
   return compileC(name, level, args)
 }
 
 function mimallocFolder(version: 2 | 3): string {
-  const list = JSON.parse(text('cargo', ['metadata', '--format-version=1', '--locked', '--offline', '--manifest-path', cargoFile]))
+  const list = JSON.parse(
+    text('cargo', ['metadata', '--format-version=1', '--locked', '--offline', '--manifest-path', cargoFile]),
+  )
   const found = list.packages.find(({ name }: { name: string }) => name === 'libmimalloc-sys')
   if (!found) throw new Unavailable('the crate libmimalloc-sys was not fetched: run bench/setup')
   return path.join(path.dirname(found.manifest_path), `c_src/mimalloc/v${version}`)
@@ -214,10 +241,26 @@ function buildMimalloc(version: 2 | 3, level: Level): Uint8Array {
 
 function buildZig(level: Level): Uint8Array {
   need(python, 'bench/setup')
-  const args = ['-m', 'ziglang', 'build-exe', path.join(shims, 'wasm_allocator.zig'), '-target', 'wasm32-freestanding',
-    '-O', level === 'O3' ? 'ReleaseFast' : 'ReleaseSmall', '-fno-entry', '-fstrip', '-fsingle-threaded', '-mcpu=generic+bulk_memory',
-    `--global-base=${HEAP_BASE}`, '--stack', '65536', ...exportedNames.map((name) => `--export=${name}`),
-    '--cache-dir', path.join(labFolder, 'zig-cache')]
+  const args = [
+    '-m',
+    'ziglang',
+    'build-exe',
+    path.join(shims, 'wasm_allocator.zig'),
+    '-target',
+    'wasm32-freestanding',
+    '-O',
+    level === 'O3' ? 'ReleaseFast' : 'ReleaseSmall',
+    '-fno-entry',
+    '-fstrip',
+    '-fsingle-threaded',
+    '-mcpu=generic+bulk_memory',
+    `--global-base=${HEAP_BASE}`,
+    '--stack',
+    '65536',
+    ...exportedNames.map((name) => `--export=${name}`),
+    '--cache-dir',
+    path.join(labFolder, 'zig-cache'),
+  ]
   return cached(`zig-${level}`, [...args, text(python, ['-m', 'ziglang', 'version'])], (file) =>
     run(python, [...args, `-femit-bin=${file}`]),
   )
@@ -243,10 +286,26 @@ function buildCrate(id: string, name: string, level: Level): Uint8Array {
   need(rustc, 'bench/setup')
   const profile = `CARGO_PROFILE_RELEASE_OPT_LEVEL=${level === 'O3' ? 3 : 'z'}`
   // rusty_alloc wants to be told that there is one thread; the others take no notice.
-  const flags = [`linker=${linker}`, `link-arg=--global-base=${HEAP_BASE}`, 'link-arg=-zstack-size=65536'].map((flag) => `-C ${flag}`)
+  const flags = [`linker=${linker}`, `link-arg=--global-base=${HEAP_BASE}`, 'link-arg=-zstack-size=65536'].map(
+    (flag) => `-C ${flag}`,
+  )
   const target = path.join(labFolder, `rust-${level}`)
-  const args = ['build', '-q', '-Z', 'build-std=core,alloc', '--release', '--locked', '--target', 'wasm32-unknown-unknown',
-    '--target-dir', target, '--manifest-path', cargoFile, '--features', name]
+  const args = [
+    'build',
+    '-q',
+    '-Z',
+    'build-std=core,alloc',
+    '--release',
+    '--locked',
+    '--target',
+    'wasm32-unknown-unknown',
+    '--target-dir',
+    target,
+    '--manifest-path',
+    cargoFile,
+    '--features',
+    name,
+  ]
   const env = {
     LD_LIBRARY_PATH: path.join(rust, 'lib/x86_64-linux-gnu'),
     RUSTC: rustc,
@@ -254,27 +313,37 @@ function buildCrate(id: string, name: string, level: Level): Uint8Array {
     RUSTFLAGS: `${flags.join(' ')} --cfg ra_single_threaded`,
     [profile.split('=')[0]]: profile.split('=')[1],
   }
-  return cached(`${id}-${level}`, [...args, ...Object.values(env), readFileSync(path.join(shims, 'rust/Cargo.lock'), 'utf8')], (file) => {
-    run('cargo', args, env)
-    writeFileSync(file, readFileSync(path.join(target, 'wasm32-unknown-unknown/release/rivals.wasm')))
-  })
+  return cached(
+    `${id}-${level}`,
+    [...args, ...Object.values(env), readFileSync(path.join(shims, 'rust/Cargo.lock'), 'utf8')],
+    (file) => {
+      run('cargo', args, env)
+      writeFileSync(file, readFileSync(path.join(target, 'wasm32-unknown-unknown/release/rivals.wasm')))
+    },
+  )
 }
 
 async function buildStub(): Promise<Uint8Array> {
   const { default: asc, libraryFiles } = await import('assemblyscript/asc')
   const pages = HEAP_BASE >>> 16
   // As for TLSF (merge.ts): it shall double its own pages, not the driver's.
-  libraryFiles['rt/stub'] = libraryFiles['rt/stub'].replace('max(pagesBefore, pagesNeeded)', `max(pagesBefore - ${pages}, pagesNeeded)`)
+  libraryFiles['rt/stub'] = libraryFiles['rt/stub'].replace(
+    'max(pagesBefore, pagesNeeded)',
+    `max(pagesBefore - ${pages}, pagesNeeded)`,
+  )
   const source = readFileSync(path.join(shims, 'stub.as.ts'), 'utf8')
   let wasm: Uint8Array | undefined
   const flags = ['-O3', '--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory', '--runtime', 'stub']
-  const { error, stderr } = await asc.main(['stub.as.ts', ...flags, '--memoryBase', String(HEAP_BASE), '-o', 'stub.wasm'], {
-    readFile: (name) => (name === 'stub.as.ts' ? source : null),
-    writeFile: (_, contents) => {
-      wasm = contents as Uint8Array
+  const { error, stderr } = await asc.main(
+    ['stub.as.ts', ...flags, '--memoryBase', String(HEAP_BASE), '-o', 'stub.wasm'],
+    {
+      readFile: (name) => (name === 'stub.as.ts' ? source : null),
+      writeFile: (_, contents) => {
+        wasm = contents as Uint8Array
+      },
+      listFiles: () => [],
     },
-    listFiles: () => [],
-  })
+  )
   if (error || !wasm) throw new Error(`stub.as.ts does not compile\n${stderr}`)
   return wasm
 }
@@ -290,7 +359,8 @@ function cached(name: string, inputs: string[], make: (file: string) => void): U
   const file = path.join(labFolder, 'cache', `${name}-${hash.digest('hex').slice(0, 16)}.wasm`)
   if (!existsSync(file)) {
     mkdirSync(path.dirname(file), { recursive: true })
-    make(file)
+    make(`${file}.${process.pid}`)
+    renameSync(`${file}.${process.pid}`, file)
   }
   return readFileSync(file)
 }
@@ -319,7 +389,7 @@ export function text(command: string, args: string[]): string {
 }
 
 export function debianVersion(name: string): string {
-  return text('dpkg-query', ['-W', '-f', '${Version}', name])
+  return text('dpkg-query', ['-W', '-f', '\x24{Version}', name])
 }
 
 function emscriptenVersion(): string {

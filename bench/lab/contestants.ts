@@ -1,0 +1,45 @@
+// Makes the allocators ready for the worker: built, merged with the driver, the same for all.
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { floorAllocator, merge } from '../replay/merge.ts'
+import { freezable } from './frozen.ts'
+import type { AllocatorInfo } from './results.ts'
+import { buildRival, labFolder, put, type Rival } from './rivals.ts'
+import type { Contestant } from './worker.ts'
+
+export interface Field {
+  contestants: Contestant[]
+  allocators: AllocatorInfo[]
+  missing: { what: string; why: string }[]
+}
+
+/** Builds and merges the floor and all rivals; those that cannot be had are listed with the reason. */
+export async function prepare(rivals: Rival[], progress: (title: string) => void): Promise<Field> {
+  const floor = await merge(await floorAllocator())
+  const field: Field = {
+    contestants: [{ id: 'floor', file: stored('floor', floor), alignment: 8 }],
+    allocators: [],
+    missing: [],
+  }
+  for (const rival of rivals) {
+    const { id, title, source, note, alignment } = rival
+    progress(title)
+    try {
+      const wasm = readFileSync(await buildRival(rival))
+      const file = stored(id, await merge({ name: id, wasm }))
+      field.contestants.push({ id, file, frozen: freezable(file), alignment })
+      field.allocators.push({ id, title, version: rival.version(), source, note })
+    } catch (error) {
+      field.missing.push({ what: title, why: (error as Error).message })
+    }
+  }
+  return field
+}
+
+function stored(id: string, wasm: Uint8Array): string {
+  const hash = createHash('sha256').update(wasm).digest('hex').slice(0, 16)
+  const file = path.join(labFolder, 'merged', `${id}-${hash}.wasm`)
+  if (!existsSync(file)) put(file, wasm)
+  return file
+}

@@ -1,0 +1,121 @@
+// What a run of the lab writes as JSON, and all that the report and the comparison know.
+
+export interface Results {
+  format: 1
+  date: string
+  /** quick or full. */
+  mode: string
+  machine: { cpu: string; cores: number; memory: number; system: string }
+  node: string
+  v8: string
+  engineFlags: string[]
+  tools: Record<string, string>
+  allocators: AllocatorInfo[]
+  workloads: WorkloadInfo[]
+  replays: ReplayResult[]
+  latencies: Latency[]
+  growth: Growth[]
+  footprints: Footprint[]
+  sizes: Size[]
+  native: NativeResult[]
+  boundary: Boundary[]
+  engines: EngineResult[]
+  /** Parts that were to be measured and could not be, with the reason. */
+  missing: { what: string; why: string }[]
+}
+
+export interface AllocatorInfo {
+  id: string
+  title: string
+  version: string
+  source: string
+  note?: string
+}
+
+export interface WorkloadInfo {
+  id: string
+  kind: 'bundled' | 'given' | 'synthetic'
+  about: string
+  operations: number
+  peak: number
+  largest: number
+}
+
+/** One allocator on one workload. The floor is an allocator, too: `floor`. */
+export interface ReplayResult {
+  workload: string
+  allocator: string
+  /** Why there are no figures, or why they do not count: the content check's finding, or that it did not finish. */
+  fault?: string
+  /** Gross nanoseconds an operation of each repetition. */
+  cold: number[]
+  warm: number[]
+  /** Bytes from the heap's base to the memory's end after the first and after the second replay. */
+  heap: number
+  heapAgain: number
+  /** Of the memory that the heap has when all is freed, the part that one block cannot have. */
+  residue?: number
+}
+
+export interface Latency {
+  workload: string
+  allocator: string
+  fault?: string
+  /** The least that an operation of the null allocator takes with the clock read around it; subtracted below. */
+  clock: number
+  /** From batches of 32 operations, nanoseconds each. */
+  p50: number
+  /** From single operations: the share of slower operations, and nanoseconds. */
+  curve: { share: number; ns: number }[]
+  max: number
+}
+
+export interface Growth {
+  allocator: string
+  fault?: string
+  points: { live: number; ns: number; heap: number }[]
+}
+
+export interface Footprint {
+  allocator: string
+  /** Bytes from the heap's base before the first malloc, then with 1, 10 and 100 KB held. */
+  start: number
+  held: { bytes: number; heap: number }[]
+}
+
+export interface Size {
+  allocator: string
+  /** malloc, free and realloc alone, or with all other functions that the allocator exports. */
+  functions: 'core' | 'all'
+  level: 'O3' | 'Oz'
+  raw: number
+  gzip: number
+}
+
+export interface NativeResult {
+  workload: string
+  allocator: string
+  version: string
+  fault?: string
+  cold: number[]
+  warm: number[]
+  /** Resident bytes at the peak beyond those before the replay. */
+  resident: number
+}
+
+export interface Boundary {
+  case: string
+  contestant: string
+  ns: number
+  /** Relative margin of error of the mean, as benchmark.js has it, in percent. */
+  margin: number
+}
+
+export interface EngineResult {
+  engine: string
+  workload: string
+  allocator: string
+  fault?: string
+  cold: number[]
+  warm: number[]
+}

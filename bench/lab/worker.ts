@@ -1,0 +1,237 @@
+// The process that measures. The parent (runner.ts) gives it a file with tasks and reads a line of JSON for each step and
+// each figure; if a step hangs, the parent ends this process and starts another that leaves the step out.
+import { readFileSync, writeSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
+import type { Trace } from '../trace.ts'
+import { Player, TooSlow } from './player.ts'
+import type { Footprint } from './results.ts'
+import { quantile } from './stats.ts'
+import { fillThenReplace } from './synthetic.ts'
+import { loadWorkload, type Workload } from './workloads.ts'
+
+export interface Contestant {
+  id: string
+  /** The merged module. */
+  file: string
+  /** The same, with a switch that refuses growth (frozen.ts). */
+  frozen?: string
+  alignment: number
+}
+
+export type Task =
+  | { kind: 'replay'; workload: Workload; repetitions: number; residue: boolean }
+  | { kind: 'latency'; workload: Workload; repetitions: number }
+  | { kind: 'growth'; live: number; repetitions: number }
+  | { kind: 'footprint' }
+
+export interface Job {
+  tasks: Task[]
+  contestants: Contestant[]
+  /** Seconds of CPU time that one replay may take. */
+  limit: number
+  /** Steps (task, contestant) that hung. */
+  skip: { task: number; contestant: string }[]
+  /** Where to begin. */
+  from: number
+}
+
+export type Message =
+  | { step: string; task: number; contestant?: string }
+  | { task: number; contestant: string; fault: string }
+  | { task: number; workload: { operations: number; peak: number; largest: number } }
+  | { task: number; contestant: string; cold: number; warm: number; heap: number; heapAgain: number }
+  | { task: number; contestant: string; residue: number }
+  | {
+      task: number
+      contestant: string
+      clock: number
+      p50: number
+      curve: { share: number; ns: number }[]
+      max: number
+    }
+  | { task: number; contestant: string; ns: number; heap: number }
+  | { task: number; contestant: string; footprint: Omit<Footprint, 'allocator'> }
+  | { done: number }
+
+const send = (message: Message) => writeSync(1, `${JSON.stringify(message)}\n`)
+const cpuTime = () => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) * 1000
+}
+const wallTime = () => performance.now() * 1e6
+
+const job: Job = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const most = job.limit * 1e9
+const compile = (file: string) => new WebAssembly.Module(readFileSync(file))
+const modules = new Map(job.contestants.map(({ id, file }) => [id, compile(file)]))
+const moduleOf = (id: string) => modules.get(id) as WebAssembly.Module
+
+for (let task = job.from; task < job.tasks.length; task++) {
+  const out = new Set(job.skip.filter((skip) => skip.task === task).map(({ contestant }) => contestant))
+  const tries = (contestants: Contestant[], step: string, attempt: (contestant: Contestant) => void) => {
+    for (const contestant of contestants) {
+      const { id } = contestant
+      if (out.has(id)) continue
+      send({ step, task, contestant: id })
+      try {
+        attempt(contestant)
+      } catch (error) {
+        out.add(id)
+        const reason = error instanceof TooSlow ? `not done after ${job.limit} s` : (error as Error).message
+        send({ task, contestant: id, fault: reason })
+      }
+      globalThis.gc?.()
+    }
+  }
+  run(job.tasks[task], task, tries)
+  send({ done: task })
+}
+
+type Tries = (contestants: Contestant[], step: string, attempt: (contestant: Contestant) => void) => void
+
+/** The contestants in an order that rotates with the repetition. */
+function turn(repetition: number): Contestant[] {
+  const at = repetition % job.contestants.length
+  return [...job.contestants.slice(at), ...job.contestants.slice(0, at)]
+}
+
+function run(work: Task, task: number, tries: Tries): void {
+  if (work.kind === 'replay') {
+    const trace = loaded(work.workload, task)
+    const judged = job.contestants.filter(({ id }) => id !== 'floor')
+    tries(judged, 'checking', ({ id, alignment }) => new Player(moduleOf(id), trace).check(alignment, cpuTime, most))
+    for (let repetition = 0; repetition < work.repetitions; repetition++)
+      tries(turn(repetition), `repetition ${repetition + 1}`, ({ id }) => {
+        const player = new Player(moduleOf(id), trace)
+        const cold = player.time(cpuTime, most)
+        const heap = player.heapBytes
+        player.drain()
+        const warm = player.time(cpuTime, most)
+        send({ task, contestant: id, cold, warm, heap, heapAgain: player.heapBytes })
+      })
+    if (work.residue)
+      tries(judged, 'residue', ({ id, frozen }) => {
+        if (frozen) send({ task, contestant: id, residue: residue(compile(frozen), trace) })
+      })
+  } else if (work.kind === 'latency') {
+    const trace = loaded(work.workload, task)
+    const floor = job.contestants.filter(({ id }) => id === 'floor')
+    let clock = 0
+    let batch = 0
+    const measured = (contestant: Contestant) => {
+      const { single, batches } = minima(moduleOf(contestant.id), trace, work.repetitions)
+      if (contestant.id === 'floor') {
+        clock = quantile(single, 0.5)
+        batch = quantile(batches, 0.5)
+      }
+      const net = (ns: number) => Math.max(0, ns - clock)
+      const curve = shares.map((share) => ({ share, ns: net(quantile(single, 1 - share)) }))
+      const p50 = Math.max(0, quantile(batches, 0.5) - batch)
+      send({ task, contestant: contestant.id, clock, p50, curve, max: net(single[single.length - 1]) })
+    }
+    tries(floor, 'latency', measured)
+    tries(
+      job.contestants.filter(({ id }) => id !== 'floor'),
+      'latency',
+      measured,
+    )
+  } else if (work.kind === 'growth') {
+    const { trace, filled } = fillThenReplace(work.live, 200_000)
+    for (let repetition = 0; repetition < work.repetitions; repetition++)
+      tries(turn(repetition), `repetition ${repetition + 1}`, ({ id }) => {
+        const player = new Player(moduleOf(id), trace)
+        player.time(cpuTime, most, 0, filled)
+        const ns = player.time(cpuTime, most, filled)
+        send({ task, contestant: id, ns, heap: player.heapBytes })
+      })
+  } else {
+    tries(
+      job.contestants.filter(({ id }) => id !== 'floor'),
+      'footprint',
+      ({ id }) => send({ task, contestant: id, footprint: footprint(moduleOf(id)) }),
+    )
+  }
+}
+
+function loaded(workload: Workload, task: number): Trace {
+  send({ step: 'loading', task })
+  const trace = loadWorkload(workload)
+  send({ task, workload: { operations: trace.operations, peak: trace.peak, largest: trace.largest } })
+  return trace
+}
+
+/** Shares of slower operations: 1/2, then four steps a decade down to one in a million. */
+const shares = [0.5, ...Array.from({ length: 25 }, (_, i) => 10 ** (-i / 4)).filter((share) => share < 0.5)]
+const BATCH = 32
+
+/** The least nanoseconds that each operation, and each batch of operations, took in identical replays. */
+function minima(
+  module: WebAssembly.Module,
+  trace: Trace,
+  replays: number,
+): { single: Float64Array; batches: Float64Array } {
+  const single = new Float64Array(trace.operations).fill(Number.POSITIVE_INFINITY)
+  const batches = new Float64Array(Math.floor(trace.operations / BATCH)).fill(Number.POSITIVE_INFINITY)
+  const start = cpuTime()
+  for (let replay = 0; replay < replays; replay++) {
+    timeEach(new Player(module, trace), trace, single, start)
+    globalThis.gc?.()
+    const player = new Player(module, trace)
+    for (let i = 0; i < batches.length; i++) {
+      const ns = player.time(wallTime, most, BATCH * i, BATCH * (i + 1))
+      if (ns < batches[i]) batches[i] = ns
+    }
+    globalThis.gc?.()
+  }
+  return { single: single.sort(), batches: batches.sort() }
+}
+
+function timeEach(player: Player, trace: Trace, least: Float64Array, start: number): void {
+  const { memory, window_start } = player.exports
+  let window = new Uint32Array(memory.buffer, window_start.value, 2)
+  for (let i = 0; i < trace.operations; i++) {
+    if (window.length === 0) window = new Uint32Array(memory.buffer, window_start.value, 2) // the memory has grown
+    window[0] = trace.words[2 * i]
+    window[1] = trace.words[2 * i + 1]
+    const before = performance.now()
+    player.one()
+    const ns = (performance.now() - before) * 1e6
+    if (ns < least[i]) least[i] = ns
+    if ((i & 0xffff) === 0 && cpuTime() - start > 9 * most) throw new TooSlow()
+  }
+}
+
+/** What part of the memory cannot be had as one block after everything was freed and the memory may not grow. */
+function residue(module: WebAssembly.Module, trace: Trace): number {
+  const player = new Player(module, trace)
+  player.time(cpuTime, most)
+  player.drain()
+  player.exports.frozen.value = 1
+  const { malloc, free } = player.exports
+  let fits = 0
+  let fails = player.heapBytes + 1
+  while (fails - fits > player.heapBytes / 1000) {
+    const size = Math.floor((fits + fails) / 2)
+    const block = malloc(size)
+    if (block) {
+      free(block)
+      fits = size
+    } else fails = size
+  }
+  return 1 - fits / player.heapBytes
+}
+
+function footprint(module: WebAssembly.Module): Omit<Footprint, 'allocator'> {
+  const nothing = { words: new Uint32Array(0), operations: 0, slots: 0, peak: 0, largest: 0 }
+  const player = new Player(module, nothing)
+  const start = player.heapBytes
+  let live = 0
+  const held = [1_000, 10_000, 100_000].map((bytes) => {
+    for (let size = 16; live < bytes; size = size === 96 ? 16 : size + 16) {
+      player.exports.malloc(size)
+      live += size
+    }
+    return { bytes, heap: player.heapBytes }
+  })
+  return { start, held }
+}

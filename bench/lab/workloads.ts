@@ -1,0 +1,32 @@
+// Where the traces come from: the bundled ones, those of a folder, and the synthetic ones.
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import type { Trace } from '../trace.ts'
+import { bundledNames, bundledTrace, readTrace } from '../traces/bundled.ts'
+import { aboutSynthetic, synthetic, syntheticNames } from './synthetic.ts'
+
+/** A workload by reference, so that it can be handed to another process. */
+export type Workload =
+  | { kind: 'bundled'; id: string }
+  | { kind: 'given'; id: string; file: string }
+  | { kind: 'synthetic'; id: string }
+
+export function allWorkloads(folders: string[]): Workload[] {
+  const bundled = bundledNames().map((id): Workload => ({ kind: 'bundled', id }))
+  const given = folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((file) => /\.mtrc(\.gz)?$|\.trace\.br$/.test(file))
+      .map((file): Workload => ({ kind: 'given', id: file.replace(/\..*/, ''), file: path.resolve(folder, file) })),
+  )
+  return [...bundled, ...given, ...syntheticNames.map((id): Workload => ({ kind: 'synthetic', id }))]
+}
+
+export function loadWorkload(workload: Workload): Trace {
+  if (workload.kind === 'synthetic') return synthetic(workload.id)
+  return workload.kind === 'bundled' ? bundledTrace(workload.id) : readTrace(workload.file)
+}
+
+export function aboutWorkload(workload: Workload): string {
+  if (workload.kind === 'synthetic') return aboutSynthetic(workload.id)
+  return workload.kind === 'bundled' ? 'recorded from a real program' : `given: ${path.basename(workload.file)}`
+}
