@@ -14,7 +14,10 @@ export interface Member {
 /** Makes a static library of object files. A member's name has at most 15 characters. */
 export function toArchive(members: Member[]): Uint8Array {
   const symbols = members.map((member) => definedSymbols(member.bytes))
-  const names = symbols.flat().map((name) => `${name}\0`).join('')
+  const names = symbols
+    .flat()
+    .map((name) => `${name}\0`)
+    .join('')
   const indexLength = 4 + 4 * symbols.flat().length + names.length
 
   let offset = magic.length + entryLength(indexLength)
@@ -26,7 +29,11 @@ export function toArchive(members: Member[]): Uint8Array {
   }
   index.write(names, at, 'latin1')
 
-  return Buffer.concat([Buffer.from(magic), entry('/', index), ...members.map(({ name, bytes }) => entry(`${name}/`, bytes))])
+  return Buffer.concat([
+    Buffer.from(magic),
+    entry('/', index),
+    ...members.map(({ name, bytes }) => entry(`${name}/`, bytes)),
+  ])
 }
 
 const entryLength = (length: number) => fileHeaderLength + length + (length & 1)
@@ -34,7 +41,14 @@ const entryLength = (length: number) => fileHeaderLength + length + (length & 1)
 /** One file of the archive. Dates and owners are zero, so that the same input gives the same bytes. */
 function entry(name: string, bytes: Uint8Array): Buffer {
   if (name.length > 16) throw new Error(`${name} is too long for a member of an archive`)
-  const fields = [name.padEnd(16), '0'.padEnd(12), '0'.padEnd(6), '0'.padEnd(6), '644'.padEnd(8), String(bytes.length).padEnd(10)]
+  const fields = [
+    name.padEnd(16),
+    '0'.padEnd(12),
+    '0'.padEnd(6),
+    '0'.padEnd(6),
+    '644'.padEnd(8),
+    String(bytes.length).padEnd(10),
+  ]
   return Buffer.concat([Buffer.from(`${fields.join('')}\`\n`), bytes, Buffer.from('\n').subarray(0, bytes.length & 1)])
 }
 

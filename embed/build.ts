@@ -17,12 +17,19 @@ const variants: Record<string, string[]> = {
   'granary-emscripten': ['ERRNO_BY_IMPORT=1', 'GROW_BY_IMPORT=1', 'EMSCRIPTEN=1'],
 }
 
-const flags = '-O3 --noAssert --converge --runtime stub --importMemory --noExportMemory --enable bulk-memory --debug --use abort='
+const flags =
+  '-O3 --noAssert --converge --runtime stub --importMemory --noExportMemory --enable bulk-memory --debug --use abort='
 
 async function compile(entry: string, switches: string[]): Promise<Uint8Array> {
   const file = path.join(output, `${entry}.wasm`)
   const uses = switches.flatMap((name) => ['--use', name])
-  const { error, stderr } = await asc.main([path.join(here, `${entry}.as.ts`), '-o', file, ...flags.split(' '), ...uses])
+  const { error, stderr } = await asc.main([
+    path.join(here, `${entry}.as.ts`),
+    '-o',
+    file,
+    ...flags.split(' '),
+    ...uses,
+  ])
   if (error) throw new Error(stderr.toString(), { cause: error })
   return readFileSync(file)
 }

@@ -9,7 +9,17 @@
 //   export (func)                            a function symbol, weak where asked for
 //   mutable global                           a local global symbol
 
-import { External, header, type Import, Reader, readImport, readSections, Section, skipOperands, Writer } from './wasm.ts'
+import {
+  External,
+  header,
+  type Import,
+  Reader,
+  readImport,
+  readSections,
+  Section,
+  skipOperands,
+  Writer,
+} from './wasm.ts'
 
 const relocation = { functionIndex: 0, memoryAddressSigned: 4, globalIndex: 7 } as const
 const kind = { function: 0, data: 1, global: 2 } as const
@@ -69,11 +79,19 @@ export function toObject(module: Uint8Array, symbols: Symbols): Uint8Array {
     functionSymbol[index] = symbolCount
     for (const { name, weak } of defined) {
       ownSymbol.set(name, symbolCount++)
-      table.byte(kind.function).u32(weak ? flag.weak : 0).u32(index).name(name)
+      table
+        .byte(kind.function)
+        .u32(weak ? flag.weak : 0)
+        .u32(index)
+        .name(name)
     }
     if (defined.length === 0) {
       symbolCount++
-      table.byte(kind.function).u32(flag.local).u32(index).name(names.get(index) ?? `granary.${i}`)
+      table
+        .byte(kind.function)
+        .u32(flag.local)
+        .u32(index)
+        .name(names.get(index) ?? `granary.${i}`)
     }
   }
   for (const [index, { field }] of functions.entries()) {
@@ -86,7 +104,10 @@ export function toObject(module: Uint8Array, symbols: Symbols): Uint8Array {
   for (const { field } of addresses) {
     const { name, weak } = symbols.undefined[field] ?? { name: field }
     addressSymbol.push(symbolCount++)
-    table.byte(kind.data).u32(flag.undefined | (weak ? flag.weak : 0)).name(name)
+    table
+      .byte(kind.data)
+      .u32(flag.undefined | (weak ? flag.weak : 0))
+      .name(name)
   }
   const globals = body(Section.global)
   const globalCount = globals.u32()
@@ -146,7 +167,11 @@ interface Patch {
 }
 
 /** Rewrites a function's body so that each index and address in it takes five bytes, and says where they are. */
-function relocatable(input: Uint8Array, addressCount: number, features: Set<string>): { bytes: Uint8Array; patches: Patch[] } {
+function relocatable(
+  input: Uint8Array,
+  addressCount: number,
+  features: Set<string>,
+): { bytes: Uint8Array; patches: Patch[] } {
   const reader = new Reader(input)
   const writer = new Writer()
   const patches: Patch[] = []

@@ -35,7 +35,9 @@ const own = ['heap_verify', 'heap_stats', 'last_error', 'trap_reason', 'trap_add
 /** The symbols of every variant. */
 export const symbols: Symbols = {
   defined: {
-    ...Object.fromEntries(mallocFamily.map((name) => [name, [name, ...(aliases[name] ?? [])].map((name) => ({ name }))])),
+    ...Object.fromEntries(
+      mallocFamily.map((name) => [name, [name, ...(aliases[name] ?? [])].map((name) => ({ name }))]),
+    ),
     ...Object.fromEntries(Object.entries(posix).map(([name, symbol]) => [name, [{ name: symbol, weak: true }]])),
     ...Object.fromEntries(own.map((name) => [name, [{ name: `granary_${name.replace('heap_', '')}` }]])),
     granary_set_errno: [{ name: 'granary_set_errno' }],

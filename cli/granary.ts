@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+// The command `granary`.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { link } from './link.ts'
+
+const usage = `usage: granary link program.wasm -o linked.wasm
+
+Puts granary's malloc, free and their family into a finished WebAssembly module, in place of those
+that it imports or of those that it contains, and optimises the result.`
+
+const core = fileURLToPath(new URL('../../build/granary.wasm', import.meta.url))
+
+try {
+  const options = { output: { type: 'string', short: 'o' }, help: { type: 'boolean', short: 'h' } } as const
+  const { values, positionals } = parseArgs({ options, allowPositionals: true })
+  const [command, program] = positionals
+  if (values.help) {
+    console.log(usage)
+  } else if (command !== 'link' || positionals.length !== 2 || values.output === undefined) {
+    console.error(usage)
+    process.exitCode = 2
+  } else {
+    const { wasm, report } = await link(readFileSync(program), readFileSync(core))
+    writeFileSync(values.output, wasm)
+    for (const name of report.imports) console.log(`provided  ${name}`)
+    for (const name of report.replaced) console.log(`replaced  ${name}`)
+    const { before, optimised, after } = report
+    console.log(`${program}: ${before} bytes, ${optimised} when optimised; with granary ${after}`)
+  }
+} catch (error) {
+  console.error(`granary: ${error instanceof Error ? error.message : error}`)
+  process.exitCode = 1
+}

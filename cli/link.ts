@@ -1,0 +1,288 @@
+// Puts granary into a finished module: in place of the malloc that it imports, or of the one that it contains.
+
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type binaryenModule from 'binaryen'
+import {
+  dataEnd,
+  exportsOf,
+  type Field,
+  factsOf,
+  nameOf,
+  parseFields,
+  printFields,
+  rootsOf,
+  signatureOf,
+} from './text.ts'
+
+type Binaryen = typeof binaryenModule
+
+/** Why a module cannot be linked, as a sentence for its author. */
+export class LinkError extends Error {
+  override name = 'LinkError'
+}
+
+/** What `link` did. Sizes in bytes. */
+export interface LinkReport {
+  /** The imports that granary now provides, as `module.name`. */
+  imports: string[]
+  /** The functions of the module that are now granary's. */
+  replaced: string[]
+  before: number
+  /** The size of the module with the allocator that it came with, optimised and freed of debug information as the linked one is. */
+  optimised: number
+  after: number
+}
+
+/** The functions that granary provides to a program. */
+const family = new Set([
+  ...[
+    'malloc',
+    'free',
+    'calloc',
+    'realloc',
+    'reallocarray',
+    'aligned_alloc',
+    'memalign',
+    'posix_memalign',
+    'valloc',
+    'pvalloc',
+  ],
+  ...['free_sized', 'free_aligned_sized', 'malloc_usable_size', 'sbrk', 'brk'],
+])
+
+/** What C libraries and allocators call these functions among themselves, in front of the usual name. */
+const prefix = /^(?:__libc_|emscripten_builtin_|dl)(?=\w*(?:alloc|align|free))/
+
+const heapBaseNames = ['__heap_base', '~lib/memory/__heap_base']
+
+/** Links granary's core into a program. Throws a LinkError where that would not be safe. */
+export async function link(program: Uint8Array, core: Uint8Array): Promise<{ wasm: Uint8Array; report: LinkReport }> {
+  const { default: binaryen } = await import('binaryen').catch(() => {
+    throw new LinkError('granary link needs binaryen: npm install --save-dev binaryen')
+  })
+  const app = parseFields(read(binaryen, program).emitText())
+  const heap = parseFields(read(binaryen, core).emitText())
+  const { memory, heapBase } = findLayout(app)
+  const { imports, replaced } = findFamily(app, heap)
+  checkState(app, replaced)
+
+  const linked = app.map((field) => {
+    const base = replaced.get(field.id)
+    if (base !== undefined) return { ...field, text: callGranary(field, base) }
+    if (!imports.has(field.id)) return field
+    return { ...field, text: field.text.replace(`"${field.from?.module}"`, '"granary"') }
+  })
+  const targets = [...new Set(replaced.values())].map((name) => field(importOf(name, heap)))
+  const lent = [
+    `(export "granary.memory" (memory ${memory}))`,
+    `(export "granary.heap_base" (global ${heapBase}))`,
+  ].map(field)
+  const merged = merge(binaryen, printFields([...targets, ...linked, ...lent]), printFields(heap.map(lendFrom)))
+  const own = new Set(exportsOf(app).map((entry) => entry.name))
+  for (const { name } of exportsOf(parseFields(merged.emitText()))) if (!own.has(name)) merged.removeExport(name)
+
+  const isNamed = hasNames(program)
+  const wasm = optimise(binaryen, merged, isNamed)
+  const report = {
+    imports: app.flatMap(({ id, from }) => (from && imports.has(id) ? [`${from.module}.${from.name}`] : [])),
+    replaced: [...replaced.keys()].map(nameOf),
+    before: program.length,
+    optimised: optimise(binaryen, read(binaryen, program), isNamed).length,
+    after: wasm.length,
+  }
+  return { wasm, report }
+}
+
+/** What programs may use: whatever C, C++ and Rust compilers emit and the engines of today run. binaryen's names for it in its library and in its tools. */
+const features = {
+  BulkMemory: 'bulk-memory',
+  BulkMemoryOpt: 'bulk-memory-opt',
+  CallIndirectOverlong: 'call-indirect-overlong',
+  ExceptionHandling: 'exception-handling',
+  ExtendedConst: 'extended-const',
+  Multivalue: 'multivalue',
+  MutableGlobals: 'mutable-globals',
+  NontrappingFPToInt: 'nontrapping-float-to-int',
+  ReferenceTypes: 'reference-types',
+  SIMD128: 'simd',
+  SignExt: 'sign-ext',
+  TailCall: 'tail-call',
+} as const
+
+const field = (text: string): Field => ({ text: ` ${text}`, kind: '', id: '' })
+
+function read(binaryen: Binaryen, wasm: Uint8Array) {
+  try {
+    return binaryen.readBinary(wasm)
+  } catch {
+    throw new LinkError('this is not a WebAssembly module that binaryen can read')
+  }
+}
+
+function allow(binaryen: Binaryen, module: ReturnType<typeof read>) {
+  const names = Object.keys(features) as (keyof typeof features)[]
+  module.setFeatures(names.reduce<number>((sum, name) => sum | binaryen.Features[name], 0))
+}
+
+const hasNames = (wasm: Uint8Array) =>
+  WebAssembly.Module.customSections(new WebAssembly.Module(wasm as BufferSource), 'name').length > 0
+
+/** Where the program's memory is and where its heap may begin; refuses what is not laid out as one heap needs it. */
+function findLayout(app: Field[]): { memory: string; heapBase: string } {
+  const memories = app.filter((field) => field.kind === 'memory')
+  if (memories.length !== 1) throw new LinkError(`the module has ${memories.length} memories: granary serves one`)
+  const [memory] = memories
+  if (/\bi64\b/.test(memory.text)) throw new LinkError('the memory has 64-bit addresses, which granary does not serve')
+  if (/\bshared\b/.test(memory.text))
+    throw new LinkError('the memory is shared between threads, which this core does not serve')
+  if (app.some((field) => field.from?.name === 'emscripten_resize_heap' || field.from?.name === '__syscall_munmap')) {
+    throw new LinkError(
+      "this is a module of Emscripten's, whose JavaScript must hear of growth: link granary-emscripten.o with -sMALLOC=none instead",
+    )
+  }
+  const exported = exportsOf(app).find((entry) => entry.kind === 'global' && heapBaseNames.includes(entry.name))
+  const heapBase = app.find(
+    (field) => field.kind === 'global' && (field.id === exported?.id || heapBaseNames.includes(nameOf(field.id))),
+  )
+  if (!heapBase) {
+    throw new LinkError('the module does not say where its heap may begin: link it with -Wl,--export=__heap_base')
+  }
+  const value = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/.exec(heapBase.text)
+  if (!value) throw new LinkError('__heap_base is not a constant')
+  if (dataEnd(app) > Number(value[1]) >>> 0) {
+    throw new LinkError(
+      'the module has data behind __heap_base: it was initialised before it was stored and holds blocks of its old heap; link it before that',
+    )
+  }
+  return { memory: memory.id, heapBase: heapBase.id }
+}
+
+interface Family {
+  /** Imported functions and the names of granary's. */
+  imports: Map<string, string>
+  /** The same for functions that the module has. */
+  replaced: Map<string, string>
+}
+
+/** Finds the functions to put granary's in place of; refuses what has another signature than C gives it. */
+function findFamily(app: Field[], heap: Field[]): Family {
+  const functions = app.filter((field) => field.kind === 'func')
+  const names = new Map(functions.map((field) => [field.id, field.from?.name ?? nameOf(field.id)]))
+  for (const { id, kind, name } of exportsOf(app)) {
+    if (kind === 'func' && family.has(name) && !functions.find((field) => field.id === id)?.from) names.set(id, name)
+  }
+  const found: Family = { imports: new Map(), replaced: new Map() }
+  for (const field of functions) {
+    const base = (names.get(field.id) ?? '').replace(prefix, '')
+    if (!family.has(base) || field.from?.module.startsWith('wasi')) continue
+    const wanted = signatureOf(functionOf(base, heap))
+    if (signatureOf(field) !== wanted) {
+      throw new LinkError(`${names.get(field.id)} takes and returns ${signatureOf(field)} where C's has ${wanted}`)
+    }
+    const list = field.from ? found.imports : found.replaced
+    list.set(field.id, base)
+  }
+  const bases = [...found.imports.values(), ...found.replaced.values()]
+  if (!bases.includes('malloc')) {
+    throw new LinkError('the module neither imports malloc nor has a function that its names or exports call malloc')
+  }
+  if (found.replaced.size > 0 && !bases.includes('free')) {
+    throw new LinkError(
+      'the module has a malloc, but no function that its names or exports call free: keep the names (do not strip)',
+    )
+  }
+  return found
+}
+
+/**
+ * Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
+ * inlined. The state is what the old malloc and the old free both read and write at fixed addresses.
+ */
+function checkState(app: Field[], replaced: Map<string, string>): void {
+  const facts = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, factsOf(field)]))
+  const reach = (from: Iterable<string>, stop: (id: string) => boolean) => {
+    const seen = new Set(from)
+    for (const id of seen) if (!stop(id)) for (const callee of facts.get(id)?.calls ?? []) seen.add(callee)
+    return seen
+  }
+  const state = (base: string) => {
+    const entries = [...replaced].filter(([, name]) => name === base).map(([id]) => id)
+    return new Set([...reach(entries, () => false)].flatMap((id) => facts.get(id)?.addresses ?? []))
+  }
+  const freed = state('free')
+  const shared = new Set([...state('malloc')].filter((address) => freed.has(address)))
+  for (const id of reach(rootsOf(app), (id) => replaced.has(id))) {
+    if (replaced.has(id) || !facts.get(id)?.addresses.some((address) => shared.has(address))) continue
+    throw new LinkError(
+      `function ${nameOf(id)} uses the old allocator directly and would go on doing so: link before optimising and stripping, or export it by its name in C`,
+    )
+  }
+}
+
+function functionOf(name: string, heap: Field[]): Field {
+  const id = exportsOf(heap).find((entry) => entry.name === name)?.id
+  const found = heap.find((field) => field.kind === 'func' && field.id === id)
+  if (!found) throw new LinkError(`this build of granary has no ${name}`)
+  return found
+}
+
+const imported = (name: string) => `$"granary.${name}"`
+const types = (name: string, heap: Field[]) => signatureOf(functionOf(name, heap)).split(' -> ')
+
+/** The import by which a program gets one of granary's functions. */
+function importOf(name: string, heap: Field[]): string {
+  const [params, results] = types(name, heap)
+  return `(import "granary" "${name}" (func ${imported(name)} (param ${params}) (result ${results})))`
+}
+
+/** A function that does nothing but call granary's. */
+function callGranary(field: Field, name: string): string {
+  const [params, results] = signatureOf(field).split(' -> ')
+  const operands = params.split(' ').map((_, index) => `(local.get ${index})`)
+  return ` (func ${field.id} (param ${params}) (result ${results})\n  (call ${imported(name)} ${operands.join(' ')})\n )`
+}
+
+/** The core's fields, taking memory and base from the program. */
+function lendFrom(field: Field): Field {
+  if (!field.from) return field
+  const name = field.kind === 'memory' ? 'granary.memory' : 'granary.heap_base'
+  return { ...field, text: field.text.replace(`"${field.from.module}" "${field.from.name}"`, `"program" "${name}"`) }
+}
+
+/** Merges the two modules with binaryen's tool: there is no function for it in the library. */
+function merge(binaryen: Binaryen, app: string, heap: string) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'granary-'))
+  try {
+    const file = (name: string, text: string) => {
+      const module = binaryen.parseText(text)
+      allow(binaryen, module)
+      writeFileSync(path.join(folder, name), module.emitBinary())
+      return path.join(folder, name)
+    }
+    const output = path.join(folder, 'merged.wasm')
+    const modules = [file('program.wasm', app), 'program', file('granary.wasm', heap), 'granary']
+    const tool = createRequire(import.meta.url).resolve('binaryen/bin/wasm-merge')
+    const enabled = Object.values(features).map((name) => `--enable-${name}`)
+    const args = [tool, ...modules, '-o', output, ...enabled, '--skip-export-conflicts', '-g']
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    if (status !== 0) throw new LinkError(`wasm-merge failed: ${stderr}`)
+    return read(binaryen, readFileSync(output))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** Optimises for speed, far enough that malloc's and free's fast paths are inlined. */
+function optimise(binaryen: Binaryen, module: ReturnType<typeof read>, keepNames: boolean): Uint8Array {
+  binaryen.setOptimizeLevel(3)
+  binaryen.setShrinkLevel(0)
+  binaryen.setDebugInfo(keepNames)
+  allow(binaryen, module)
+  module.runPasses(['strip-dwarf'])
+  module.optimize()
+  return module.emitBinary()
+}
