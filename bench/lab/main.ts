@@ -53,7 +53,9 @@ async function bench(): Promise<void> {
   const pattern = new RegExp(values.only)
   const workloads = allWorkloads(values.traces).filter(({ id }) => pattern.test(id))
   const repetitions = Number(values.reps ?? (values.quick ? 3 : 11))
-  const tasks = workloads.map((workload): Task => ({ kind: 'replay', workload, repetitions, residue: !values.quick }))
+  const tasks = workloads.map(
+    (workload): Task => ({ kind: 'replay', workload, repetitions, check: true, residue: !values.quick }),
+  )
   const reports = await runTasks(tasks, field.contestants, {
     limit: values.quick ? 3 : 10,
     progress: (task, step, contestant) =>

@@ -85,8 +85,8 @@ export interface Footprint {
 
 export interface Size {
   allocator: string
-  /** malloc, free and realloc alone, or with all other functions that the allocator exports. */
-  functions: 'core' | 'all'
+  /** malloc, free and realloc alone; with calloc and aligned_alloc; all that the module exports. */
+  functions: 'core' | 'five' | 'all'
   level: 'O3' | 'Oz'
   raw: number
   gzip: number

@@ -3,7 +3,7 @@
 // (bench/setup); only the shims that give them C's names are kept here, in rivals/.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { HEAP_BASE, tlsfAllocator } from '../replay/merge.ts'
@@ -50,7 +50,7 @@ export const rivals: Rival[] = [
     source: 'this repository',
     alignment: 16,
     version: () => packageVersion(path.join(root, 'package.json')),
-    build: () => readOr(granaryModule, 'npm run build'),
+    build: buildGranary,
     quick: true,
   },
   {
@@ -212,7 +212,7 @@ function buildEmscripten(name: string, level: Level): Uint8Array {
   const args = ['--target=wasm32-unknown-emscripten', '-nostdlib', '-nostdinc', '-I', generated]
   for (const folder of [path.join(text('clang-22', ['-print-resource-dir']), 'include'), ...include])
     args.push('-isystem', folder)
-  args.push('-fno-builtin-malloc', '-fno-builtin-calloc', '-fno-strict-aliasing')
+  args.push('-fno-builtin-malloc', '-fno-builtin-calloc', '-fno-strict-aliasing', '-Daligned_alloc=own_aligned_alloc')
   args.push(path.join(system, 'lib', `${name}.c`), path.join(system, 'lib/sbrk.c'), path.join(shims, 'emscripten.c'))
   return compileC(name, level, args)
 }
@@ -369,9 +369,26 @@ function need(file: string, how: string): void {
   if (!existsSync(file)) throw new Unavailable(`${file} is missing: ${how}`)
 }
 
-function readOr(file: string, how: string): Uint8Array {
-  need(file, how)
-  return readFileSync(file)
+function buildGranary(level: Level): Uint8Array {
+  need(granaryModule, 'npm run build')
+  if (level === 'O3') return readFileSync(granaryModule)
+  const file = path.join(labFolder, `granary-${process.pid}.wasm`)
+  mkdirSync(labFolder, { recursive: true })
+  const asc = path.join(root, 'node_modules/assemblyscript/bin/asc.js')
+  const target = [
+    '--config',
+    path.join(root, 'asconfig.json'),
+    '--target',
+    'fast',
+    '--optimizeLevel',
+    '2',
+    '--shrinkLevel',
+    '2',
+  ]
+  run(process.execPath, [asc, ...target, '--baseDir', root, '--outFile', path.relative(root, file)])
+  const wasm = readFileSync(file)
+  rmSync(file)
+  return wasm
 }
 
 function run(command: string, args: string[], env: Record<string, string> = {}): void {

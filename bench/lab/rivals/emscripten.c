@@ -14,6 +14,9 @@ int emscripten_resize_heap(size_t bytes) {
   return __builtin_wasm_memory_grow(0, pages) != (size_t)-1;
 }
 
-// Emscripten takes aligned_alloc from musl, which hands it on.
+// Emscripten takes dlmalloc's aligned_alloc from musl, which hands it on. emmalloc has its own, which refuses sizes that are
+// no multiple of the alignment; it is compiled under another name (rivals.ts), since programs ask for any size by memalign
+// and posix_memalign.
+#undef aligned_alloc
 void *memalign(size_t alignment, size_t size);
-__attribute__((weak)) void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
+void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, size); }
