@@ -112,3 +112,37 @@ export class Player {
     return n
   }
 }
+
+/** Cold and warm times of each repetition, or why there are none. */
+export interface Turns {
+  name: string
+  fault?: string
+  cold: number[]
+  warm: number[]
+}
+
+/** Replays the trace in all modules, taking turns. */
+export function playInTurns(
+  modules: { name: string; module: WebAssembly.Module }[],
+  score: Score,
+  repetitions: number,
+  clock: Clock,
+  most: number,
+): Turns[] {
+  const results: Turns[] = modules.map(({ name }) => ({ name, cold: [], warm: [] }))
+  for (let repetition = 0; repetition < repetitions; repetition++)
+    for (let i = 0; i < modules.length; i++) {
+      const at = (i + repetition) % modules.length
+      const result = results[at]
+      if (result.fault) continue
+      try {
+        const player = new Player(modules[at].module, score)
+        result.cold.push(player.time(clock, most))
+        player.drain()
+        result.warm.push(player.time(clock, most))
+      } catch (error) {
+        result.fault = error instanceof TooSlow ? 'not done in time' : String(error)
+      }
+    }
+  return results
+}

@@ -1,0 +1,32 @@
+// What a pair of malloc and free costs when JavaScript calls it.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Boundary } from './results.ts'
+import { granaryModule, labFolder, root, text } from './rivals.ts'
+
+/** Runs every case for about `seconds` each. */
+export function measureBoundary(seconds: number): Boundary[] {
+  const worker = path.join(root, 'bench/lab/boundary-worker.ts')
+  const printed = text(process.execPath, ['--import', 'tsx', worker, granaryModule, buildGlue(), String(seconds)])
+  return printed.split('\n').map((line) => JSON.parse(line))
+}
+
+/** A program of Emscripten with nothing but malloc and free, and the JavaScript around it. */
+function buildGlue(): string {
+  const folder = path.join(labFolder, 'emscripten')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(folder, 'empty.c'), '')
+  const settings = [
+    'EXPORTED_FUNCTIONS=_malloc,_free',
+    'ALLOW_MEMORY_GROWTH',
+    'MODULARIZE',
+    'ENVIRONMENT=node',
+    'FILESYSTEM=0',
+  ]
+  const args = ['-O3', path.join(folder, 'empty.c'), '--no-entry', ...settings.map((setting) => `-s${setting}`)]
+  const glue = path.join(folder, 'glue.js')
+  // Debian's Emscripten finds its JavaScript tools by this.
+  text('env', ['NODE_PATH=/usr/share/nodejs', 'emcc', ...args, '-o', glue])
+  writeFileSync(path.join(folder, 'package.json'), '{ "type": "commonjs" }')
+  return glue
+}

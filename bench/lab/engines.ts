@@ -1,0 +1,218 @@
+// The same replay in other engines: the newest V8, SpiderMonkey's shell, the current Firefox, wasmtime.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import ts from 'typescript'
+import { formatTrace } from '../trace.ts'
+import type { Turns } from './player.ts'
+import type { EngineResult } from './results.ts'
+import { labFolder, newestNode, put, python, root, text } from './rivals.ts'
+import { runTasks } from './runner.ts'
+import type { Contestant, Task } from './worker.ts'
+import { loadWorkload, type Workload } from './workloads.ts'
+
+interface Plan {
+  workloads: Workload[]
+  contestants: Contestant[]
+  repetitions: number
+  /** Seconds that one replay may take. */
+  limit: number
+}
+
+interface Engine {
+  title(): string
+  run(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]>
+}
+
+const firefox = '/usr/lib/firefox-esr/firefox-esr'
+
+export const engines: Engine[] = [
+  {
+    title: () => `Node ${process.version.slice(1)} (V8 ${process.versions.v8})`,
+    run: (plan, progress) => runNode(process.execPath, plan, progress),
+  },
+  {
+    title: () => {
+      const { node, v8 } = JSON.parse(text(newestNode, ['-p', 'JSON.stringify(process.versions)']))
+      return `Node ${node} (V8 ${v8})`
+    },
+    run: (plan, progress) => runNode(newestNode, plan, progress),
+  },
+  { title: () => text(firefox, ['--version']).replace('Mozilla ', ''), run: runFirefox },
+  {
+    title: () => `SpiderMonkey shell ${text('js102', ['--version']).replace(/^JavaScript-C/, '')}`,
+    run: runSpiderMonkey,
+  },
+  {
+    title: () => text(python, ['-c', 'import importlib.metadata as m; print("wasmtime", m.version("wasmtime"))']),
+    run: runWasmtime,
+  },
+]
+
+async function runNode(node: string, plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
+  const { workloads, contestants, repetitions, limit } = plan
+  const tasks = workloads.map(
+    (workload): Task => ({ kind: 'replay', workload, repetitions, check: false, residue: false }),
+  )
+  const reports = await runTasks(tasks, contestants, {
+    node,
+    limit,
+    progress: (task, step) => progress(`${workloads[task].id}: ${step}`),
+  })
+  return workloads.flatMap(({ id: workload }, task) =>
+    contestants.map(({ id: allocator }): EngineResult => {
+      const result: EngineResult = { engine: '', workload, allocator, cold: [], warm: [] }
+      for (const report of reports[task]) {
+        if (!('contestant' in report) || report.contestant !== allocator) continue
+        if ('fault' in report) result.fault = report.fault
+        if (!('cold' in report)) continue
+        result.cold.push(report.cold)
+        result.warm.push(report.warm)
+      }
+      return result
+    }),
+  )
+}
+
+/** The player as a plain script. */
+function playerScript(): string {
+  const source = readFileSync(path.join(root, 'bench/lab/player.ts'), 'utf8')
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
+  return ts.transpileModule(source, { compilerOptions }).outputText.replaceAll(/^export /gm, '')
+}
+
+/** A trace as a file of MTRC that scripts can read, and the header's figures that MTRC does not have. */
+function traceFile(workload: Workload): { file: string; largest: number } {
+  const trace = loadWorkload(workload)
+  const file = path.join(labFolder, 'mtrc', `${workload.id}.mtrc`)
+  put(file, formatTrace(trace))
+  return { file, largest: trace.largest }
+}
+
+const scoreOf = `
+function scoreOf(buffer, largest) {
+  const words = new Uint32Array(buffer)
+  return { words: words.subarray(8), operations: words[2], slots: words[3], peak: words[4], largest }
+}
+`
+
+function collect(workload: Workload, turns: Turns[]): EngineResult[] {
+  return turns.map(({ name, fault, cold, warm }) => ({
+    engine: '',
+    workload: workload.id,
+    allocator: name,
+    fault,
+    cold,
+    warm,
+  }))
+}
+
+async function runSpiderMonkey(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
+  const script = `${playerScript()}${scoreOf}
+const { file, largest, modules, repetitions, most } = JSON.parse(scriptArgs[0])
+const read = (name) => os.file.readFile(name, 'binary')
+const compiled = modules.map(({ name, file }) => ({ name, module: new WebAssembly.Module(read(file)) }))
+const score = scoreOf(read(file).buffer, largest)
+print(JSON.stringify(playInTurns(compiled, score, repetitions, () => dateNow() * 1e6, most)))
+`
+  const file = path.join(labFolder, `spidermonkey-${process.pid}.js`)
+  put(file, script)
+  try {
+    return plan.workloads.flatMap((workload) => {
+      progress(workload.id)
+      const job = { ...traceFile(workload), ...argumentsOf(plan) }
+      return collect(workload, JSON.parse(text('js102', ['--wasm-compiler=optimized', file, JSON.stringify(job)])))
+    })
+  } finally {
+    rmSync(file)
+  }
+}
+
+async function runWasmtime(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
+  const script = path.join(root, 'bench/lab/wasmtime_replay.py')
+  return plan.workloads.flatMap((workload) => {
+    progress(workload.id)
+    const job = { ...traceFile(workload), ...argumentsOf(plan) }
+    return collect(workload, JSON.parse(text(python, [script, JSON.stringify(job)])))
+  })
+}
+
+function argumentsOf({ contestants, repetitions, limit }: Plan) {
+  return { modules: contestants.map(({ id, file }) => ({ name: id, file })), repetitions, most: limit * 1e9 }
+}
+
+/** Serves a page that replays, opens it in a Firefox without a window, and waits for the page to send its figures. */
+async function runFirefox(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
+  const profile = mkdtempSync(path.join(tmpdir(), 'granary-firefox-'))
+  const preferences = {
+    'privacy.reduceTimerPrecision': false,
+    'javascript.options.wasm_baselinejit': false,
+    'browser.shell.checkDefaultBrowser': false,
+    'datareporting.policy.dataSubmissionEnabled': false,
+    'app.update.enabled': false,
+    'dom.max_script_run_time': 0,
+  }
+  const lines = Object.entries(preferences).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${value});\n`)
+  writeFileSync(path.join(profile, 'user.js'), lines.join(''))
+  const jobs = plan.workloads.map((workload) => ({ workload, ...traceFile(workload), ...argumentsOf(plan) }))
+  const results: EngineResult[] = []
+  const page = `<script type="module">${playerScript()}${scoreOf}
+const fetched = async (name) => (await fetch('/file?' + encodeURIComponent(name))).arrayBuffer()
+const clock = () => performance.now() * 1e6
+for (const { file, largest, modules, repetitions, most } of await (await fetch('/jobs')).json()) {
+  const compiled = []
+  for (const { name, file } of modules) compiled.push({ name, module: await WebAssembly.compile(await fetched(file)) })
+  const turns = playInTurns(compiled, scoreOf(await fetched(file), largest), repetitions, clock, most)
+  await fetch('/turns', { method: 'POST', body: JSON.stringify(turns) })
+}
+</script>`
+  let browser: ReturnType<typeof spawn> | undefined
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let index = 0
+      const late = () => setTimeout(() => reject(new Error('Firefox does not answer')), 60_000 + 10_000 * plan.limit)
+      let timer = late()
+      const server = createServer(async (request, response) => {
+        const url = request.url ?? ''
+        if (url === '/jobs') response.end(JSON.stringify(jobs))
+        else if (url.startsWith('/file?')) response.end(served(decodeURIComponent(url.slice(6))))
+        else if (url === '/turns') {
+          let body = ''
+          for await (const part of request) body += part
+          results.push(...collect(jobs[index++].workload, JSON.parse(body)))
+          response.end()
+          clearTimeout(timer)
+          timer = late()
+          if (index < jobs.length) progress(jobs[index].workload.id)
+          else {
+            clearTimeout(timer)
+            server.close()
+            resolve()
+          }
+        } else if (url === '/') response.setHeader('content-type', 'text/html').end(page)
+        else response.writeHead(404).end()
+      })
+      const served = (name: string) => {
+        const known = jobs.some(({ file, modules }) => file === name || modules.some((module) => module.file === name))
+        return known ? readFileSync(name) : Buffer.alloc(0)
+      }
+      server.listen(0, '127.0.0.1', () => {
+        progress(jobs[0].workload.id)
+        const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+        browser = spawn(firefox, ['--headless', '--no-remote', '--profile', profile, address], {
+          stdio: 'ignore',
+          env: { ...process.env, HOME: profile },
+        })
+        browser.on('error', reject)
+      })
+    })
+    return results
+  } finally {
+    browser?.kill()
+    await new Promise((resolve) => (browser?.exitCode === null ? browser.on('exit', resolve) : resolve(undefined)))
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+  }
+}

@@ -1,0 +1,243 @@
+// All that the lab measures, part by part; each part adds to the results.
+import os from 'node:os'
+import { measureBoundary } from './boundary.ts'
+import { prepare } from './contestants.ts'
+import { engines } from './engines.ts'
+import { measureNative } from './native.ts'
+import type { Progress } from './progress.ts'
+import type { Footprint, Growth, ReplayResult, Results } from './results.ts'
+import { type Rival, text } from './rivals.ts'
+import { ENGINE_FLAGS, runTasks } from './runner.ts'
+import { sizesOf } from './size.ts'
+import type { Contestant, Task } from './worker.ts'
+import { aboutWorkload, type Workload } from './workloads.ts'
+
+export interface Plan {
+  mode: 'quick' | 'full'
+  rivals: Rival[]
+  workloads: Workload[]
+  repetitions: number
+  /** Seconds of CPU time that one replay may take. */
+  limit: number
+}
+
+// Real programs of three kinds (a database, an interpreter, deep queues of big buffers), and the pattern that frees most at once.
+const LATENCY_WORKLOADS = ['sqlite-wasm32', 'lua-strings-wasm32', 'git-log-patch', 'free-at-random']
+const LATENCY_REPLAYS = 9
+const MEBIBYTE = 1 << 20
+const GROWTH_LIVE = [1, 4, 16, 64, 256, 1024].map((mebibytes) => mebibytes * MEBIBYTE)
+const ENGINE_WORKLOADS = [
+  'assemblyscript-wasm32',
+  'cpp-stl-wasm32',
+  'lua-strings-wasm32',
+  'sqlite-wasm32',
+  'jq-json',
+  'churn',
+]
+const ENGINE_RIVALS = ['floor', 'granary', 'dlmalloc', 'emmalloc', 'mimalloc3', 'zig', 'talc', 'tlsf']
+const BOUNDARY_SECONDS = 2
+
+type Part = (
+  results: Results,
+  contestants: Contestant[],
+  plan: Plan,
+  show: (what: string, done: number) => void,
+) => Promise<void>
+
+// Each with the share of a full run's time that it takes, for the progress display.
+const fullParts: [string, number, Part][] = [
+  ['speed and memory', 0.6, replays],
+  ['latency', 0.12, latencies],
+  ['growth', 0.1, growth],
+  ['memory of small programs', 0.01, footprints],
+  ['code size', 0.02, sizes],
+  ['native', 0.08, native],
+  ['the boundary to JavaScript', 0.02, boundary],
+  ['engines', 0.05, otherEngines],
+]
+const quickParts = fullParts.slice(0, 1).map(([name, , part]): [string, number, Part] => [name, 1, part])
+
+/** Runs every part of the plan. A part that fails is listed as missing, with the reason. */
+export async function measure(plan: Plan, progress: Progress): Promise<Results> {
+  const results = describeRun(plan)
+  const { contestants, allocators, missing } = await prepare(plan.rivals, (title) => progress.show(`building ${title}`))
+  results.allocators = allocators
+  results.missing = missing
+  let before = 0
+  for (const [name, share, part] of plan.mode === 'full' ? fullParts : quickParts) {
+    const start = before
+    try {
+      await part(results, contestants, plan, (what, done) => progress.show(`${name}: ${what}`, start + share * done))
+    } catch (error) {
+      results.missing.push({ what: name, why: (error as Error).message })
+    }
+    before += share
+  }
+  progress.end()
+  return results
+}
+
+function describeRun({ mode }: Plan): Results {
+  return {
+    format: 1,
+    date: new Date().toISOString(),
+    mode,
+    machine: {
+      cpu: os.cpus()[0].model.trim(),
+      cores: os.cpus().length,
+      memory: Math.round(os.totalmem() / 2 ** 30),
+      system: `${os.type()} ${os.release()} ${os.arch()}`,
+    },
+    node: process.version,
+    v8: process.versions.v8,
+    engineFlags: ENGINE_FLAGS,
+    tools: toolVersions(),
+    allocators: [],
+    workloads: [],
+    replays: [],
+    latencies: [],
+    growth: [],
+    footprints: [],
+    sizes: [],
+    native: [],
+    boundary: [],
+    engines: [],
+    missing: [],
+  }
+}
+
+function toolVersions(): Record<string, string> {
+  const commands: Record<string, [string, string[]]> = {
+    clang: ['clang-22', ['--version']],
+    cargo: ['cargo', ['--version']],
+    gcc: ['gcc', ['--version']],
+    emcc: ['emcc', ['--version']],
+  }
+  const versions: Record<string, string> = {}
+  for (const [name, [command, args]] of Object.entries(commands))
+    try {
+      versions[name] = text(command, args).split('\n')[0]
+    } catch (error) {
+      versions[name] = (error as Error).message
+    }
+  return versions
+}
+
+async function replays(...[results, contestants, plan, show]: Parameters<Part>): Promise<void> {
+  const { workloads, repetitions, limit, mode } = plan
+  const residue = mode === 'full'
+  const tasks = workloads.map((workload): Task => ({ kind: 'replay', workload, repetitions, check: true, residue }))
+  const reports = await runTasks(tasks, contestants, {
+    limit,
+    progress: (task, step, contestant) => show(`${workloads[task].id}: ${step} ${contestant}`, task / tasks.length),
+  })
+  for (const [task, workload] of workloads.entries()) {
+    const byAllocator = new Map<string, ReplayResult>()
+    for (const report of reports[task]) {
+      if ('workload' in report) {
+        const { id, kind } = workload
+        results.workloads.push({ id, kind, about: aboutWorkload(workload), ...report.workload })
+        continue
+      }
+      const { contestant: allocator } = report
+      const empty: ReplayResult = { workload: workload.id, allocator, cold: [], warm: [], heap: 0, heapAgain: 0 }
+      const entry = byAllocator.get(allocator) ?? empty
+      byAllocator.set(allocator, entry)
+      if ('fault' in report) entry.fault = report.fault
+      else if ('cold' in report) {
+        entry.cold.push(report.cold)
+        entry.warm.push(report.warm)
+        entry.heap = Math.max(entry.heap, report.heap)
+        entry.heapAgain = Math.max(entry.heapAgain, report.heapAgain)
+      } else if ('residue' in report) entry.residue = report.residue
+    }
+    results.replays.push(...byAllocator.values())
+  }
+}
+
+async function latencies(...[results, contestants, plan, show]: Parameters<Part>): Promise<void> {
+  const workloads = plan.workloads.filter(({ id }) => LATENCY_WORKLOADS.includes(id))
+  const tasks = workloads.map((workload): Task => ({ kind: 'latency', workload, repetitions: LATENCY_REPLAYS }))
+  const reports = await runTasks(tasks, contestants, {
+    limit: 4 * plan.limit, // its replays are timed one operation at a time
+    progress: (task, _, contestant) => show(`${workloads[task].id} ${contestant}`, task / tasks.length),
+  })
+  for (const [task, { id: workload }] of workloads.entries())
+    for (const report of reports[task]) {
+      if (!('contestant' in report)) continue
+      const { contestant: allocator } = report
+      if ('fault' in report)
+        results.latencies.push({ workload, allocator, fault: report.fault, clock: 0, p50: 0, curve: [], max: 0 })
+      else if ('curve' in report) {
+        const { clock, p50, curve, max } = report
+        results.latencies.push({ workload, allocator, clock, p50, curve, max })
+      }
+    }
+}
+
+async function growth(...[results, contestants, { limit }, show]: Parameters<Part>): Promise<void> {
+  const tasks = GROWTH_LIVE.map((live): Task => ({ kind: 'growth', live, repetitions: 3 }))
+  const reports = await runTasks(tasks, contestants, {
+    limit,
+    progress: (task, step, contestant) =>
+      show(`${GROWTH_LIVE[task] / MEBIBYTE} MiB: ${step} ${contestant}`, task / tasks.length),
+  })
+  for (const { id: allocator } of contestants) {
+    const entry: Growth = { allocator, points: [] }
+    for (const [task, live] of GROWTH_LIVE.entries()) {
+      const times: number[] = []
+      let heap = 0
+      for (const report of reports[task]) {
+        if (!('contestant' in report) || report.contestant !== allocator) continue
+        if ('fault' in report) entry.fault = `${live / MEBIBYTE} MiB: ${report.fault}`
+        else if ('ns' in report) {
+          times.push(report.ns)
+          heap = report.heap
+        }
+      }
+      if (times.length) entry.points.push({ live, ns: Math.min(...times), heap })
+    }
+    results.growth.push(entry)
+  }
+}
+
+async function footprints(...[results, contestants, { limit }]: Parameters<Part>): Promise<void> {
+  const [reports] = await runTasks([{ kind: 'footprint' }], contestants, { limit, progress: () => {} })
+  for (const report of reports)
+    if ('footprint' in report)
+      results.footprints.push({ allocator: report.contestant, ...report.footprint } as Footprint)
+}
+
+async function sizes(...[results, , { rivals }, show]: Parameters<Part>): Promise<void> {
+  const built = rivals.filter(({ id }) => results.allocators.some((allocator) => allocator.id === id))
+  for (const [i, rival] of built.entries()) {
+    show(rival.title, i / built.length)
+    results.sizes.push(...(await sizesOf(rival)))
+  }
+}
+
+async function native(
+  ...[results, contestants, { workloads, repetitions, limit }, show]: Parameters<Part>
+): Promise<void> {
+  const ours = contestants.find(({ id }) => id === 'granary')
+  results.native = await measureNative(workloads, ours, Math.ceil(repetitions / 2), limit, show)
+}
+
+async function boundary(...[results, , , show]: Parameters<Part>): Promise<void> {
+  show('benchmark.js', 0)
+  results.boundary = measureBoundary(BOUNDARY_SECONDS)
+}
+
+async function otherEngines(...[results, contestants, plan, show]: Parameters<Part>): Promise<void> {
+  const workloads = plan.workloads.filter(({ id }) => ENGINE_WORKLOADS.includes(id))
+  const chosen = contestants.filter(({ id }) => ENGINE_RIVALS.includes(id))
+  const share = { workloads, contestants: chosen, repetitions: Math.ceil(plan.repetitions / 2), limit: plan.limit }
+  for (const [i, engine] of engines.entries())
+    try {
+      const title = engine.title()
+      const found = await engine.run(share, (step) => show(`${title}: ${step}`, i / engines.length))
+      results.engines.push(...found.map((result) => ({ ...result, engine: title })))
+    } catch (error) {
+      results.missing.push({ what: `engine ${i + 1} of ${engines.length}`, why: (error as Error).message })
+    }
+}
