@@ -1,15 +1,11 @@
-// npm run build:objects: compiles the core once for each kind of program and writes build/embed/*.o and lib*.a.
+// npm run build:embed: compiles the core once for each kind of program and writes build/embed/*.o and lib*.a.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import asc from 'assemblyscript/asc'
+import { root, runTool } from '../scripts/run.mjs'
 import { toArchive } from './archive.ts'
 import { toObject } from './object.ts'
 import { symbols } from './symbols.ts'
-
-const here = path.dirname(fileURLToPath(import.meta.url))
-const output = path.join(here, '../build/embed')
 
 /** The object files, by their name, and the switches that the core is compiled with. */
 const variants: Record<string, string[]> = {
@@ -17,27 +13,25 @@ const variants: Record<string, string[]> = {
   'granary-emscripten': ['ERRNO_BY_IMPORT=1', 'GROW_BY_IMPORT=1', 'EMSCRIPTEN=1'],
 }
 
-const flags =
-  '-O3 --noAssert --converge --runtime stub --importMemory --noExportMemory --enable bulk-memory --debug --use abort='
+const output = 'build/embed'
+const optimise = ['-O3', '-g', '--enable-bulk-memory', '--enable-bulk-memory-opt', '--enable-mutable-globals']
 
-async function compile(entry: string, switches: string[]): Promise<Uint8Array> {
-  const file = path.join(output, `${entry}.wasm`)
+/** Compiles embed/NAME.as.ts with the core. The names of its functions stay in it, for profiles. */
+function compile(name: string, switches: string[]): Uint8Array {
+  const file = `${output}/${name}.wasm`
   const uses = switches.flatMap((name) => ['--use', name])
-  const { error, stderr } = await asc.main([
-    path.join(here, `${entry}.as.ts`),
-    '-o',
-    file,
-    ...flags.split(' '),
-    ...uses,
-  ])
-  if (error) throw new Error(stderr.toString(), { cause: error })
-  return readFileSync(file)
+  const entry = `embed/${name}.as.ts`
+  runTool('assemblyscript/bin/asc.js', entry, '--config', 'asconfig.json', '--debug', '-o', file, ...uses)
+  runTool('binaryen/bin/wasm-opt', ...optimise, '--enable-sign-ext', file, '-o', file)
+  const module = readFileSync(path.join(root, file))
+  rmSync(path.join(root, file))
+  return module
 }
 
-mkdirSync(output, { recursive: true })
+mkdirSync(path.join(root, output), { recursive: true })
 for (const [name, switches] of Object.entries(variants)) {
-  const object = toObject(await compile(name, switches), symbols)
-  writeFileSync(path.join(output, `${name}.o`), object)
-  writeFileSync(path.join(output, `lib${name}.a`), toArchive([{ name: 'granary.o', bytes: object }]))
-  console.log(`build/embed/${name}.o ${object.length} bytes`)
+  const object = toObject(compile(name, switches), symbols)
+  writeFileSync(path.join(root, output, `${name}.o`), object)
+  writeFileSync(path.join(root, output, `lib${name}.a`), toArchive([{ name: 'granary.o', bytes: object }]))
+  console.log(`${output}/${name}.o: ${object.length} bytes`)
 }

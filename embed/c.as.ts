@@ -1,6 +1,6 @@
 // What C wants otherwise than the core offers it.
 
-import { mmap, mremap } from '../assembly/index'
+import { mmap, mremap, realloc } from '../assembly/index'
 
 /** C's mmap: the offset is a 64-bit number of bytes, the core counts it in pages of 64 KiB. One that is no whole page is EINVAL, as is -1 here. */
 export function c_mmap(address: usize, length: usize, protection: i32, flags: i32, file: i32, offset: i64): usize {
@@ -10,6 +10,17 @@ export function c_mmap(address: usize, length: usize, protection: i32, flags: i3
 /** C's mremap: variadic, so it comes with the address of its further arguments. Only MREMAP_FIXED, which is refused, would read them. */
 export function c_mremap(address: usize, oldLength: usize, newLength: usize, flags: i32, _arguments: usize): usize {
   return mremap(address, oldLength, newLength, flags)
+}
+
+/**
+ * The component model's allocator for what callers hand in. Its alignments are at most 8, which every block has; what has no size
+ * needs no memory, and a caller can do nothing about failure.
+ */
+export function cabi_realloc(block: usize, _oldSize: usize, alignment: usize, size: usize): usize {
+  if (!size) return alignment
+  const moved = realloc(block, size)
+  if (!moved) unreachable()
+  return moved
 }
 
 /** The number that WASI's C library and Emscripten's give to an error that Linux numbers `error`. */

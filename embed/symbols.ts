@@ -11,7 +11,7 @@ export const mallocFamily = [
   'reallocarray',
   'aligned_alloc',
   'memalign',
-  'posix_memalign',
+  'shared_memalign',
   'valloc',
   'pvalloc',
   'free_sized',
@@ -27,8 +27,8 @@ const aliases: Record<string, string[]> = {
   memalign: ['__libc_memalign', 'emscripten_builtin_memalign'],
 }
 
-/** Further functions of POSIX, weak: a program may have its own, such as the read-only mmap that wasi-libc emulates. */
-const posix = { sbrk: 'sbrk', brk: 'brk', c_mmap: 'mmap', munmap: 'munmap', c_mremap: 'mremap', madvise: 'madvise' }
+/** Functions of POSIX and of the component model, weak: a program may have its own, such as the read-only mmap that wasi-libc emulates. */
+const shared = { sbrk: 'sbrk', brk: 'brk', c_mmap: 'mmap', munmap: 'munmap', c_mremap: 'mremap', madvise: 'madvise', cabi_realloc: 'cabi_realloc' }
 
 const own = ['heap_verify', 'heap_stats', 'last_error', 'trap_reason', 'trap_address']
 
@@ -38,7 +38,7 @@ export const symbols: Symbols = {
     ...Object.fromEntries(
       mallocFamily.map((name) => [name, [name, ...(aliases[name] ?? [])].map((name) => ({ name }))]),
     ),
-    ...Object.fromEntries(Object.entries(posix).map(([name, symbol]) => [name, [{ name: symbol, weak: true }]])),
+    ...Object.fromEntries(Object.entries(shared).map(([name, symbol]) => [name, [{ name: symbol, weak: true }]])),
     ...Object.fromEntries(own.map((name) => [name, [{ name: `granary_${name.replace('heap_', '')}` }]])),
     granary_set_errno: [{ name: 'granary_set_errno' }],
     granary_grow: [{ name: 'granary_grow' }],

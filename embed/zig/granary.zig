@@ -1,0 +1,46 @@
+//! granary as a std.mem.Allocator, for programs compiled to 32-bit WebAssembly and linked with granary.o.
+
+const std = @import("std");
+const Alignment = std.mem.Alignment;
+
+extern fn malloc(size: usize) ?[*]u8;
+extern fn realloc(block: ?*anyopaque, size: usize) ?[*]u8;
+extern fn aligned_alloc(alignment: usize, size: usize) ?[*]u8;
+extern fn malloc_usable_size(block: ?*anyopaque) usize;
+extern fn free(block: ?*anyopaque) void;
+extern fn granary_verify() c_int;
+
+/// The heap of the program's own memory.
+pub const allocator: std.mem.Allocator = .{ .ptr = undefined, .vtable = &vtable };
+
+/// Walks the whole heap: 0 if it is sound, otherwise the number of the first broken invariant.
+pub fn verify() c_int {
+    return granary_verify();
+}
+
+const vtable: std.mem.Allocator.VTable = .{ .alloc = alloc, .resize = resize, .remap = remap, .free = release };
+
+/// Every block of at least 16 bytes is aligned to 16, and every smaller one to 8.
+fn isNatural(length: usize, alignment: Alignment) bool {
+    const bytes = alignment.toByteUnits();
+    return bytes <= 8 or (bytes <= 16 and length >= 16);
+}
+
+fn alloc(_: *anyopaque, length: usize, alignment: Alignment, _: usize) ?[*]u8 {
+    if (isNatural(length, alignment)) return malloc(length);
+    return aligned_alloc(alignment.toByteUnits(), length);
+}
+
+/// In place: true as far as the block's own room goes.
+fn resize(_: *anyopaque, memory: []u8, _: Alignment, length: usize, _: usize) bool {
+    return length <= malloc_usable_size(memory.ptr);
+}
+
+fn remap(context: *anyopaque, memory: []u8, alignment: Alignment, length: usize, return_address: usize) ?[*]u8 {
+    if (isNatural(length, alignment)) return realloc(memory.ptr, length);
+    return if (resize(context, memory, alignment, length, return_address)) memory.ptr else null;
+}
+
+fn release(_: *anyopaque, memory: []u8, _: Alignment, _: usize) void {
+    free(memory.ptr);
+}
