@@ -25,7 +25,7 @@ export interface HeapMap {
   heapBytes: number
   /** Bytes in each category. */
   bytes: number[]
-  /** The heap in equal parts, in order: the category with the most bytes in each. */
+  /** The heap cut into cells of equal size, in order: the category with the most bytes in each. */
   cells: Uint8Array
 }
 
@@ -39,8 +39,14 @@ export interface Inspection {
   fragmentation: number
 }
 
-/** Throws a ReplayError, or the engine's RuntimeError, if the allocator does anything wrong. */
-export function inspect({ counted, alignment }: Contestant, trace: Trace, intervals: number, cells: number): Inspection {
+/** Cuts the trace into intervals, and the map of the heap into cells of that many bytes (a whole number). Throws a ReplayError, or the
+ *  engine's RuntimeError, if the allocator does anything wrong. */
+export function inspect(
+  { counted, alignment }: Contestant,
+  trace: Trace,
+  intervals: number,
+  cellBytes: number,
+): Inspection {
   const replay = new Replay(counted, trace)
   const touched = new TouchedGranules()
   const heap: number[] = []
@@ -52,7 +58,7 @@ export function inspect({ counted, alignment }: Contestant, trace: Trace, interv
       const stop = Math.min(end, afterPeak)
       replay.check(alignment, at, stop, (address, size) => touched.add(address, size))
       at = stop
-      if (at === afterPeak) peak = mapHeap(replay, touched, cells)
+      if (at === afterPeak) peak = mapHeap(replay, touched, cellBytes)
     }
     replay.check(alignment, at, end)
     at = end
@@ -90,18 +96,17 @@ class TouchedGranules {
   }
 }
 
-function mapHeap(replay: Replay, touched: TouchedGranules, cells: number): HeapMap {
+function mapHeap(replay: Replay, touched: TouchedGranules, cellBytes: number): HeapMap {
   const { heapBytes } = replay
-  const cellBytes = heapBytes / cells
+  const cells = Math.ceil(heapBytes / cellBytes)
   const byCell = new Float64Array(cells * CATEGORIES)
   const bytes = new Array<number>(CATEGORIES).fill(0)
 
   const paint = (from: number, to: number, category: number) => {
     bytes[category] += to - from
-    for (let at = from - HEAP_BASE; at < to - HEAP_BASE; ) {
-      const cell = Math.min(Math.floor(at / cellBytes), cells - 1)
-      const end = cell === cells - 1 ? heapBytes : (cell + 1) * cellBytes
-      const next = Math.min(to - HEAP_BASE, Math.max(end, at + 1))
+    for (let at = from; at < to; ) {
+      const cell = Math.floor((at - HEAP_BASE) / cellBytes)
+      const next = Math.min(to, HEAP_BASE + (cell + 1) * cellBytes)
       byCell[cell * CATEGORIES + category] += next - at
       at = next
     }
@@ -109,7 +114,12 @@ function mapHeap(replay: Replay, touched: TouchedGranules, cells: number): HeapM
 
   forEachRun(
     replay,
-    (from, to) => paint(from, to, LIVE_SIZES.findIndex((size) => to - from <= size)),
+    (from, to) =>
+      paint(
+        from,
+        to,
+        LIVE_SIZES.findIndex((size) => to - from <= size),
+      ),
     (from, to) => {
       if (to - from < SMALLEST_FREE) return paint(from, to, OVERHEAD)
       const rounded = Math.ceil(from / GRANULE) * GRANULE

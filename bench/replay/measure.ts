@@ -1,6 +1,6 @@
 // Times allocators side by side: repetitions are interleaved, so that what else the machine does hits all alike, and the
-// floor (null.as.ts), measured in the same turns, is subtracted.
-import { median, min, quantile } from 'd3-array'
+// least time of the floor (null.as.ts), measured in the same turns, is subtracted.
+import { quantile } from 'd3-array'
 import type { Trace } from '../trace.ts'
 import { collectGarbage } from './engine.ts'
 import { type Allocator, countGrowths, floorAllocator, merge } from './merge.ts'
@@ -19,9 +19,9 @@ export interface Contestant {
 /** Net nanoseconds an operation. */
 export interface Figure {
   minimum: number
+  lowerQuartile: number
   median: number
-  /** Half the distance between the quartiles. */
-  spread: number
+  upperQuartile: number
 }
 
 export interface Measurement {
@@ -81,8 +81,14 @@ export function measure(
     if (done instanceof Error) return done
     const { heapBytes, heapBytesAgain } = done[0]
     return {
-      cold: net(done.map(({ cold }) => cold), floorRuns.map(({ cold }) => cold)),
-      warm: net(done.map(({ warm }) => warm), floorRuns.map(({ warm }) => warm)),
+      cold: net(
+        done.map(({ cold }) => cold),
+        floorRuns.map(({ cold }) => cold),
+      ),
+      warm: net(
+        done.map(({ warm }) => warm),
+        floorRuns.map(({ warm }) => warm),
+      ),
       heapBytes,
       heapBytesAgain,
     }
@@ -111,10 +117,9 @@ function run(module: WebAssembly.Module, trace: Trace): Run {
 }
 
 function net(gross: number[], floor: number[]): Figure {
-  const over = (statistic: (values: number[]) => number | undefined) =>
-    Math.max((statistic(gross) ?? 0) - (statistic(floor) ?? 0), LEAST_NET)
-  const quartile = (p: number) => quantile(gross, p) ?? 0
-  return { minimum: over(min), median: over(median), spread: (quartile(0.75) - quartile(0.25)) / 2 }
+  const least = Math.min(...floor)
+  const at = (p: number) => Math.max((quantile(gross, p) as number) - least, LEAST_NET)
+  return { minimum: at(0), lowerQuartile: at(0.25), median: at(0.5), upperQuartile: at(0.75) }
 }
 
 function compiled(wasm: Uint8Array): WebAssembly.Module {

@@ -44,32 +44,43 @@ const ownDoubling = `max(pagesBefore - ${BASE_PAGES}, pagesNeeded)`
 async function compile(file: string, flags: string[]): Promise<Uint8Array> {
   const source = readFileSync(path.join(here, file), 'utf8')
   const args = [file, ...ASC, ...flags, '-o', 'out.wasm']
-  return cached(path.basename(file, '.as.ts'), [source, args.join(' '), ownDoubling, version('assemblyscript')], async () => {
-    const { default: asc, libraryFiles } = await import('assemblyscript/asc')
-    const tlsf = libraryFiles['rt/tlsf']
-    if (!tlsf.includes(doubling) && !tlsf.includes(ownDoubling)) throw new Error('rt/tlsf no longer grows as expected')
-    libraryFiles['rt/tlsf'] = tlsf.replace(doubling, ownDoubling)
-    let wasm: Uint8Array | undefined
-    const { error, stderr } = await asc.main(args, {
-      readFile: (name) => (name === file ? source : null),
-      writeFile: (_, contents) => {
-        wasm = contents as Uint8Array
-      },
-      listFiles: () => [],
-    })
-    if (error || !wasm) throw new Error(`${file} does not compile\n${stderr}`)
-    return wasm
-  })
+  return cached(
+    path.basename(file, '.as.ts'),
+    [source, args.join(' '), ownDoubling, version('assemblyscript')],
+    async () => {
+      const { default: asc, libraryFiles } = await import('assemblyscript/asc')
+      const tlsf = libraryFiles['rt/tlsf']
+      if (!tlsf.includes(doubling) && !tlsf.includes(ownDoubling))
+        throw new Error('rt/tlsf no longer grows as expected')
+      libraryFiles['rt/tlsf'] = tlsf.replace(doubling, ownDoubling)
+      let wasm: Uint8Array | undefined
+      const { error, stderr } = await asc.main(args, {
+        readFile: (name) => (name === file ? source : null),
+        writeFile: (_, contents) => {
+          wasm = contents as Uint8Array
+        },
+        listFiles: () => [],
+      })
+      if (error || !wasm) throw new Error(`${file} does not compile\n${stderr}`)
+      return wasm
+    },
+  )
 }
 
 /** The null allocator, whose replay time is the floor that is subtracted from everyone's. */
 export async function floorAllocator(): Promise<Allocator> {
-  return { name: 'floor', wasm: await compile('null.as.ts', ['--runtime', 'stub', '--importMemory', '--noExportMemory']) }
+  return {
+    name: 'floor',
+    wasm: await compile('null.as.ts', ['--runtime', 'stub', '--importMemory', '--noExportMemory']),
+  }
 }
 
 /** AssemblyScript's TLSF runtime, the rival that needs nothing installed. */
 export async function tlsfAllocator(): Promise<Allocator> {
-  return { name: 'tlsf', wasm: await compile('tlsf.as.ts', ['--runtime', 'minimal', '--memoryBase', String(HEAP_BASE)]) }
+  return {
+    name: 'tlsf',
+    wasm: await compile('tlsf.as.ts', ['--runtime', 'minimal', '--memoryBase', String(HEAP_BASE)]),
+  }
 }
 
 /**
@@ -77,7 +88,9 @@ export async function tlsfAllocator(): Promise<Allocator> {
  * (and `env.__heap_base`, which the driver provides), or exports a memory of its own with its heap above HEAP_BASE.
  */
 export async function merge({ name, wasm }: Allocator): Promise<Uint8Array> {
-  const ownsMemory = WebAssembly.Module.exports(new WebAssembly.Module(wasm as BufferSource)).some((e) => e.kind === 'memory')
+  const ownsMemory = WebAssembly.Module.exports(new WebAssembly.Module(wasm as BufferSource)).some(
+    (e) => e.kind === 'memory',
+  )
   const memory = ownsMemory ? ['--importMemory', '--noExportMemory'] : ['--initialMemory', String(BASE_PAGES)]
   const driver = await compile('driver.as.ts', ['--runtime', 'stub', ...memory])
   return cached(`merged-${name}`, [wasm, driver, FEATURES.join(' '), version('binaryen')], () =>

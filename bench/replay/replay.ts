@@ -40,6 +40,9 @@ const faults = [
 // The floor's ring is as long as the trace's peak, but never so short that all of it stays in the first-level cache.
 const SHORTEST_RING = 0x10000
 
+// The floor's ring is followed by room for one block that begins near its end.
+const MOST_MEMORY = 0xffff0000
+
 /** One fresh instance of a merged module, and the trace that it replays. */
 export class Replay {
   readonly #trace: Trace
@@ -52,6 +55,8 @@ export class Replay {
       throw new ReplayError(
         `${trace.name}: ${trace.slots} blocks are live at once, but a replay keeps track of ${exports.table_entries.value}`,
       )
+    if (HEAP_BASE + SHORTEST_RING + trace.peak + trace.largest > MOST_MEMORY)
+      throw new ReplayError(`${trace.name}: ${trace.peak} live bytes are too much to be replayed in 4 GiB`)
     const initialize = exports._initialize ?? exports.__wasm_call_ctors
     initialize?.()
     exports.reserve?.(trace.peak + SHORTEST_RING, trace.largest)
@@ -103,7 +108,8 @@ export class Replay {
     for (let i = from; i < to; ) {
       const n = this.#feed(i, to)
       const fault = this.#exports.check(n, alignment) >>> 0
-      if (fault) throw new ReplayError(`${this.#trace.name}: ${describe(this.#trace, i + (fault >>> 4))}: ${faults[fault & 15]}`)
+      if (fault)
+        throw new ReplayError(`${this.#trace.name}: ${describe(this.#trace, i + (fault >>> 4))}: ${faults[fault & 15]}`)
       if (seen) {
         const window = this.#window(n)
         for (let k = 0; k < n; k++)

@@ -1,0 +1,161 @@
+// npm start: replays traces in granary and in AssemblyScript's TLSF runtime, verifies every byte, and reports.
+import { readFileSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { useEngineFlags } from '../replay/engine.ts'
+import { inspect } from '../replay/inspect.ts'
+import { type Contestant, contestant, floorModule, measure } from '../replay/measure.ts'
+import { tlsfAllocator } from '../replay/merge.ts'
+import { ReplayError } from '../replay/replay.ts'
+import { type Trace, TraceError } from '../trace.ts'
+import { bundledNames, bundledTrace, readTrace } from '../traces/bundled.ts'
+import { Progress } from './progress.ts'
+import { formatReport, INTERVALS, MAP_CELLS } from './report.ts'
+import { type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
+import { formatRun } from './table.ts'
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..')
+const reportFile = path.join(root, 'build/report.html')
+
+const DEFAULT_TRACES = [
+  'assemblyscript-wasm32',
+  'cpp-stl-wasm32',
+  'git-log-patch',
+  'imaging-wasm32',
+  'lua-strings-wasm32',
+  'sqlite-wasm32',
+]
+const DEFAULT_REPETITIONS = 9
+
+const help = `npm start -- [options] [trace files]
+
+Replays the allocations of real programs inside WebAssembly, in granary and in AssemblyScript's TLSF runtime, verifies
+every byte of every block, and compares speed and memory. Writes ${path.relative(root, reportFile)}.
+
+  FILE …             replay these traces (MTRC as in docs/traces.md, gzip or not) instead of the bundled ones
+  --all              all bundled traces: ${bundledNames().join(', ')}
+  --only NAME[,…]    some bundled traces
+  --reps N           how often each replay is timed (${DEFAULT_REPETITIONS})
+  --help             this text`
+
+/** The command line makes no sense; the message says why. */
+class UsageError extends Error {}
+
+function parseCommandLine() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        all: { type: 'boolean' },
+        only: { type: 'string' },
+        reps: { type: 'string', default: String(DEFAULT_REPETITIONS) },
+        help: { type: 'boolean' },
+      },
+    })
+    return { ...values, files: positionals }
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
+function chosenTraces({ all, only, files }: { all?: boolean; only?: string; files: string[] }): Trace[] {
+  const known = bundledNames()
+  const names = only?.split(',') ?? (all ? known : files.length ? [] : DEFAULT_TRACES)
+  for (const name of names)
+    if (!known.includes(name))
+      throw new UsageError(`--only: no trace is called '${name}'; there are ${known.join(', ')}`)
+  // npm runs its scripts in the package's folder, whatever folder it was called in.
+  const folder = process.env.INIT_CWD ?? process.cwd()
+  return [...files.map((file) => readTrace(path.resolve(folder, file))), ...names.map(bundledTrace)]
+}
+
+function run(
+  trace: Trace,
+  floor: WebAssembly.Module,
+  both: Contestant[],
+  repetitions: number,
+  progress: Progress,
+): Result {
+  const inspections = both.map((one) => {
+    progress.step(`${trace.name}: verifying every byte in ${one.name}`)
+    try {
+      return inspect(one, trace, INTERVALS, Math.max(Math.ceil(trace.peak / MAP_CELLS), 16))
+    } catch (error) {
+      return error as Error
+    }
+  })
+  const measurements = measure(trace, floor, both, repetitions, (repetition) =>
+    progress.step(`${trace.name}: repetition ${repetition + 1} of ${repetitions}`),
+  )
+  const [granary, rival] = both.map((_, i): Outcome | Error => {
+    const inspection = inspections[i]
+    const measurement = measurements[i]
+    if (inspection instanceof Error) return inspection
+    return measurement instanceof Error ? measurement : { inspection, measurement }
+  })
+  return { trace, granary, rival }
+}
+
+/** One line for the terminal. */
+function summary(result: Result, rival: string): string {
+  const { trace, granary } = result
+  if (granary instanceof Error) return `${trace.name}: granary FAILED: ${granary.message}`
+  const verified = `${trace.name}: every byte verified`
+  const ratio = ratios(result)
+  if (!ratio) return `${verified}; ${rival} failed: ${(result.rival as Error).message}`
+  const warm = `${granary.measurement.warm.minimum.toFixed(1)} ns an operation (${ratio.warm.toFixed(2)} of ${rival})`
+  const memory = `memory ${memoryOverLive(trace, granary).toFixed(2)} of live (${ratio.memory.toFixed(2)} of ${rival})`
+  return `${verified}; ${warm}; ${memory}`
+}
+
+function machine(): Machine {
+  return {
+    processor: os.cpus()[0]?.model.trim() ?? os.arch(),
+    cores: os.availableParallelism(),
+    memory: os.totalmem(),
+    system: `${os.type()} ${os.release()} ${os.arch()}`,
+    engine: `Node ${process.versions.node}, V8 ${process.versions.v8}`,
+    flags: process.execArgv.filter((flag) => flag.startsWith('--no-')),
+  }
+}
+
+async function main() {
+  const options = parseCommandLine()
+  if (options.help) return console.log(help)
+  const repetitions = Number(options.reps)
+  if (!Number.isInteger(repetitions) || repetitions < 1)
+    throw new UsageError(`--reps: '${options.reps}' is not a count`)
+  const traces = chosenTraces(options)
+
+  const wasm = readFileSync(path.join(root, 'build/granary.wasm'))
+  const granary = await contestant({ name: 'granary', wasm }, 16)
+  const rival = await contestant({ ...(await tlsfAllocator()), name: 'TLSF' }, 16)
+  const floor = await floorModule()
+
+  const here = machine()
+  console.log(`${here.engine}, ${here.flags.join(' ')}; ${here.processor}, ${here.cores} cores\n`)
+  const progress = new Progress(traces.length * (2 + repetitions))
+  const results = traces.map((trace) => {
+    const result = run(trace, floor, [granary, rival], repetitions, progress)
+    progress.finish(summary(result, rival.name))
+    return result
+  })
+
+  const done = { results, rival: rival.name, repetitions, machine: here, date: new Date(), moduleBytes: wasm.length }
+  console.log(`\n${formatRun(done)}\n`)
+  writeFileSync(reportFile, formatReport(done))
+  console.log(`With plots: ${pathToFileURL(reportFile)}`)
+  if (results.some((result) => result.granary instanceof Error)) process.exitCode = 1
+}
+
+useEngineFlags()
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof TraceError || error instanceof ReplayError)) throw error
+  console.error(error.message)
+  if (error instanceof UsageError) console.error('See npm start -- --help')
+  process.exitCode = 1
+}

@@ -1,0 +1,247 @@
+// The run as one HTML page that needs nothing besides itself.
+import { intervalEnds } from '../replay/inspect.ts'
+import { Kind, kindOf, slotOf, type Trace } from '../trace.ts'
+import { type Bar, bars, CATEGORY_NAMES, composition, escaped, heapMap, histogram, timeline } from './plots.ts'
+import {
+  formatBytes,
+  formatMedian,
+  type Means,
+  means,
+  memoryOverLive,
+  type Outcome,
+  type Result,
+  type Run,
+  ratios,
+} from './result.ts'
+
+/** Into how many intervals a trace is cut for the timeline. */
+export const INTERVALS = 500
+/** How many cells of the map the live bytes at the peak would fill. */
+export const MAP_CELLS = 3072
+
+const style = `
+:root { color-scheme: light dark; --back: #f6f7f9; --card: #fff; --ink: #1c2127; --soft: #66707c; --rule: #e3e7ec;
+  --granary: #1f6fd6; --rival: #d9772b; --live: #9aa5b1; --good: #1a7f4b; --bad: #c62f2f;
+  --c0: #b5e0c8; --c1: #74c3a3; --c2: #37997f; --c3: #1b6f66; --c4: #0c4548; --c5: #d264a0; --c6: #f3c969; --c7: #e6eaef; }
+@media (prefers-color-scheme: dark) { :root { --back: #0f1317; --card: #171c22; --ink: #e5e9ee; --soft: #96a1ad;
+  --rule: #2a313a; --granary: #5b9df5; --rival: #eb9a55; --live: #66717d; --good: #58c48d; --bad: #ff7b7b;
+  --c0: #a3d6bc; --c1: #6cbb9c; --c2: #3f9a84; --c3: #2a766d; --c4: #1e585b; --c5: #d76fa8; --c6: #b98c2c; --c7: #272e37; } }
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 74rem; background: var(--back); color: var(--ink);
+  font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; font-variant-numeric: tabular-nums }
+h1 { margin: 0 0 .25rem; font-size: 1.9rem; letter-spacing: -.02em; line-height: 1.2 }
+h2 { margin: 2.75rem 0 .75rem; font-size: 1.25rem; letter-spacing: -.01em }
+h3 { margin: 0; font-size: 1.05rem }
+h4 { margin: 0 0 .4rem; font-size: .8rem; font-weight: 600; color: var(--soft) }
+p { margin: .4rem 0; max-width: 62rem }
+.soft { color: var(--soft) }
+.granary-ink { color: var(--granary) } .rival-ink { color: var(--rival) } .bad { color: var(--bad) } .good { color: var(--good) }
+.card { margin: 0 0 1.25rem; padding: 1.1rem 1.25rem 1.25rem; background: var(--card); border: 1px solid var(--rule); border-radius: 12px }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1rem; margin: 1.75rem 0 1.25rem }
+.tiles .card { margin: 0 } .tiles b { display: block; font-size: 1.9rem; line-height: 1.25; letter-spacing: -.02em }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1.25rem 2rem }
+.plots { display: grid; grid-template-columns: 3fr 2fr; gap: 1.25rem 2rem; margin: 1rem 0 1.25rem }
+@media (max-width: 46rem) { .plots { grid-template-columns: 1fr } }
+header.line { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .2rem 1.5rem; align-items: baseline }
+svg { display: block; width: 100%; height: auto }
+svg text { font: 11px system-ui, sans-serif; fill: var(--ink) } svg .soft { fill: var(--soft) } svg .value { fill: var(--soft) }
+svg .granary { fill: var(--granary) } svg .rival { fill: var(--rival) }
+svg .line { fill: none; stroke-width: 2; stroke-linejoin: round } svg .line.granary { stroke: var(--granary) } svg .line.rival { stroke: var(--rival) }
+svg .live { fill: var(--live); opacity: .45 } svg .rule { stroke: var(--rule) } svg .whisker { stroke: var(--ink); stroke-width: 1.5 }
+svg .requests { fill: var(--c2) } svg .bytes { fill: var(--live) }
+${CATEGORY_NAMES.map((_, i) => `.c${i} { fill: var(--c${i}); background: var(--c${i}) }`).join(' ')}
+.map { margin: .5rem 0 .25rem; border-radius: 3px; overflow: hidden }
+.key { display: flex; flex-wrap: wrap; gap: .15rem 1.1rem; margin: .5rem 0; padding: 0; list-style: none; font-size: .82rem; color: var(--soft) }
+.key i { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border-radius: 2px; vertical-align: -.05em }
+.key .granary { background: var(--granary) } .key .rival { background: var(--rival) } .key .live { background: var(--live) }
+.key .requests { background: var(--c2) } .key .bytes { background: var(--live) }
+.wide { overflow-x: auto; padding: .5rem 1.25rem }
+table { width: 100%; border-collapse: collapse; font-size: .85rem } th { font-weight: 600; color: var(--soft) }
+th, td { padding: .4rem .6rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--rule) }
+thead tr:first-child th { border: 0; text-align: center } th:first-child, td:first-child { padding-left: 0; text-align: left }
+tfoot td { font-weight: 600 } td { vertical-align: top } td small { display: block; color: var(--soft); font-size: .75rem }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .5rem 0 } dt { color: var(--soft) } dd { margin: 0 }`
+
+export function formatReport(run: Run): string {
+  const mean = means(run.results)
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>granary and ${run.rival} on ${count(run.results.length, 'trace')}</title>
+<style>${style}</style>
+</head>
+<body>
+<h1><span class="granary-ink">granary</span> beside <span class="rival-ink">${run.rival}</span></h1>
+<p class="soft">The allocations of ${count(run.results.length, 'program')}, replayed inside WebAssembly on ${escaped(run.date.toISOString().slice(0, 16).replace('T', ' '))} UTC.
+${run.rival} is the allocator of AssemblyScript’s own runtime.</p>
+${tiles(run, mean)}
+${overview(run)}
+<h2>The traces</h2>
+${run.results.map((result) => traceCard(result, run.rival)).join('\n')}
+<h2>All figures</h2>
+${table(run, mean)}
+<h2>How this was measured</h2>
+${method(run)}
+</body>
+</html>
+`
+}
+
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`
+}
+
+function percent(ratio: number): string {
+  return `${(100 * ratio).toFixed(0)} %`
+}
+
+const done = (outcome: Outcome | Error): outcome is Outcome => !(outcome instanceof Error)
+
+function tiles({ results, rival }: Run, mean: Means | undefined): string {
+  const verified = results.filter(({ granary }) => done(granary)).length
+  const tile = (value: string, what: string, tone = '') =>
+    `<div class="card"><b class="${tone}">${value}</b><span class="soft">${what}</span></div>`
+  const compared = mean
+    ? tile(percent(mean.ratios.warm), `of ${rival}’s time, warm`) +
+      tile(percent(mean.ratios.cold), `of ${rival}’s time, cold`) +
+      tile(
+        mean.granaryMemory.toFixed(2),
+        `bytes of heap for a live byte at the peak; ${rival} ${mean.rivalMemory.toFixed(2)}`,
+      )
+    : ''
+  const all = verified === results.length
+  const content = tile(`${verified} of ${results.length}`, 'replays with every byte verified', all ? 'good' : 'bad')
+  return `<div class="tiles">${compared}${content}</div>`
+}
+
+function key(entries: [style: string, name: string][]): string {
+  return `<ul class="key">${entries.map(([style, name]) => `<li><i class="${style}"></i>${escaped(name)}</li>`).join('')}</ul>`
+}
+
+const allocators = (rival: string): [string, string][] => [
+  ['granary', 'granary'],
+  ['rival', rival],
+]
+
+function overview({ results, rival }: Run): string {
+  const groups = (bar: (result: Result, outcome: Outcome) => Omit<Bar, 'style'>) =>
+    results.map((result) => ({
+      name: result.trace.name,
+      bars: [result.granary, result.rival].map((outcome, i) => {
+        const style = i === 0 ? 'granary' : 'rival'
+        return done(outcome) ? { ...bar(result, outcome), style } : { value: 0, label: 'failed', style }
+      }),
+    }))
+  const time = groups((_, { measurement: { warm } }) => ({
+    value: warm.minimum,
+    line: [warm.lowerQuartile, warm.upperQuartile],
+    label: warm.minimum.toFixed(1),
+  }))
+  const memory = groups((result, outcome) => {
+    const value = memoryOverLive(result.trace, outcome)
+    return { value, label: value.toFixed(2) }
+  })
+  return `<section class="card">${key(allocators(rival))}<div class="two">
+<div><h4>Warm, net ns an operation; lines span the quartiles</h4>${bars('Warm time', time)}</div>
+<div><h4>Peak memory / peak live bytes</h4>${bars('Peak memory', memory)}</div>
+</div></section>`
+}
+
+/** The most live bytes in each interval of the trace. */
+function liveBytes(trace: Trace, ends: number[]): number[] {
+  const sizes = new Uint32Array(trace.slots)
+  let live = 0
+  let i = 0
+  return ends.map((end) => {
+    let most = 0
+    for (; i < end; i++) {
+      const slot = slotOf(trace.words[2 * i])
+      live += trace.words[2 * i + 1] - sizes[slot]
+      sizes[slot] = trace.words[2 * i + 1]
+      most = Math.max(most, live)
+    }
+    return most
+  })
+}
+
+function kindCounts(trace: Trace): string {
+  const counts = new Array<number>(5).fill(0)
+  for (let i = 0; i < trace.operations; i++) counts[kindOf(trace.words[2 * i])]++
+  const share = (kind: number) => `${((100 * counts[kind]) / trace.operations).toFixed(1)} %`
+  return `${trace.operations.toLocaleString('en')} operations (realloc ${share(Kind.realloc)}, calloc ${share(Kind.calloc)}), ${formatBytes(trace.peak)} live at the peak, largest request ${formatBytes(trace.largest)}, recorded with ${trace.pointers32 ? 32 : 64}-bit pointers`
+}
+
+function traceCard(result: Result, rival: string): string {
+  const { trace } = result
+  const ends = intervalEnds(trace, INTERVALS)
+  const sides = [
+    { name: 'granary', style: 'granary', outcome: result.granary },
+    { name: rival, style: 'rival', outcome: result.rival },
+  ]
+  const heaps = sides.flatMap(({ name, style, outcome }) =>
+    done(outcome) ? [{ name, style, heap: outcome.inspection.heap }] : [],
+  )
+  const ratio = ratios(result)
+  const verdict = ratio ? `${percent(ratio.warm)} of ${rival}’s time, ${percent(ratio.memory)} of its memory` : ''
+  const maps = sides.map(({ name, style, outcome }) => {
+    const title = `<h4><span class="${style}-ink">${name}</span> at the peak`
+    if (!done(outcome)) return `<div>${title}</h4><p class="bad">failed: ${escaped(outcome.message)}</p></div>`
+    const { peak } = outcome.inspection
+    return `<div>${title}: ${formatBytes(peak.heapBytes)}, ${percent(trace.peak / peak.heapBytes)} of it live</h4>
+${composition(`What ${name}’s heap consists of`, peak)}<div class="map">${heapMap(`${name}’s heap, ${trace.name}`, peak)}</div></div>`
+  })
+  return `<section class="card">
+<header class="line"><h3>${escaped(trace.name)}</h3><span class="soft">${verdict}</span></header>
+<p class="soft">${kindCounts(trace)}</p>
+<div class="plots">
+<div><h4>Heap and live bytes over time</h4>${timeline(trace, ends, liveBytes(trace, ends), heaps)}${key([['live', 'live bytes'], ...allocators(rival)])}</div>
+<div><h4>Sizes asked for</h4>${histogram(trace)}${key([
+    ['requests', 'of all requests'],
+    ['bytes', 'of all bytes'],
+  ])}</div>
+</div>
+<div class="two">${maps.join('')}</div>
+${key(CATEGORY_NAMES.map((name, i) => [`c${i}`, name]))}
+</section>`
+}
+
+function table({ results, rival }: Run, mean: Means | undefined): string {
+  const cell = (outcome: Outcome | Error, show: (outcome: Outcome) => string) =>
+    done(outcome) ? `<td>${show(outcome)}</td>` : `<td class="bad">failed</td>`
+  const rows = results.map((result) => {
+    const { trace, granary } = result
+    const ratio = ratios(result)
+    const both = (show: (outcome: Outcome) => string) => cell(granary, show) + cell(result.rival, show)
+    const time = (which: 'warm' | 'cold') =>
+      `${both(({ measurement }) => `${measurement[which].minimum.toFixed(1)}<small>${formatMedian(measurement[which])}</small>`)}<td>${ratio?.[which].toFixed(2) ?? ''}</td>`
+    return `<tr><td>${escaped(trace.name)}</td>${time('warm')}${time('cold')}${both((outcome) =>
+      memoryOverLive(trace, outcome).toFixed(3),
+    )}${both(({ inspection }) => String(inspection.growths))}${both(({ inspection }) => inspection.fragmentation.toFixed(2))}</tr>`
+  })
+  const names = `<th>granary</th><th>${rival}</th>`
+  const foot = mean
+    ? `<tfoot><tr><td>geometric mean of ${mean.traces}</td><td></td><td></td><td>${mean.ratios.warm.toFixed(3)}</td><td></td><td></td><td>${mean.ratios.cold.toFixed(3)}</td><td>${mean.granaryMemory.toFixed(3)}</td><td>${mean.rivalMemory.toFixed(3)}</td><td></td><td></td><td></td><td></td></tr></tfoot>`
+    : ''
+  return `<div class="card wide"><table>
+<thead><tr><th></th><th colspan="3">warm, ns an operation</th><th colspan="3">cold, ns an operation</th><th colspan="2">peak memory / live</th><th colspan="2">growths</th><th colspan="2">fragmentation</th></tr>
+<tr><th>trace</th>${names}<th>ratio</th>${names}<th>ratio</th>${names}${names}${names}</tr></thead>
+<tbody>${rows.join('\n')}</tbody>${foot}
+</table></div>`
+}
+
+function method({ repetitions, rival, machine, moduleBytes }: Run): string {
+  return `<section class="card">
+<dl>
+<dt>Machine</dt><dd>${escaped(machine.processor)}, ${count(machine.cores, 'core')}, ${formatBytes(machine.memory)}, ${escaped(machine.system)}</dd>
+<dt>Engine</dt><dd>${escaped(machine.engine)}, <code>${escaped(machine.flags.join(' '))}</code>: all code is compiled by the optimising tier before its first call</dd>
+<dt>Module</dt><dd>granary.wasm, ${moduleBytes.toLocaleString('en')} bytes</dd>
+<dt>Repetitions</dt><dd>${repetitions} of each replay, taking turns</dd>
+</dl>
+<p>Each allocator is merged with a driver into one WebAssembly module and optimised as a whole. The driver replays the trace: it writes the first and the last word of a block at each allocation and reallocation, and reads the first word before it frees the block.</p>
+<p><b>Time</b> is CPU time of the process, net: less the floor, which is the least time that the same replay takes with an allocator that does nothing but hand out addresses from a ring; never less than 0.3 ns. Figures are the minimum, below it the median ± half the distance of the quartiles; ratios are those of the minima. <b>Cold</b> is the first replay in a fresh instance, with the growing of its memory and the first touch of its pages; <b>warm</b> is the same trace again after everything was freed.</p>
+<p><b>Peak memory</b> is the largest size of the memory from the heap’s base on, over the largest sum of the sizes of all live blocks. ${rival} doubles its memory when it grows; only its own part is doubled and counted. <b>Growths</b> counts memory.grow. <b>Fragmentation</b> is 1 − largest free run / all free bytes at the trace’s end.</p>
+<p>In a separate pass every byte of every block is written and compared: at free, at realloc and at the end; calloc’s blocks must be zero, and each block aligned. In the same pass the heap is looked at from outside, by the places of its live blocks, for all allocators alike: gaps of less than 32 bytes between them are headers and rounding, longer ones are free where a block has been before, and else the allocator’s tables or memory that was never used. Each cell of a map shows what most of its bytes are; both maps of a trace have the same scale.</p>
+</section>`
+}

@@ -1,0 +1,94 @@
+// What a run of `npm start` has found, for the table and the report.
+import type { Inspection } from '../replay/inspect.ts'
+import { type Figure, geometricMean, type Measurement } from '../replay/measure.ts'
+import type { Trace } from '../trace.ts'
+
+/** One allocator on one trace. */
+export interface Outcome {
+  measurement: Measurement
+  inspection: Inspection
+}
+
+export interface Result {
+  trace: Trace
+  /** An allocator that failed has the reason instead. */
+  granary: Outcome | Error
+  rival: Outcome | Error
+}
+
+export interface Machine {
+  processor: string
+  cores: number
+  memory: number
+  system: string
+  engine: string
+  flags: string[]
+}
+
+export interface Run {
+  results: Result[]
+  rival: string
+  repetitions: number
+  machine: Machine
+  date: Date
+  /** Of the module. */
+  moduleBytes: number
+}
+
+/** Bytes of heap for each byte that was live at the peak. */
+export function memoryOverLive(trace: Trace, outcome: Outcome): number {
+  return outcome.measurement.heapBytes / trace.peak
+}
+
+export interface Ratios {
+  warm: number
+  cold: number
+  memory: number
+}
+
+/** Granary's figures as parts of the rival's; undefined where one of them failed. */
+export function ratios({ trace, granary, rival }: Result): Ratios | undefined {
+  if (granary instanceof Error || rival instanceof Error) return undefined
+  const over = (figure: (outcome: Outcome) => number) => figure(granary) / figure(rival)
+  return {
+    warm: over(({ measurement }) => measurement.warm.minimum),
+    cold: over(({ measurement }) => measurement.cold.minimum),
+    memory: over((outcome) => memoryOverLive(trace, outcome)),
+  }
+}
+
+export interface Means {
+  ratios: Ratios
+  granaryMemory: number
+  rivalMemory: number
+  /** How many traces are in the means: those that both replayed. */
+  traces: number
+}
+
+/** Geometric means over the traces that both allocators replayed; undefined if there is none. */
+export function means(results: Result[]): Means | undefined {
+  const both = results.flatMap(({ trace, granary, rival }) =>
+    granary instanceof Error || rival instanceof Error ? [] : [{ trace, granary, rival }],
+  )
+  if (both.length === 0) return undefined
+  const all = both.map((result) => ratios(result) as Ratios)
+  const mean = (key: keyof Ratios) => geometricMean(all.map((r) => r[key]))
+  return {
+    ratios: { warm: mean('warm'), cold: mean('cold'), memory: mean('memory') },
+    granaryMemory: geometricMean(both.map(({ trace, granary }) => memoryOverLive(trace, granary))),
+    rivalMemory: geometricMean(both.map(({ trace, rival }) => memoryOverLive(trace, rival))),
+    traces: both.length,
+  }
+}
+
+/** "8.4 ±0.2": the median and half the distance of the quartiles. */
+export function formatMedian({ lowerQuartile, median, upperQuartile }: Figure): string {
+  return `${median.toFixed(1)} ±${((upperQuartile - lowerQuartile) / 2).toFixed(1)}`
+}
+
+/** "10.5 MiB". */
+export function formatBytes(bytes: number): string {
+  const unit = bytes < 1024 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), 3)
+  const value = bytes / 1024 ** unit
+  return `${Number(value.toFixed(value < 100 ? 1 : 0))} ${['B', 'KiB', 'MiB', 'GiB'][unit]}`
+}
