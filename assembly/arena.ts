@@ -10,8 +10,7 @@ import {
   STEP_BITS, Header,
 } from "./layout";
 import {
-  around, followsFree, isFree, mark, markFree, markReserved, next, noteFree, noteUsed, startOf, startsFree, unmark,
-  unmarkFree, unmarkReserved,
+  around, followsFree, isFree, mark, noteFree, noteUsed, startOf, stopOf, unmark,
 } from "./shadow";
 import { refuse, OVERWRITTEN } from "./error";
 import { advance } from "./break";
@@ -102,18 +101,11 @@ export function nextBin(bin: u32): i32 {
 
 // -------------------------------------------------------------------------------------------------------------- blocks
 
-/** Makes [p, end), whose first cell is marked, a free block. */
+/** Makes [p, end), whose first cell alone is marked, a free block. */
 function setFree(p: usize, end: usize): void {
-  markFree(p);
   mark(end - CELL);
   noteFree(p, end);
   insert(p, end - p);
-}
-
-/** The end of the free block at p, which is known to be one. */
-// @ts-ignore: decorator
-@inline function endOfFree(p: usize): usize {
-  return next(p) + CELL;
 }
 
 /** Whether a gap of n bytes between two blocks can be a free block, or is none at all. */
@@ -122,33 +114,37 @@ function setFree(p: usize, end: usize): void {
   return !n || n >= BLOCK_MIN;
 }
 
+/** The end of the free block at p, an address that was read from a free block's memory. Refused if there is none. */
+function endOfFree(p: usize): usize {
+  if (!inside(p) || p & (CELL - 1) || !isFree(around(p))) refuse(OVERWRITTEN, p);
+  return stopOf(p, around(p)) + CELL;
+}
+
 /** Takes [a, a + n) out of the free block [p, end) for use; what remains on both sides must be gaps. */
 export function carve(p: usize, end: usize, a: usize, n: usize): usize {
   unlink(p, end - p);
-  let rest = a + n;
-  unmarkFree(p);
+  let stop = a + n;
   unmark(end - CELL);
-  mark(p);
   mark(a);
+  mark(a + CELL);
   if (a != p) setFree(p, a);
-  if (rest != end) {
-    mark(rest);
-    setFree(rest, end);
+  if (stop != end) {
+    mark(stop);
+    setFree(stop, end);
   }
-  noteUsed(a, rest);
+  noteUsed(a, stop);
   return a;
 }
 
-/** Takes n bytes from the start of the free block at p for use. */
+/** Takes n bytes from the start of the free block at p for use, or all of it if too little would remain. */
 function take(p: usize, n: usize): usize {
-  if (!inside(p) || !isFree(around(p))) refuse(OVERWRITTEN, p);
   let end = endOfFree(p), size = end - p;
   if (size < n) refuse(OVERWRITTEN, p);
   unlink(p, size);
-  unmark(p + 2 * CELL);
+  mark(p + CELL);
   let stop = p + n;
   if (size - n >= BLOCK_MIN) {
-    markFree(stop);
+    mark(stop);
     noteFree(stop, end);
     insert(stop, size - n);
   } else {
@@ -163,36 +159,41 @@ function take(p: usize, n: usize): usize {
 export function takeTop(a: usize, n: usize): usize {
   let h = header(), p = h.top, stop = a + n;
   if (!isGap(h.end - stop)) stop = h.end;
-  mark(a);
+  if (a != p) {
+    mark(a);
+    setFree(p, a);
+  }
+  mark(a + CELL);
   mark(stop);
   h.top = stop;
   if (stop > h.fresh) h.fresh = stop;
   noteUsed(a, stop);
-  if (a != p) setFree(p, a);
   return a;
 }
 
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
 export function find(n: usize): usize {
   let bin: u32 = n < LISTED ? 0 : binOf(n);
-  let p: usize = load<usize>(headOf(bin), BINS), best: usize = 0, least: usize = -1;
+  let p = load<usize>(headOf(bin), BINS), best: usize = 0, least: usize = -1;
   for (let tries = TRIES; p && tries; tries--) {
-    let size: usize = load<usize>(p, 8);
+    if (!inside(p)) refuse(OVERWRITTEN, p);
+    let size: usize = load<u32>(p, 8);
     if (size >= n && size < least) {
       best = p;
       least = size;
       if (size == n) break;
     }
     p = load<usize>(p);
-    if (p && !inside(p)) refuse(OVERWRITTEN, p);
   }
   if (!best) {
     let other = nextBin(bin + 1);
-    if (other >= 0) best = load<usize>(headOf(other), BINS);
+    if (other < 0) {
+      let h = header();
+      return h.end - h.top >= n ? takeTop(h.top, n) : 0;
+    }
+    best = load<usize>(headOf(other), BINS);
   }
-  if (best) return take(best, n);
-  let h = header();
-  return h.end - h.top >= n ? takeTop(h.top, n) : 0;
+  return take(best, n);
 }
 
 /** The first address from p on that is a multiple of `alignment` and leaves a gap before it. */
@@ -205,8 +206,7 @@ export function alignedFrom(p: usize, alignment: usize): usize {
 /** As find, at a multiple of `alignment`, with exactly n bytes; looks at no more than `tries` free blocks. */
 export function findAligned(n: usize, alignment: usize, tries: u32): usize {
   for (let bin = nextBin(n < LISTED ? 0 : binOf(n)); bin >= 0; bin = nextBin(bin + 1)) {
-    for (let p: usize = load<usize>(headOf(bin), BINS); p; p = load<usize>(p)) {
-      if (!inside(p) || !isFree(around(p))) refuse(OVERWRITTEN, p);
+    for (let p = load<usize>(headOf(bin), BINS); p; p = load<usize>(p)) {
       let end = endOfFree(p), a = alignedFrom(p, alignment);
       if (a >= p && a < end && end - a >= n && isGap(end - a - n)) return carve(p, end, a, n);
       if (!--tries) return 0;
@@ -222,15 +222,15 @@ export function topAligned(n: usize, alignment: usize): usize {
   return takeTop(a, n);
 }
 
-/** Frees [p, end), a block in use or reserved whose start is marked as one in use, and joins it with its neighbours. */
-export function release(p: usize, end: usize): void {
-  let h = header();
-  if (followsFree(around(p))) {
+/** Frees the block in use at p, with the marks w around, and joins it with its neighbours. */
+export function release(p: usize, w: u64): void {
+  let h = header(), end = stopOf(p, w);
+  unmark(p + CELL);
+  if (followsFree(w)) {
     let before = startOf(p - CELL);
     unlink(before, p - before);
     unmark(p);
     unmark(p - CELL);
-    unmark(before + 2 * CELL);
     p = before;
   }
   if (end == h.top) {
@@ -238,24 +238,32 @@ export function release(p: usize, end: usize): void {
     h.top = p;
     return;
   }
-  if (startsFree(around(end))) {
-    let behind = endOfFree(end);
+  let v = around(end);
+  if (isFree(v)) {
+    let behind = stopOf(end, v) + CELL;
     unlink(end, behind - end);
-    unmarkFree(end);
-    unmark(behind - CELL);
+    unmark(end);
     end = behind;
-  }
-  setFree(p, end);
+  } else mark(end - CELL);
+  noteFree(p, end);
+  insert(p, end - p);
+}
+
+/** Frees [p, end), a part of the block in use or reserved that it is cut from. */
+export function releasePart(p: usize, end: usize): void {
+  mark(p);
+  mark(p + CELL);
+  noteUsed(p, end);
+  release(p, around(p));
 }
 
 /** Makes the block in use at p n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, n: usize): bool {
-  let h = header(), end = next(p), stop = p + n;
+  let h = header(), end = stopOf(p, around(p)), stop = p + n;
   if (stop <= end) {
     if (end - stop >= BLOCK_MIN) {
-      mark(stop);
       noteUsed(p, stop);
-      release(stop, end);
+      releasePart(stop, end);
     }
     return true;
   }
@@ -266,13 +274,13 @@ export function resize(p: usize, n: usize): bool {
     takeTop(p, n);
     return true;
   }
-  if (!startsFree(around(end))) return false;
-  let behind = endOfFree(end);
+  let v = around(end);
+  if (!isFree(v)) return false;
+  let behind = stopOf(end, v) + CELL;
   if (behind < stop) return false;
   unlink(end, behind - end);
-  unmarkFree(end);
+  unmark(end);
   if (behind - stop >= BLOCK_MIN) {
-    markFree(stop);
     mark(stop);
     noteFree(stop, behind);
     insert(stop, behind - stop);
@@ -284,21 +292,23 @@ export function resize(p: usize, n: usize): bool {
   return true;
 }
 
-/** Makes the block in use at p a reserved one. */
+/** Makes the start of the block in use at p, or a cell where none starts, that of a reserved one. */
 export function reserve(p: usize): void {
-  markReserved(p);
-}
-/** The reverse of reserve. */
-export function unreserve(p: usize): void {
-  unmarkReserved(p);
   mark(p);
+  unmark(p + CELL);
+  mark(p + 2 * CELL);
+}
+/** Takes the marks of a reserved block's start away. */
+export function unreserve(p: usize): void {
+  unmark(p);
+  unmark(p + 2 * CELL);
 }
 
 // -------------------------------------------------------------------------------------------------------------- growth
 
-/** Bytes of the tables for `pages` pages: the shadow between two words of zeros, the entries, the map. */
+/** Bytes of the tables for `pages` pages: the shadow between two words of zeros, the links, the entries, the map. */
 function tablesSize(pages: u32): usize {
-  return roundUp(16 + <usize>pages * (512 + 16 + 1), CELL);
+  return roundUp(16 + <usize>pages * (512 + 256 + 16 + 1), CELL);
 }
 /** Number of the heap's first page. */
 // @ts-ignore: decorator
@@ -309,19 +319,21 @@ function tablesSize(pages: u32): usize {
 /** Begins tables for `pages` pages at `a`, all zero but the map, and copies what the old ones have. */
 function setTables(a: usize, pages: u32): void {
   let h = header(), first = <usize>firstPage();
-  let n = tablesSize(pages), old = h.tables ? h.capacity - <u32>first : 0;
-  if (a < h.fresh) memory.fill(a, 0, min(n, h.fresh - a));
-  let shadow = a + 8 - (first << 9), entries = a + 16 + (<usize>pages << 9) - (first << 4);
-  let map = a + 16 + <usize>pages * 528 - first;
+  let bytes = tablesSize(pages), old = h.tables ? h.capacity - <u32>first : 0;
+  if (a < h.fresh) memory.fill(a, 0, min(bytes, h.fresh - a));
+  let n = <usize>pages, shadow = a + 8 - (first << 9), links = a + 16 + n * 512 - (first << 8);
+  let entries = a + 16 + n * 768 - (first << 4), map = a + 16 + n * 784 - first;
   memory.fill(map + first, <u8>NO_SPANS, pages);
   if (old) {
     memory.copy(shadow + (first << 9), h.shadow + (first << 9), <usize>old << 9);
+    memory.copy(links + (first << 8), h.links + (first << 8), <usize>old << 8);
     memory.copy(entries + (first << 4), h.entries + (first << 4), <usize>old << 4);
     memory.copy(map + first, h.map + first, old);
   }
   h.tables = a;
   h.capacity = <u32>first + pages;
   h.shadow = shadow;
+  h.links = links;
   h.entries = entries;
   h.map = map;
 }
@@ -366,16 +378,18 @@ function absorb(start: usize, end: usize): void {
     if (end < a + tables + BLOCK_MIN) return;
     setTables(a, pages);
   }
+  h.peak = max(h.peak, h.top - base() - h.binned);
   if (!joined) {
+    h.fixed += a - h.end;
     mark(h.end);
     if (h.end > h.top) setFree(h.top, h.end);
-    markReserved(h.end);
+    reserve(h.end);
     mark(a);
   }
   h.end = end;
   h.extent = end - base();
   if (tables) {
-    markReserved(a);
+    reserve(a);
     noteUsed(a, a + tables);
     a += tables;
     mark(a);
@@ -384,7 +398,9 @@ function absorb(start: usize, end: usize): void {
   if (a > h.fresh) h.fresh = a;
   if (tables) {
     unreserve(oldTables);
-    release(oldTables, next(oldTables));
+    let old = stopOf(oldTables, around(oldTables));
+    h.fixed += tables - (old - oldTables);
+    releasePart(oldTables, old);
   }
 }
 
@@ -396,10 +412,11 @@ export function begin(end: usize): void {
   setTables(tables, FIRST_CAPACITY);
   let top = tables + tablesSize(FIRST_CAPACITY);
   if (!isGap(end - top)) top = end;
-  markReserved(tables);
+  reserve(tables);
   noteUsed(tables, top);
   mark(top);
   h.top = top;
+  h.fixed = top - base();
 }
 /** Bytes that the header and the first tables take. */
 export function beginSize(): usize {

@@ -4,7 +4,7 @@
 // Invariants: of the active span bit 63 of `free` is clear, of all others set; a span is exactly one of active,
 // in its bin's list, detached; a detached span has no free block.
 
-import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, NONE, roundUp, SPANS } from "./layout";
+import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, NONE, roundUp, SPANS, TOTAL } from "./layout";
 import { alignedFrom, extend, find, findAligned, topAligned } from "./arena";
 import { blocksIn, BINS_SMALL, granulesFor, inverseOf, sizeOf } from "./size";
 import { DETACHED, freeRun, granuleOf, granulesOf, INACTIVE, LINK, Span, spanOf, takeRun } from "./span";
@@ -28,6 +28,15 @@ export const HELD: usize = SPANS + 12;
 // @ts-ignore: decorator
 @inline export function binOfSpan(span: Span): u32 {
   return (span.next >>> 4) & 15;
+}
+
+/** Address of the number of blocks that a bin's spans have, less the offset TOTAL. */
+// @ts-ignore: decorator
+@inline export function totalOf(bin: u32): usize {
+  return base() + (<usize>bin << 2);
+}
+function addBlocks(bin: u32, blocks: u32): void {
+  store<u32>(totalOf(bin), load<u32>(totalOf(bin), TOTAL) + blocks, TOTAL);
 }
 
 /** Sets up the records of a new heap. */
@@ -97,6 +106,7 @@ export function refill(bin: u32): usize {
     }
     n = granulesOf(span);
     store<u32>(record, held + n, HELD);
+    addBlocks(bin, blocksIn(n, size));
     for (let i: u32 = 0; i < n; i++) changetype<Span>(changetype<usize>(span) - (<usize>i << 4)).next = bin << 4 | i;
   }
   detach(record);
@@ -106,7 +116,9 @@ export function refill(bin: u32): usize {
 
 /** Releases a span whose blocks are all free and which is in no list. */
 function releaseSpan(record: usize, span: Span): void {
-  store<u32>(record, load<u32>(record, HELD) - granulesOf(span), HELD);
+  let bin = binOfSpan(span), n = granulesOf(span);
+  store<u32>(record, load<u32>(record, HELD) - n, HELD);
+  addBlocks(bin, -blocksIn(n, sizeOf(bin)));
   freeRun(span);
 }
 

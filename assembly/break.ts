@@ -7,7 +7,6 @@
 
 import { GROW_IMPORT } from "./config";
 import { header, BREAK_MAX, PAGE, roundUp } from "./layout";
-import { ENOMEM, fail } from "./error";
 
 // @ts-ignore: decorator
 @external("env", "grow") declare function grow(pages: i32): i32;
@@ -72,34 +71,34 @@ export function advance(bytes: usize, spare: usize): usize {
   return start;
 }
 
-/** POSIX's sbrk, in bytes: moves the break and returns where it was. Up: the new bytes read as zero. Down: only over what
- *  came from sbrk since the arena last grew. -1 with ENOMEM if refused, and nothing has changed. */
-export function moveBreak(bytes: i32): usize {
-  let h = header();
-  let old = h.brk;
-  if (bytes < 0) {
-    let less = <usize>-bytes;
-    if (less > old - h.floor) return fail(ENOMEM) - 1;
-    h.brk = old - less;
-    memory.fill(h.brk, 0, less);
-    return old;
-  }
-  let spare = (old - h.floor) >>> 3;
-  if (!own(bytes, spare)) {
+/** Moves the break up by `bytes`, whose memory reads as zero. Returns where they begin: at the old break, or beyond what
+ *  others have grown. 0 if refused, and nothing has changed. */
+export function raiseBreak(bytes: usize): usize {
+  let h = header(), old = h.brk, floor = h.floor, limit = h.limit;
+  if (!own(bytes, (old - floor) >>> 3)) {
+    // The rest of the heap's own memory may be too short, with others' behind it: then it is left unused.
     let pages = memoryPages();
-    if (pages == h.limit || h.brk == <usize>h.limit << 16) return fail(ENOMEM) - 1;
-    // The rest of the heap's own memory is too short, and others' follows: it is left to the arena's gap.
-    let limit = h.limit, floor = h.floor;
+    if (pages == limit) return 0;
     h.brk = h.floor = <usize>pages << 16;
     h.limit = pages;
     if (!own(bytes, 0)) {
       h.brk = old;
       h.floor = floor;
       h.limit = limit;
-      return fail(ENOMEM) - 1;
+      return 0;
     }
   }
-  old = h.brk;
-  h.brk = old + bytes;
-  return old;
+  let start = h.brk;
+  h.brk = start + bytes;
+  return start;
+}
+
+/** Moves the break down by `bytes` and zeroes them. False, and nothing has changed, if they did not all come from
+ *  raiseBreak since the arena last grew. */
+export function lowerBreak(bytes: usize): bool {
+  let h = header();
+  if (bytes > h.brk - h.floor) return false;
+  h.brk -= bytes;
+  memory.fill(h.brk, 0, bytes);
+  return true;
 }

@@ -9,12 +9,13 @@
 // The arena is a row of blocks, each a multiple of 16 bytes. Nothing of the heap's own stands between or before them:
 // where blocks begin and end is known from the shadow, one bit for each cell of 16 bytes. A set bit is a mark.
 //
-//   block in use   1 0 0 0 0 …            a mark on its first cell
-//   free block     1 0 1 0 … 1            marks on its first, third and last cell; at least 5 cells
-//   reserved       1 0 1 0 1 0 …          a mapping, the tables, memory of others: nothing that free() accepts
+//   block in use   1 1 0 0 0 …      marks on its first two cells
+//   free block     1 0 0 … 0 1      marks on its first and last cell; at least 5 cells
+//   reserved       1 0 1 0 0 …      a mapping, the tables, memory of others: nothing that free() accepts
 //
-//   so p is the first cell of a block in use  ⇔  the cells p-2, p, p+1, p+2 read 0, 1, 0, 0
-//      the block before p is free             ⇔  the cell p-1 is marked
+// No two free blocks touch, so
+//      a block in use starts at p            ⇔  the cells p, p+1, p+2, p+3 read 1 1 0 0
+//      the block before a block's start p is free  ⇔  the cell p-1 is marked
 //
 // Blocks of up to 256 bytes stand in spans. A page of spans ends at a 64 KiB boundary and starts where the arena had
 // room; it is cut into granules of 1 KiB, the last of which is its header, with a descriptor for each granule:
@@ -71,6 +72,8 @@ export class Header {
   map: usize;
   /** … a bit for each cell … */
   shadow: usize;
+  /** … two distances for each granule … */
+  links: usize;
   /** … and an entry for each page. */
   entries: usize;
   /** Address of the tables, and the number of the first page that they do not cover. */
@@ -92,22 +95,29 @@ export class Header {
   peak: usize;
   /** Bit e: some bin of sizes in [2^(e+8), 2^(e+9)) has a free block. */
   exponents: u32;
+  /** Bytes in granules of pages of spans, and in what is neither a block, a granule nor free: header, tables, headers of
+   *  pages, memory of others. */
+  spanned: usize;
+  fixed: usize;
   _pad0: u32;
   _pad1: u32;
+  _pad2: u32;
 }
 
 // Behind the header's fields, at these offsets from it:
 
 /** For each bin of small blocks { descriptor u32, first block u32, blocks u64 }: its active span. 16 bytes each. */
-export const ACTIVE: usize = 96;
+export const ACTIVE: usize = 112;
 /** For each bin { inverse u32, first span with room u32, last u32, granules held u32 }. 16 bytes each. */
 export const SPANS: usize = ACTIVE + 256;
 /** Heads of the lists of pages of spans, by the logarithm of their longest free run of granules; u32 each. */
 export const PAGES: usize = SPANS + 256;
 /** A descriptor without free blocks: the active span of a bin that has none. */
 export const NONE: usize = PAGES + 32;
+/** For each bin, the blocks that its spans have; u32 each. */
+export const TOTAL: usize = NONE + 16;
 /** For each exponent of free blocks' sizes, which of its bins have any; u32 each. */
-export const STEPS: usize = NONE + 16;
+export const STEPS: usize = TOTAL + 64;
 /** Heads of the arena's bins, u32 each. */
 export const BINS: usize = STEPS + 24 * 4;
 export const STEP_BITS: u32 = 5;
@@ -116,20 +126,37 @@ export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 2));
 if (offsetof<Header>() != ACTIVE) ERROR("layout: the header's fields must end at ACTIVE");
 if (HEADER_SIZE & 15) ERROR("layout: the header must be a whole number of cells");
 
+/** Where the header belongs. */
+// @ts-ignore: decorator
+@inline export function headerAddress(): usize {
+  return (<usize>__heap_base + 15) & ~15;
+}
+
+// Of this instance: 0 until it has found or made the header, so that a comparison each fast path makes anyway tells.
+let heap: usize = 0;
+
 /** Address of the header. */
 // @ts-ignore: decorator
 @inline export function base(): usize {
-  return (<usize>__heap_base + 15) & ~15;
+  return heap;
+}
+/** Makes the header at headerAddress() this instance's. */
+export function adopt(): void {
+  heap = headerAddress();
 }
 // @ts-ignore: decorator
 @inline export function header(): Header {
   return changetype<Header>(base());
 }
 
+// A granule's pair in `header.links`, for blocks that reach over a granule's end, which no mark in the granule tells of:
+//    0  out u16    cells from the granule's start to where its last block ends (if that is free: to its last cell), 0: far
+//    2  in u16     cells from the start of the free block whose last cell is in the granule to the granule's end, 0: far
+//
 // A page's entry in `header.entries`, 16 bytes:
 //    0  free u64   in a page of spans: which granules are in no span
-//       or out u32 elsewhere: where the page's last block, which reaches over the page's end, ends (if it is free: its last cell)
-//    8  in u32     start of the free block whose last cell is in the page, if it starts in an earlier one
+//       or out u32 elsewhere: the address that a far `out` in the page means
+//    8  in u32     the address that a far `in` in the page means
 //   12  next, prev u16   in a page of spans: its neighbours in the list
 export const ENTRY_OUT: usize = 0;
 export const ENTRY_IN: usize = 8;

@@ -3,30 +3,31 @@
 
 import { __heap_base } from "./env";
 import {
-  ABI_VERSION, base, BREAK_MAX, header, HEADER_SIZE, MAGIC, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX,
+  ABI_VERSION, adopt, base, BREAK_MAX, Header, header, headerAddress, HEADER_SIZE, MAGIC, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX,
 } from "./layout";
 import { VARIANT } from "./config";
 import {
   EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse,
 } from "./error";
 import { growFirst, memoryPages } from "./break";
-import { around, isFree, isUsed, next } from "./shadow";
+import { around, isFree, isUsed, stopOf } from "./shadow";
 import { begin, beginSize, release, resize } from "./arena";
 import { back, DETACHED, Span, spanOf } from "./span";
 import { beginBins, blockSize, BLOCKS, FIRST, freed, INVERSE, obtain, obtainAligned, refill, SPAN } from "./bin";
 import { INVERSE_BITS } from "./size";
 
-// Of this instance: 0 until it has found or made the header, so that one comparison on each fast path tells.
+// Of this instance: SMALL_MAX once it has found or made the header, and how far it knows the heap to reach.
 let smallLimit: usize = 0;
-let addressLimit: usize = 0;
+let known: usize = 0;
 
 /** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it. */
 export function ready(): bool {
   if (smallLimit) return true;
-  let h = header(), p = base();
+  let p = headerAddress(), h = changetype<Header>(p);
   if (p < <usize>__heap_base || p > BREAK_MAX - beginSize() - PAGE) return false;
   let end = roundUp(p + beginSize(), PAGE), pages = <u32>(end >>> 16), have: u32 = memory.size();
   if (have < pages && !growFirst(pages - have)) return false;
+  adopt();
   if (h.magic != MAGIC || h.abi != (ABI_VERSION << 8 | VARIANT)) {
     memory.fill(p, 0, HEADER_SIZE);
     h.limit = memoryPages();
@@ -38,8 +39,14 @@ export function ready(): bool {
     h.magic = MAGIC;
   }
   smallLimit = SMALL_MAX;
-  addressLimit = -1;
   return true;
+}
+
+/** Whether p lies in the heap as far as it reaches now. */
+function isInHeap(p: usize): bool {
+  if (!smallLimit && !ready()) return false;
+  known = header().extent;
+  return p - base() < known;
 }
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
@@ -70,10 +77,12 @@ function mallocSlow(size: usize): usize {
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the
  *  last error. Refused if no block in use starts at p. */
 export function free(p: usize): void {
-  if (p - 1 < addressLimit && p - base() < header().extent) {
+  if (!p) return;
+  if (p - base() < known || isInHeap(p)) {
     if (!inSpan(p)) {
-      if (!(p & 15) && isUsed(around(p))) {
-        release(p, next(p));
+      let w = around(p);
+      if (!(p & 15) && isUsed(w)) {
+        release(p, w);
         return;
       }
     } else {
@@ -91,14 +100,15 @@ export function free(p: usize): void {
       }
     }
   }
-  if (p) refuseBlock(p);
+  refuseBlock(p);
 }
 
 /** Bytes of the block at p, which must be in use. Refused if it is not. */
 function sizeInUse(p: usize): usize {
-  if (p - 1 < addressLimit && p - base() < header().extent) {
+  if (p - base() < known || isInHeap(p)) {
     if (!inSpan(p)) {
-      if (!(p & 15) && isUsed(around(p))) return next(p) - p;
+      let w = around(p);
+      if (!(p & 15) && isUsed(w)) return stopOf(p, w) - p;
     } else {
       let granule = spanOf(p), info = granule.next;
       let inverse = load<u32>(base() + (info & 0xF0), INVERSE);
@@ -122,7 +132,7 @@ function sizeInUse(p: usize): usize {
 function refuseBlock(p: usize): void {
   if (!ready()) unreachable(); // no memory for a header: no place for the reason either
   let reason = NOT_A_BLOCK;
-  if (p - base() >= header().extent) reason = OUTSIDE;
+  if (!isInHeap(p)) reason = OUTSIDE;
   else if (p & 15) reason = MISALIGNED;
   else if (inSpan(p)) {
     let granule = spanOf(p), info = granule.next, size = <usize>(info & 0xF0) + 16;
@@ -240,4 +250,27 @@ export function pvalloc(size: usize): usize {
 /** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
 export function malloc_usable_size(p: usize): usize {
   return p ? sizeInUse(p) : 0;
+}
+
+/** C23's free_sized: free, for a caller that knows the size it asked for. */
+export function free_sized(p: usize, size: usize): void {
+  free(p);
+}
+/** C23's free_aligned_sized: free, for a caller that knows alignment and size. */
+export function free_aligned_sized(p: usize, alignment: usize, size: usize): void {
+  free(p);
+}
+
+/** The errno of the last failed call, as Linux and musl number it; 0 if none has failed. */
+export function lastError(): u32 {
+  // A heap that could not even begin has no place to note why: it is always for lack of memory.
+  return smallLimit || ready() ? header().error : ENOMEM;
+}
+/** Why the last refused call was refused: a reason of error.ts; 0 if none was. */
+export function trapReason(): u32 {
+  return smallLimit || ready() ? header().reason : 0;
+}
+/** The address that the last refused call was given. */
+export function trapAddress(): usize {
+  return smallLimit || ready() ? header().address : 0;
 }

@@ -7,7 +7,6 @@ import { header, entryOf, ENTRY_IN, ENTRY_OUT, CELL } from "./layout";
 @inline function byteOf(p: usize): usize {
   return header().shadow + (p >>> 7);
 }
-
 // @ts-ignore: decorator
 @inline function bitOf(p: usize): u32 {
   return <u32>(p >>> 4) & 7;
@@ -16,106 +15,100 @@ import { header, entryOf, ENTRY_IN, ENTRY_OUT, CELL } from "./layout";
 /** Marks the cell at p. */
 export function mark(p: usize): void {
   let a = byteOf(p);
-  store<u32>(a, load<u32>(a) | (1 << bitOf(p)));
+  store<u8>(a, load<u8>(a) | <u8>(<u32>1 << bitOf(p)));
 }
 /** Takes the mark of the cell at p away. */
 export function unmark(p: usize): void {
   let a = byteOf(p);
-  store<u32>(a, load<u32>(a) & ~(1 << bitOf(p)));
-}
-/** Marks the first and third cell of a free block. */
-export function markFree(p: usize): void {
-  let a = byteOf(p);
-  store<u32>(a, load<u32>(a) | (5 << bitOf(p)));
-}
-/** Takes both marks of markFree away. */
-export function unmarkFree(p: usize): void {
-  let a = byteOf(p);
-  store<u32>(a, load<u32>(a) & ~(5 << bitOf(p)));
-}
-/** Marks the start of a reserved block. */
-export function markReserved(p: usize): void {
-  let a = byteOf(p);
-  store<u32>(a, load<u32>(a) | (21 << bitOf(p)));
-}
-/** Takes the marks of markReserved away. */
-export function unmarkReserved(p: usize): void {
-  let a = byteOf(p);
-  store<u32>(a, load<u32>(a) & ~(21 << bitOf(p)));
+  store<u8>(a, load<u8>(a) & ~<u8>(<u32>1 << bitOf(p)));
 }
 
-/** The marks around p: bit 8 is that of p's cell, higher bits are the cells behind, lower ones those before. */
+/** The marks around p: bit 8 is that of p's cell, bit 7 the one before, bits 9 to 56 those behind. */
 // @ts-ignore: decorator
-@inline export function around(p: usize): u32 {
-  return load<u32>(byteOf(p) - 1) >>> bitOf(p);
+@inline export function around(p: usize): u64 {
+  return load<u64>(byteOf(p) - 1) >>> bitOf(p);
 }
-/** Whether a block in use starts at the cell with these marks around. */
+/** Whether a block in use starts at the cell with these marks around: 1 1 0 0. */
 // @ts-ignore: decorator
-@inline export function isUsed(w: u32): bool {
-  return (w & 0x740) == 0x100;
+@inline export function isUsed(w: u64): bool {
+  return ((<u32>w) & 0xF00) == 0x300;
 }
-/** Whether a free block starts there. */
+/** Of a cell where a block starts: whether that one is free: 1 0 0. */
 // @ts-ignore: decorator
-@inline export function isFree(w: u32): bool {
-  return (w & 0x740) == 0x500 && !isReservedMark(w);
+@inline export function isFree(w: u64): bool {
+  return ((<u32>w) & 0x700) == 0x100;
 }
-/** Of a cell where a block is known to start: whether that one is free. */
+/** Of a cell where a block starts: whether that one is reserved: 1 0 1. */
 // @ts-ignore: decorator
-@inline export function startsFree(w: u32): bool {
-  return (w & 0x400) != 0 && !isReservedMark(w);
+@inline export function isReserved(w: u64): bool {
+  return ((<u32>w) & 0x700) == 0x500;
 }
-/** Whether the block before is free. */
+/** Of a cell where a block starts: whether the one before is free. */
 // @ts-ignore: decorator
-@inline export function followsFree(w: u32): bool {
-  return (w & 0x80) != 0;
-}
-// The fifth cell is marked in free blocks of five cells too, but those have the next block's first mark behind it.
-// @ts-ignore: decorator
-@inline function isReservedMark(w: u32): bool {
-  return (w & 0x3000) == 0x1000;
+@inline export function followsFree(w: u64): bool {
+  return ((<u32>w) & 0x80) != 0;
 }
 
-/** The first mark behind the start of the block at p: the end of a block in use, the last cell of a free one. */
-export function next(p: usize): usize {
-  let c = p + 3 * CELL;
-  if ((p ^ c) >>> 16) return load<usize>(entryOf(p), ENTRY_OUT);
-  let a = header().shadow + ((c >>> 10) << 3);
-  let w = load<u64>(a) & (<u64>-1 << (c >>> 4));
-  c &= ~1023;
-  while (!w) {
-    c += 1024;
-    if (!(c & 0xFFFF)) return load<usize>(entryOf(p), ENTRY_OUT);
-    a += 8;
-    w = load<u64>(a);
-  }
-  return c + (<usize>ctz(w) << 4);
+/** The first mark behind the block that starts at p with the marks w around: where a block in use ends, or the last cell of
+ *  a free one. */
+// @ts-ignore: decorator
+@inline export function stopOf(p: usize, w: u64): usize {
+  w >>>= 11;
+  return w ? p + 3 * CELL + (<usize>ctz(w) << 4) : farStop(p);
+}
+function farStop(p: usize): usize {
+  let h = header(), granule = p & ~1023;
+  let w = load<u64>(h.shadow + ((p >>> 10) << 3)) & (<u64>-8 << (p >>> 4));
+  if (w) return granule + (<usize>ctz(w) << 4);
+  let out: usize = load<u16>(h.links + ((p >>> 10) << 2));
+  return out ? granule + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT);
 }
 
 /** The start of the free block whose last cell is at m. */
 export function startOf(m: usize): usize {
-  let a = header().shadow + ((m >>> 10) << 3);
-  let w = load<u64>(a) & ~(<u64>-1 << (m >>> 4));
-  let c = m & ~1023;
-  while (!w) {
-    if (!(c & 0xFFFF)) return load<usize>(entryOf(m), ENTRY_IN);
-    c -= 1024;
-    a -= 8;
-    w = load<u64>(a);
-  }
-  return c + (<usize>(63 - clz(w)) << 4) - 2 * CELL;
+  let h = header(), granule = m & ~1023;
+  let w = load<u64>(h.shadow + ((m >>> 10) << 3)) & ~(<u64>-1 << (m >>> 4));
+  if (w) return granule + (<usize>(63 - clz(w)) << 4);
+  let cells: usize = load<u16>(h.links + ((m >>> 10) << 2), 2);
+  return cells ? granule + 1024 - (cells << 4) : load<usize>(entryOf(m), ENTRY_IN);
 }
 
-/** Notes the end of a block in use that reaches its page's end or beyond. */
+function noteOut(p: usize, stop: usize): void {
+  let cells = (stop - (p & ~1023)) >>> 4;
+  if (cells >> 16) {
+    store<usize>(entryOf(p), stop, ENTRY_OUT);
+    cells = 0;
+  }
+  store<u16>(header().links + ((p >>> 10) << 2), <u16>cells);
+}
+/** Notes where the block in use at p ends. */
 // @ts-ignore: decorator
 @inline export function noteUsed(p: usize, end: usize): void {
-  if ((p ^ end) >>> 16) store<usize>(entryOf(p), end, ENTRY_OUT);
+  if ((p ^ end) >>> 10) noteOut(p, end);
 }
-/** Notes end and start of a free block that reaches its page's end, or beyond. */
-// @ts-ignore: decorator
-@inline export function noteFree(p: usize, end: usize): void {
-  if ((p ^ end) >>> 16) {
-    let last = end - CELL;
-    store<usize>(entryOf(p), last, ENTRY_OUT);
-    if ((p ^ last) >>> 16) store<usize>(entryOf(last), p, ENTRY_IN);
+/** Notes where the free block [p, end) ends and starts. */
+export function noteFree(p: usize, end: usize): void {
+  if (!((p ^ end) >>> 10)) return;
+  let last = end - CELL;
+  noteOut(p, last);
+  if (!((p ^ last) >>> 10)) return;
+  let cells = ((last | 1023) + 1 - p) >>> 4;
+  if (cells >> 16) {
+    store<usize>(entryOf(last), p, ENTRY_IN);
+    cells = 0;
   }
+  store<u16>(header().links + ((last >>> 10) << 2), <u16>cells, 2);
+}
+
+/** The first mark from c on, or `end`. Looks at each word between: for walks, not for blocks' sizes. */
+export function firstMark(c: usize, end: usize): usize {
+  let shadow = header().shadow;
+  let w = load<u64>(shadow + ((c >>> 10) << 3)) & (<u64>-1 << (c >>> 4));
+  c &= ~1023;
+  while (!w) {
+    c += 1024;
+    if (c >= end) return end;
+    w = load<u64>(shadow + ((c >>> 10) << 3));
+  }
+  return min(c + (<usize>ctz(w) << 4), end);
 }

@@ -6,8 +6,8 @@
 import {
   base, BINS, CELL, entryOf, ENTRY_NEXT, ENTRY_PREV, GRANULE, header, mapOf, NO_SPANS, PAGE, PAGES, roundUp,
 } from "./layout";
-import { binOf, carve, extend, headOf, isGap, nextBin, release, takeTop } from "./arena";
-import { next } from "./shadow";
+import { binOf, carve, extend, headOf, isGap, nextBin, releasePart, takeTop } from "./arena";
+import { around, stopOf } from "./shadow";
 
 /** Smallest page of spans, in bytes. */
 const PAGE_MIN: usize = 8192;
@@ -133,7 +133,7 @@ function newPage(grow: bool): u32 {
   for (let bin = nextBin(binOf(PAGE_MIN)); bin >= 0 && tries; bin = nextBin(bin + 1)) {
     for (let p: usize = load<usize>(headOf(bin), BINS); p && tries; p = load<usize>(p), tries--) {
       let stop = p + load<usize>(p, 8), end = roundUp(p + PAGE_MIN, PAGE);
-      if (end <= stop && isGap(stop - end) && next(p) + CELL == stop) {
+      if (end <= stop && isGap(stop - end) && stopOf(p, around(p)) + CELL == stop) {
         let s = startIn(p, end);
         return beginPage(carve(p, stop, s, end - s), end);
       }
@@ -150,10 +150,18 @@ function newPage(grow: bool): u32 {
   return beginPage(takeTop(s, end - s), end);
 }
 
+/** Counts the bytes of a page of spans, which are negative if it ceases to be one. */
+function count(bytes: usize): void {
+  let h = header(), own = <isize>bytes < 0 ? -GRANULE : GRANULE;
+  h.spanned += bytes - own;
+  h.fixed += own;
+}
+
 /** Makes the block in use [s, end) a page of spans. */
 function beginPage(s: usize, end: usize): u32 {
   let page = pageOf(s), first = <u32>(s >>> 10) & 63;
   store<u8>(mapOf(s), <u8>first);
+  count(end - s);
   for (let d = end - GRANULE; d < end; d += 16) {
     let span = changetype<Span>(d);
     span.free = -1;
@@ -210,6 +218,7 @@ export function freeRun(span: Span): void {
   }
   if (old) unlink(page, longestRun(old));
   store<u8>(mapOf(p), <u8>NO_SPANS);
+  count((<usize>first << 10) - PAGE);
   let start = addressOf(page);
-  release(start + (<usize>first << 10), start + PAGE);
+  releasePart(start + (<usize>first << 10), start + PAGE);
 }

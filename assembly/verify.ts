@@ -1,11 +1,11 @@
 // heap_verify: walks the whole heap and checks every invariant that layout.ts and the layers document.
 
 import {
-  ABI_VERSION, base, BINS, BLOCK_MIN, CELL, ENTRY_IN, ENTRY_NEXT, ENTRY_OUT, ENTRY_PREV, entryOf, header, HEADER_SIZE,
+  ABI_VERSION, base, BINS, BLOCK_MIN, CELL, ENTRY_NEXT, ENTRY_PREV, entryOf, header, HEADER_SIZE,
   MAGIC, mapOf, MAPPED, NO_SPANS, NONE, PAGE, PAGES, STEP_BITS, STEPS,
 } from "./layout";
 import { VARIANT } from "./config";
-import { around, followsFree, isFree, isUsed } from "./shadow";
+import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from "./shadow";
 import { binOf, headOf, LISTED } from "./arena";
 import { addressOf, granuleOf, granulesFrom, granulesOf, INACTIVE, DETACHED, LINK, LISTS, listOf, longestRun, pageOf, Span, spanOf } from "./span";
 import { binOfSpan, BLOCKS, FIRST, HEAD, HELD, INVERSE, recordOf, SPAN, TAIL } from "./bin";
@@ -19,7 +19,7 @@ const BORDERS: u32 = 2;
 const ROW: u32 = 3;
 /** No two free blocks touch, none touches top. */
 const JOINED: u32 = 4;
-/** A page's entry tells where the block that reaches over its end goes on. */
+/** Where a block ends, and where a free one starts, is found from its other end. */
 const REACH: u32 = 5;
 /** Each free block of 256 bytes and more is in its bin's list once, and nothing else is; the bitmaps agree. */
 const IN_BINS: u32 = 6;
@@ -37,19 +37,6 @@ const STATE: u32 = 11;
 const HELD_SUM: u32 = 12;
 /** The pages marked as mapped are those of mappings, which are as many as counted. */
 const MAPPINGS: u32 = 13;
-
-/** The first mark from c on, up to `end`. */
-function firstMark(c: usize, end: usize): usize {
-  let shadow = header().shadow;
-  let w = load<u64>(shadow + ((c >>> 10) << 3)) & (<u64>-1 << (c >>> 4));
-  c &= ~1023;
-  while (!w) {
-    c += 1024;
-    if (c >= end) return end;
-    w = load<u64>(shadow + ((c >>> 10) << 3));
-  }
-  return min(c + (<usize>ctz(w) << 4), end);
-}
 
 /** Whether p is in the list of its bin. */
 function isListed(p: usize, n: usize): bool {
@@ -162,25 +149,24 @@ export function verify(): u32 {
     let first: u32 = load<u8>(mapOf(p));
     if (<u32>(p >>> 10 & 63) >= first) {
       end = (p | 0xFFFF) + 1;
-      if (!isUsed(w) || (firstMark(p + CELL, end) != end)) return ROW;
+      if (!isUsed(w) || firstMark(p + 2 * CELL, end) != end) return ROW;
       let wrong = verifyPage(p);
       if (wrong) return wrong;
     } else if (isUsed(w)) {
-      end = firstMark(p + CELL, h.top);
-      if ((p ^ end) >>> 16 && load<usize>(entryOf(p), ENTRY_OUT) != end) return REACH;
+      end = firstMark(p + 2 * CELL, h.top);
+      if (stopOf(p, w) != end) return REACH;
     } else if (isFree(w)) {
-      let last = firstMark(p + 3 * CELL, h.top);
+      let last = firstMark(p + CELL, h.top);
       end = last + CELL;
       if (end >= h.top) return JOINED;
-      if ((p ^ end) >>> 16 && load<usize>(entryOf(p), ENTRY_OUT) != last) return REACH;
-      if ((p ^ last) >>> 16 && load<usize>(entryOf(last), ENTRY_IN) != p) return REACH;
+      if (stopOf(p, w) != last || startOf(last) != p) return REACH;
       if (end - p >= LISTED && !isListed(p, end - p)) return IN_BINS;
       binned += end - p;
       afterFree = true;
       if (isFree(around(end))) return JOINED;
     } else {
-      if ((w & 0x3740) != 0x1500) return ROW;
-      end = firstMark(p + 5 * CELL, h.top);
+      if (!isReserved(w)) return ROW;
+      end = firstMark(p + 3 * CELL, h.top);
       if (first == MAPPED) {
         if (p & (PAGE - 1) || end & (PAGE - 1)) return MAPPINGS;
         for (let q = p; q < end; q += PAGE, mapped++) if (load<u8>(mapOf(q)) != MAPPED) return MAPPINGS;
