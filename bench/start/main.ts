@@ -1,5 +1,5 @@
 // npm start: replays traces in granary and in AssemblyScript's TLSF runtime, verifies every byte, and reports.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -17,7 +17,7 @@ import { type Machine, memoryOverLive, type Outcome, type Result, ratios } from 
 import { formatRun } from './table.ts'
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..')
-const reportFile = path.join(root, 'build/report.html')
+const DEFAULT_REPORT = 'build/report.html'
 
 const DEFAULT_TRACES = [
   'assemblyscript-wasm32',
@@ -32,13 +32,19 @@ const DEFAULT_REPETITIONS = 9
 const help = `npm start -- [options] [trace files]
 
 Replays the allocations of real programs inside WebAssembly, in granary and in AssemblyScript's TLSF runtime, verifies
-every byte of every block, and compares speed and memory. Writes ${path.relative(root, reportFile)}.
+every byte of every block, and compares speed and memory. Writes a page with plots.
 
   FILE …             replay these traces (MTRC as in docs/traces.md, gzip or not) instead of the bundled ones
-  --all              all bundled traces: ${bundledNames().join(', ')}
+  --all              all bundled traces
   --only NAME[,…]    some bundled traces
   --reps N           how often each replay is timed (${DEFAULT_REPETITIONS})
-  --help             this text`
+  --report FILE      where to write the page (${DEFAULT_REPORT})
+  --help             this text
+
+Bundled traces (* by default):
+${bundledNames()
+  .map((name) => `${DEFAULT_TRACES.includes(name) ? '*' : ' '} ${name}`)
+  .join('\n')}`
 
 /** The command line makes no sense; the message says why. */
 class UsageError extends Error {}
@@ -51,6 +57,7 @@ function parseCommandLine() {
         all: { type: 'boolean' },
         only: { type: 'string' },
         reps: { type: 'string', default: String(DEFAULT_REPETITIONS) },
+        report: { type: 'string' },
         help: { type: 'boolean' },
       },
     })
@@ -66,9 +73,12 @@ function chosenTraces({ all, only, files }: { all?: boolean; only?: string; file
   for (const name of names)
     if (!known.includes(name))
       throw new UsageError(`--only: no trace is called '${name}'; there are ${known.join(', ')}`)
-  // npm runs its scripts in the package's folder, whatever folder it was called in.
-  const folder = process.env.INIT_CWD ?? process.cwd()
-  return [...files.map((file) => readTrace(path.resolve(folder, file))), ...names.map(bundledTrace)]
+  return [...files.map((file) => readTrace(userPath(file))), ...names.map(bundledTrace)]
+}
+
+// npm runs its scripts in the package's folder, whatever folder it was called in.
+function userPath(file: string): string {
+  return path.resolve(process.env.INIT_CWD ?? process.cwd(), file)
 }
 
 function run(
@@ -145,6 +155,8 @@ async function main() {
 
   const done = { results, rival: rival.name, repetitions, machine: here, date: new Date(), moduleBytes: wasm.length }
   console.log(`\n${formatRun(done)}\n`)
+  const reportFile = options.report ? userPath(options.report) : path.join(root, DEFAULT_REPORT)
+  mkdirSync(path.dirname(reportFile), { recursive: true })
   writeFileSync(reportFile, formatReport(done))
   console.log(`With plots: ${pathToFileURL(reportFile)}`)
   if (results.some((result) => result.granary instanceof Error)) process.exitCode = 1

@@ -136,7 +136,7 @@ function overview({ results, rival }: Run): string {
     }))
   const time = groups((_, { measurement: { warm } }) => ({
     value: warm.minimum,
-    line: [warm.lowerQuartile, warm.upperQuartile],
+    line: [warm.minimum, warm.upperQuartile],
     label: warm.minimum.toFixed(1),
   }))
   const memory = groups((result, outcome) => {
@@ -144,7 +144,7 @@ function overview({ results, rival }: Run): string {
     return { value, label: value.toFixed(2) }
   })
   return `<section class="card">${key(allocators(rival))}<div class="two">
-<div><h4>Warm, net ns an operation; lines span the quartiles</h4>${bars('Warm time', time)}</div>
+<div><h4>Warm, net ns an operation: least, and line to the upper quartile</h4>${bars('Warm time', time)}</div>
 <div><h4>Peak memory / peak live bytes</h4>${bars('Peak memory', memory)}</div>
 </div></section>`
 }
