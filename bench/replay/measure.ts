@@ -37,15 +37,15 @@ export interface Measurement {
 // Less than this cannot be told from the floor.
 const LEAST_NET = 0.3
 
-export async function contestant(allocator: Allocator, alignment: number): Promise<Contestant> {
+export function contestant(allocator: Allocator, alignment: number): Contestant {
   const { name } = allocator
-  const merged = await merge(allocator)
-  const counted = await countGrowths({ name, wasm: merged })
+  const merged = merge(allocator)
+  const counted = countGrowths({ name, wasm: merged })
   return { name, alignment, timed: compiled(merged), counted: compiled(counted) }
 }
 
-export async function floorModule(): Promise<WebAssembly.Module> {
-  return compiled(await merge(await floorAllocator()))
+export function floorModule(): WebAssembly.Module {
+  return compiled(merge(floorAllocator()))
 }
 
 /**

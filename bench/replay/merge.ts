@@ -1,8 +1,7 @@
 // Builds what is measured: an allocator and the replay driver (driver.as.ts) in one module, optimised as a whole.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -35,51 +34,32 @@ export interface Allocator {
   wasm: Uint8Array
 }
 
-// AssemblyScript's allocator doubles the whole memory; of a memory whose first pages are the driver's it shall double its
-// own part only. That is the one change to its source.
-const doubling = 'max(pagesBefore, pagesNeeded)'
-const ownDoubling = `max(pagesBefore - ${BASE_PAGES}, pagesNeeded)`
-
 /** Compiles an AssemblyScript file of this folder. */
-async function compile(file: string, flags: string[]): Promise<Uint8Array> {
-  const source = readFileSync(path.join(here, file), 'utf8')
+function compile(file: string, flags: string[]): Uint8Array {
+  const source = readFileSync(path.join(here, file))
+  const compiler = path.join(here, 'asc.mjs')
   const args = [file, ...ASC, ...flags, '-o', 'out.wasm']
-  return cached(
-    path.basename(file, '.as.ts'),
-    [source, args.join(' '), ownDoubling, version('assemblyscript')],
-    async () => {
-      const { default: asc, libraryFiles } = await import('assemblyscript/asc')
-      const tlsf = libraryFiles['rt/tlsf']
-      if (!tlsf.includes(doubling) && !tlsf.includes(ownDoubling))
-        throw new Error('rt/tlsf no longer grows as expected')
-      libraryFiles['rt/tlsf'] = tlsf.replace(doubling, ownDoubling)
-      let wasm: Uint8Array | undefined
-      const { error, stderr } = await asc.main(args, {
-        readFile: (name) => (name === file ? source : null),
-        writeFile: (_, contents) => {
-          wasm = contents as Uint8Array
-        },
-        listFiles: () => [],
-      })
-      if (error || !wasm) throw new Error(`${file} does not compile\n${stderr}`)
-      return wasm
-    },
-  )
+  const inputs = [source, args.join(' '), readFileSync(compiler), version('assemblyscript')]
+  return cached(path.basename(file, '.as.ts'), inputs, (folder) => {
+    writeFileSync(path.join(folder, file), source)
+    runNode(compiler, folder, args)
+    return readFileSync(path.join(folder, 'out.wasm'))
+  })
 }
 
 /** The null allocator, whose replay time is the floor that is subtracted from everyone's. */
-export async function floorAllocator(): Promise<Allocator> {
+export function floorAllocator(): Allocator {
   return {
     name: 'floor',
-    wasm: await compile('null.as.ts', ['--runtime', 'stub', '--importMemory', '--noExportMemory']),
+    wasm: compile('null.as.ts', ['--runtime', 'stub', '--importMemory', '--noExportMemory']),
   }
 }
 
 /** AssemblyScript's TLSF runtime, the rival that needs nothing installed. */
-export async function tlsfAllocator(): Promise<Allocator> {
+export function tlsfAllocator(): Allocator {
   return {
     name: 'tlsf',
-    wasm: await compile('tlsf.as.ts', ['--runtime', 'minimal', '--memoryBase', String(HEAP_BASE)]),
+    wasm: compile('tlsf.as.ts', ['--runtime', 'minimal', '--memoryBase', String(HEAP_BASE)]),
   }
 }
 
@@ -87,22 +67,20 @@ export async function tlsfAllocator(): Promise<Allocator> {
  * Merges an allocator with the driver and optimises the result as one program. The allocator either imports `env.memory`
  * (and `env.__heap_base`, which the driver provides), or exports a memory of its own with its heap above HEAP_BASE.
  */
-export async function merge({ name, wasm }: Allocator): Promise<Uint8Array> {
+export function merge({ name, wasm }: Allocator): Uint8Array {
   const ownsMemory = WebAssembly.Module.exports(new WebAssembly.Module(wasm as BufferSource)).some(
     (e) => e.kind === 'memory',
   )
   const memory = ownsMemory ? ['--importMemory', '--noExportMemory'] : ['--initialMemory', String(BASE_PAGES)]
-  const driver = await compile('driver.as.ts', ['--runtime', 'stub', ...memory])
-  return cached(`merged-${name}`, [wasm, driver, FEATURES.join(' '), version('binaryen')], () =>
-    inFolder((folder) => {
-      writeFileSync(path.join(folder, 'allocator.wasm'), wasm)
-      writeFileSync(path.join(folder, 'driver.wasm'), driver)
-      const parts = ['allocator.wasm', 'env', 'driver.wasm', 'env']
-      tool('wasm-merge', folder, [...parts, '--skip-export-conflicts', ...FEATURES, '-o', 'merged.wasm'])
-      tool('wasm-opt', folder, ['-O3', 'merged.wasm', ...FEATURES, '-o', 'optimised.wasm'])
-      return readFileSync(path.join(folder, 'optimised.wasm'))
-    }),
-  )
+  const driver = compile('driver.as.ts', ['--runtime', 'stub', ...memory])
+  return cached(`merged-${name}`, [wasm, driver, FEATURES.join(' '), version('binaryen')], (folder) => {
+    writeFileSync(path.join(folder, 'allocator.wasm'), wasm)
+    writeFileSync(path.join(folder, 'driver.wasm'), driver)
+    const parts = ['allocator.wasm', 'env', 'driver.wasm', 'env']
+    tool('wasm-merge', folder, [...parts, '--skip-export-conflicts', ...FEATURES, '-o', 'merged.wasm'])
+    tool('wasm-opt', folder, ['-O3', 'merged.wasm', ...FEATURES, '-o', 'optimised.wasm'])
+    return readFileSync(path.join(folder, 'optimised.wasm'))
+  })
 }
 
 // Takes the place of every memory.grow.
@@ -117,18 +95,16 @@ const counter = `
     (local.get $before)))`
 
 /** A merged module that behaves the same and counts, in its global `growths`, how often its memory has grown. */
-export async function countGrowths({ name, wasm }: Allocator): Promise<Uint8Array> {
-  return cached(`counted-${name}`, [wasm, counter, version('binaryen')], () =>
-    inFolder((folder) => {
-      writeFileSync(path.join(folder, 'merged.wasm'), wasm)
-      tool('wasm-dis', folder, ['merged.wasm', ...FEATURES, '-o', 'merged.wat'])
-      const text = readFileSync(path.join(folder, 'merged.wat'), 'utf8')
-      const counted = text.replaceAll('(memory.grow', '(call $counted_grow').replace(/\)\s*$/, counter)
-      writeFileSync(path.join(folder, 'counted.wat'), counted)
-      tool('wasm-as', folder, ['counted.wat', ...FEATURES, '-o', 'counted.wasm'])
-      return readFileSync(path.join(folder, 'counted.wasm'))
-    }),
-  )
+export function countGrowths({ name, wasm }: Allocator): Uint8Array {
+  return cached(`counted-${name}`, [wasm, counter, version('binaryen')], (folder) => {
+    writeFileSync(path.join(folder, 'merged.wasm'), wasm)
+    tool('wasm-dis', folder, ['merged.wasm', ...FEATURES, '-o', 'merged.wat'])
+    const text = readFileSync(path.join(folder, 'merged.wat'), 'utf8')
+    const counted = text.replaceAll('(memory.grow', '(call $counted_grow').replace(/\)\s*$/, counter)
+    writeFileSync(path.join(folder, 'counted.wat'), counted)
+    tool('wasm-as', folder, ['counted.wat', ...FEATURES, '-o', 'counted.wasm'])
+    return readFileSync(path.join(folder, 'counted.wasm'))
+  })
 }
 
 function version(name: string): string {
@@ -136,39 +112,30 @@ function version(name: string): string {
 }
 
 function tool(name: string, cwd: string, args: string[]): void {
-  const { status, stderr } = spawnSync(process.execPath, [path.join(modules, 'binaryen/bin', name), ...args], {
-    cwd,
-    encoding: 'utf8',
-  })
-  if (status !== 0) throw new Error(`${name} failed\n${stderr}`)
+  runNode(path.join(modules, 'binaryen/bin', name), cwd, args)
 }
 
-function inFolder<T>(use: (folder: string) => T): T {
-  const folder = mkdtempSync(path.join(tmpdir(), 'granary-'))
-  try {
-    return use(folder)
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+function runNode(program: string, cwd: string, args: string[]): void {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { cwd, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${path.basename(program)} ${args.join(' ')}\n${stdout}${stderr}`)
 }
 
-/** Makes a file once for the same inputs. Renamed into place, so that processes side by side never see half a file. */
-async function cached(
-  name: string,
-  inputs: (string | Uint8Array)[],
-  make: () => Uint8Array | Promise<Uint8Array>,
-): Promise<Uint8Array> {
+/** Makes a file once for the same inputs, in a folder for what comes in between. The file is renamed into place, so that
+ *  processes side by side never see half of it. */
+function cached(name: string, inputs: (string | Uint8Array)[], make: (folder: string) => Uint8Array): Uint8Array {
   const hash = createHash('sha256')
   for (const input of inputs) hash.update(`${input.length} `).update(input)
   const file = path.join(cache, `${name}-${hash.digest('hex').slice(0, 16)}.wasm`)
+  if (existsSync(file)) return readFileSync(file)
+  mkdirSync(cache, { recursive: true })
+  const folder = mkdtempSync(path.join(cache, 'making-'))
   try {
-    return readFileSync(file)
-  } catch {
-    const made = await make()
-    mkdirSync(cache, { recursive: true })
-    const unfinished = `${file}.${process.pid}`
-    writeFileSync(unfinished, made)
-    renameSync(unfinished, file)
+    const made = make(folder)
+    const finished = path.join(folder, 'finished')
+    writeFileSync(finished, made)
+    renameSync(finished, file)
     return made
+  } finally {
+    rmSync(folder, { recursive: true })
   }
 }

@@ -131,7 +131,7 @@ function machine(): Machine {
   }
 }
 
-async function main() {
+function main() {
   const options = parseCommandLine()
   if (options.help) return console.log(help)
   const repetitions = Number(options.reps)
@@ -140,9 +140,9 @@ async function main() {
   const traces = chosenTraces(options)
 
   const wasm = readFileSync(path.join(root, 'build/granary.wasm'))
-  const granary = await contestant({ name: 'granary', wasm }, 16)
-  const rival = await contestant({ ...(await tlsfAllocator()), name: 'TLSF' }, 16)
-  const floor = await floorModule()
+  const granary = contestant({ name: 'granary', wasm }, 16)
+  const rival = contestant({ ...tlsfAllocator(), name: 'TLSF' }, 16)
+  const floor = floorModule()
 
   const here = machine()
   console.log(`${here.engine}, ${here.flags.join(' ')}; ${here.processor}, ${here.cores} cores\n`)
@@ -164,7 +164,7 @@ async function main() {
 
 useEngineFlags()
 try {
-  await main()
+  main()
 } catch (error) {
   if (!(error instanceof UsageError || error instanceof TraceError || error instanceof ReplayError)) throw error
   console.error(error.message)
