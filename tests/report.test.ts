@@ -1,0 +1,181 @@
+// npm start's last part: the table, the page, and what the command answers to wrong input.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inspect } from '../bench/replay/inspect.ts'
+import type { Figure } from '../bench/replay/measure.ts'
+import { contestant } from '../bench/replay/measure.ts'
+import { tlsfAllocator } from '../bench/replay/merge.ts'
+import { formatReport, INTERVALS } from '../bench/start/report.ts'
+import { formatBytes, means, type Outcome, type Result, type Run } from '../bench/start/result.ts'
+import { formatRun } from '../bench/start/table.ts'
+import { formatTrace, Kind, type Trace, toTrace } from '../bench/trace.ts'
+
+/** 200 blocks of 1 to 200 KiB, every third freed at once. */
+function smallTrace(name: string): Trace {
+  const words: number[] = []
+  for (let i = 0; i < 200; i++) {
+    words.push(i, 1024 * (i + 1))
+    if (i % 3 === 2) words.push((i - 1) | (Kind.free << 28), 0)
+  }
+  return toTrace(name, Uint32Array.from(words), 200, true)
+}
+
+const figure = (minimum: number): Figure => ({
+  minimum,
+  lowerQuartile: minimum + 1,
+  median: minimum + 2,
+  upperQuartile: minimum + 4,
+})
+
+describe('a run', () => {
+  const names = ['plain', '<script>alert("1 & 2")</script>', 'rival fails', 'granary fails']
+  let run: Run
+  beforeAll(() => {
+    const tlsf = contestant(tlsfAllocator(), 16)
+    const outcome = (trace: Trace, heap: number, warm: number, cold: number): Outcome => ({
+      measurement: { warm: figure(warm), cold: figure(cold), heapBytes: heap * trace.peak, heapBytesAgain: 0 },
+      inspection: inspect(tlsf, trace, INTERVALS, 1 << 16),
+    })
+    const results = names.map((name, i): Result => {
+      const trace = smallTrace(name)
+      return {
+        trace,
+        granary: i === 3 ? new Error('granary <broke>') : outcome(trace, 1.125, 10, 20),
+        rival: i === 2 ? new Error('rival <broke>') : outcome(trace, 1.5, i === 0 ? 20 : 80, 40),
+      }
+    })
+    const machine = { processor: 'A <fast> one', cores: 2, memory: 2 ** 34, system: 'X', engine: 'Y', flags: ['--z'] }
+    run = { results, rival: 'TLSF', repetitions: 5, machine, date: new Date(0), moduleBytes: 12345 }
+  }, 60_000)
+
+  it('has the geometric means of the traces that both replayed', () => {
+    const mean = means(run.results)
+    expect(mean?.traces).toBe(2)
+    expect(mean?.ratios.warm).toBeCloseTo(0.25, 12)
+    expect(mean?.ratios.cold).toBeCloseTo(0.5, 12)
+    expect(mean?.ratios.memory).toBeCloseTo(0.75, 12)
+    expect(means(run.results.slice(2))).toBeUndefined()
+  })
+
+  it('is a table that says all of it', () => {
+    const lines = formatRun(run).split('\n')
+    const line = (start: string) => lines.filter((text) => text.startsWith(start)).map((text) => text.split(/ {2,}/))
+    expect(line('plain')).toEqual([
+      ['plain', '10.0 (12.0 ±1.5)', '20.0 (22.0 ±1.5)', '0.50', '20.0 (22.0 ±1.5)', '40.0 (42.0 ±1.5)', '0.50'],
+      ['plain', expect.stringMatching(/^1\d\.\d MiB$/), '1.125', '1.500', ...Array(4).fill(expect.any(String))],
+    ])
+    expect(line('rival fails')[0]).toEqual(['rival fails', '10.0 (12.0 ±1.5)', 'failed', '20.0 (22.0 ±1.5)', 'failed'])
+    expect(line('granary fails')[0]).toEqual([
+      'granary fails',
+      'failed',
+      '80.0 (82.0 ±1.5)',
+      'failed',
+      '40.0 (42.0 ±1.5)',
+    ])
+    expect(line('geometric mean of 2').map((row) => row.slice(1))).toEqual([
+      ['0.250', '0.500'],
+      ['1.125', '1.500'],
+    ])
+    expect(lines.join()).not.toMatch(/NaN|undefined|Infinity/)
+  })
+
+  it('is a page that needs nothing else', () => {
+    const html = formatReport(run)
+    expect(html).not.toMatch(/https?:|\bsrc=|\bhref=|url\(|@import|<link|<script/i)
+    expect(html).not.toMatch(/NaN|undefined|Infinity/)
+    for (const name of ['plain', '&#60;script&#62;alert(&#34;1 &#38; 2&#34;)&#60;/script&#62;'])
+      expect(html).toContain(name)
+    for (const message of ['rival &#60;broke&#62;', 'granary &#60;broke&#62;', 'A &#60;fast&#62; one'])
+      expect(html).toContain(message)
+    expect(html.match(/<svg /g)?.length).toBe(2 + names.length * 2 + 6 * 2)
+    expect(html).toContain('1970-01-01 00:00 UTC')
+    expect(html).toContain('prefers-color-scheme: dark')
+  })
+
+  it('has elements that are closed in order', () => {
+    const open: string[] = []
+    for (const [tag, closing, name, selfClosing] of formatReport(run).matchAll(
+      /<(\/?)([a-z][a-z0-9]*)\b[^>]*?(\/?)>/gi,
+    )) {
+      if (selfClosing || name === 'meta') continue
+      if (closing) expect(open.pop(), tag).toBe(name)
+      else open.push(name)
+    }
+    expect(open).toEqual([])
+  })
+
+  it('says sizes in the unit that suits', () => {
+    expect([0, 1023, 1024, 1536, 10 * 2 ** 20, 150.4 * 2 ** 20, 2 ** 32].map(formatBytes)).toEqual([
+      '0 B',
+      '1023 B',
+      '1 KiB',
+      '1.5 KiB',
+      '10 MiB',
+      '150 MiB',
+      '4 GiB',
+    ])
+  })
+})
+
+describe('the command', { timeout: 120_000 }, () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'granary-report-'))
+  const file = (name: string, content: Uint8Array) => {
+    writeFileSync(path.join(folder, name), content)
+    return path.join(folder, name)
+  }
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  const start = (...args: string[]) =>
+    spawnSync(process.execPath, ['--import', 'tsx', 'bench/start/main.ts', ...args], { encoding: 'utf8' })
+
+  it('replays files, gzip or not, and writes the page', () => {
+    const trace = formatTrace(smallTrace('x'))
+    const report = path.join(folder, 'new/page.html')
+    const files = [file('one.mtrc', trace), file('two.mtrc.gz', gzipSync(trace))]
+    const { status, stdout, stderr } = start(...files, '--reps', '1', '--report', report)
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^one: every byte verified; .* of TLSF/m)
+    expect(stdout).toMatch(/^two: every byte verified; .* of TLSF/m)
+    expect(stdout).toContain('--no-liftoff --no-wasm-lazy-compilation')
+    expect(readFileSync(report, 'utf8')).toMatch(/^<!doctype html>/)
+  })
+
+  it('finds files where the user is', () => {
+    file('here.mtrc', formatTrace(smallTrace('x')))
+    const args = ['--import', 'tsx', 'bench/start/main.ts', 'here.mtrc', '--reps', '1', '--report', 'here.html']
+    const { status } = spawnSync(process.execPath, args, { env: { ...process.env, INIT_CWD: folder } })
+    expect(status).toBe(0)
+    expect(readFileSync(path.join(folder, 'here.html'), 'utf8')).toContain('<h3>here</h3>')
+  })
+
+  const broken = file('broken.mtrc', formatTrace(smallTrace('x')).subarray(0, 100))
+  it.each([
+    ['a truncated trace', [broken], /^broken: truncated: its header announces 266 operations/],
+    ['a file that is not there', [path.join(folder, 'none.mtrc')], /no such file/],
+    ['a file that is no trace', ['package.json'], /^package.json: not an allocation trace/],
+    ['an unknown option', ['--fast'], /^Unknown option '--fast'/],
+    [
+      'an unknown trace',
+      ['--only', 'nothing'],
+      /^--only: no trace is called 'nothing'; there are assemblyscript-wasm32/,
+    ],
+    ['no repetitions', ['--reps', '0'], /^--reps: '0' is not a count/],
+  ])('refuses %s in one sentence', (_, args, reason) => {
+    const { status, stdout, stderr } = start(...args)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(reason)
+    expect(stderr).not.toMatch(/^\s+at /m)
+    expect(stdout).toBe('')
+  })
+
+  it('helps', () => {
+    const { status, stdout } = start('--help')
+    expect(status).toBe(0)
+    expect(stdout).toContain('--only NAME')
+  })
+})
