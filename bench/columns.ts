@@ -7,7 +7,7 @@
 // free in the order in which they allocate, or in the reverse, so most of these differences are 0 or -1.
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib'
 import TinyQueue from 'tinyqueue'
-import { alignmentLog2Of, describe, Kind, kindOf, slotOf, toTrace, type Trace, TraceError } from './trace.ts'
+import { alignmentLog2Of, describe, Kind, kindOf, slotOf, type Trace, TraceError, toTrace } from './trace.ts'
 
 const MAGIC = 'granary trace 1\n'
 

@@ -47,11 +47,14 @@ export function describe(trace: Pick<Trace, 'words'>, operation: number): string
 export function parseTrace(file: Uint8Array, name: string): Trace {
   const bytes = isGzip(file) ? gunzip(file, name) : file
   if (bytes.length < 4 * HEADER_WORDS)
-    throw new TraceError(`${name}: ${bytes.length} bytes are too few for a trace, whose header alone has ${4 * HEADER_WORDS}`)
+    throw new TraceError(
+      `${name}: ${bytes.length} bytes are too few for a trace, whose header alone has ${4 * HEADER_WORDS}`,
+    )
   const header = littleEndianWords(bytes.subarray(0, 4 * HEADER_WORDS))
   const [magic, version, operations, slots, peak, flags] = header
   if (magic !== MAGIC) throw new TraceError(`${name}: not an allocation trace (it does not begin with "MTRC")`)
-  if (version !== VERSION) throw new TraceError(`${name}: version ${version} of the format, but only ${VERSION} is known`)
+  if (version !== VERSION)
+    throw new TraceError(`${name}: version ${version} of the format, but only ${VERSION} is known`)
   const expected = 4 * HEADER_WORDS + 8 * operations
   if (bytes.length !== expected) {
     const fault = bytes.length < expected ? 'truncated' : 'longer than it says'
@@ -59,7 +62,8 @@ export function parseTrace(file: Uint8Array, name: string): Trace {
       `${name}: ${fault}: its header announces ${operations} operations in ${expected} bytes, but there are ${bytes.length}`,
     )
   }
-  if (flags > 1 || header[6] || header[7]) throw new TraceError(`${name}: the header has flags that version 1 does not know`)
+  if (flags > 1 || header[6] || header[7])
+    throw new TraceError(`${name}: the header has flags that version 1 does not know`)
   const trace = toTrace(name, littleEndianWords(bytes.subarray(4 * HEADER_WORDS)), slots, (flags & 1) === 1)
   if (trace.peak !== peak)
     throw new TraceError(`${name}: the header says that ${peak} bytes are live at the peak, but it is ${trace.peak}`)
@@ -100,7 +104,8 @@ export function toTrace(name: string, words: Uint32Array, slots: number, pointer
     const needsBlock = kind === Kind.free || kind === Kind.realloc
     if (needsBlock && !sizes[slot]) throw fail(i, `slot ${slot} holds no block`)
     if (!needsBlock && sizes[slot]) throw fail(i, `slot ${slot} still holds a block of ${sizes[slot]} bytes`)
-    if (kind === Kind.free ? size : !size) throw fail(i, kind === Kind.free ? 'a free has no size' : 'size 0 cannot be replayed')
+    if (kind === Kind.free ? size : !size)
+      throw fail(i, kind === Kind.free ? 'a free has no size' : 'size 0 cannot be replayed')
     live += size - sizes[slot]
     sizes[slot] = size
     if (live > trace.peak) {
@@ -109,7 +114,8 @@ export function toTrace(name: string, words: Uint32Array, slots: number, pointer
     }
     if (size > trace.largest) trace.largest = size
   }
-  if (trace.peak > 0xffffffff) throw new TraceError(`${name}: ${trace.peak} bytes are live at once, more than 32 bits address`)
+  if (trace.peak > 0xffffffff)
+    throw new TraceError(`${name}: ${trace.peak} bytes are live at once, more than 32 bits address`)
   return trace
 }
 
