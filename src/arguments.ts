@@ -1,0 +1,22 @@
+// Checks of arguments. Without them JavaScript passes anything to Wasm as some integer: 1.5 as 1, NaN as 0, 2^32 as 0.
+
+/** Throws, naming the argument, if `value` is not an integer from `from` to `to`. */
+export function assertInteger(name: string, value: number, from: number, to: number): void {
+  if (typeof value !== 'number')
+    throw new TypeError(`${name} must be a number, not ${value === null ? 'null' : typeof value}`)
+  if (!Number.isInteger(value) || value < from || value > to) {
+    throw new RangeError(`${name} must be an integer from ${from} to ${to}, not ${value}`)
+  }
+}
+
+/** Throws if `value` is no address. */
+export function assertAddress(name: string, value: number): void {
+  if (value >>> 0 !== value) assertInteger(name, value, 0, 0xffffffff)
+}
+
+/** Whether `value` is a size that 32 bits hold: there is no memory for others. Throws if it is no size at all. */
+export function isSize(name: string, value: number): boolean {
+  if (value >>> 0 === value) return true
+  assertInteger(name, value, 0, Number.MAX_SAFE_INTEGER)
+  return false
+}

@@ -1,0 +1,79 @@
+import { instantiate, instantiateSync } from '@assemblyscript/loader'
+import { assertAddress, assertInteger } from './arguments.ts'
+import { base64 } from './generated/module.ts'
+import { Heap, type HeapExports } from './heap.ts'
+
+/** A memory for the heap, in pages of 65,536 bytes. */
+export interface OwnMemory {
+  /** Pages at the start; 1 if not given. */
+  initial?: number
+  /** Pages that the memory may grow to, at most 65,536 as without it. */
+  maximum?: number
+  memory?: undefined
+  heapBase?: undefined
+}
+
+/** A memory that holds a program's data already. */
+export interface GivenMemory {
+  memory: WebAssembly.Memory
+  /**
+   * The first byte that the heap may use: all memory from there on is the heap's. A program calls it `__heap_base`. A heap
+   * that is there already, of another instance or in a copied memory, is used further.
+   */
+  heapBase: number
+  initial?: undefined
+  maximum?: undefined
+}
+
+export type HeapOptions = (OwnMemory | GivenMemory) & {
+  /** The compiled module or its bytes (the file `granary/wasm`), in place of those that are built in. */
+  module?: WebAssembly.Module | BufferSource
+}
+
+type Source = WebAssembly.Module | BufferSource | Response
+
+export type AsyncHeapOptions = (OwnMemory | GivenMemory) & {
+  /** The module, its bytes, or where to fetch them (the file `granary/wasm`), in place of those that are built in. */
+  module?: Source | URL | string | PromiseLike<Source>
+}
+
+// Below it, nothing is ever allocated: a small number is never a valid pointer.
+const ownBase = 1024
+const maxPages = 65536
+
+/** Makes a heap, in a memory of its own unless one is given. */
+export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> {
+  const { memory, imports } = toImports(options)
+  const { module = (compiled ??= await WebAssembly.compile(builtIn())) } = options
+  const source = typeof module === 'string' || module instanceof URL ? fetch(module) : module
+  const { instance } = await instantiate(source, imports)
+  return new Heap(instance.exports as unknown as HeapExports, memory)
+}
+
+/** As createHeap, at once. Browsers older than 2023 refuse to compile a module of this size outside of workers so. */
+export function createHeapSync(options: HeapOptions = {}): Heap {
+  const { memory, imports } = toImports(options)
+  const { module = (compiled ??= new WebAssembly.Module(builtIn())) } = options
+  const { instance } = instantiateSync(module, imports)
+  return new Heap(instance.exports as unknown as HeapExports, memory)
+}
+
+let compiled: WebAssembly.Module | undefined
+
+/** The bytes of the module that is built in. */
+function builtIn() {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+}
+
+function toImports(options: OwnMemory | GivenMemory) {
+  const { memory = ownMemory(options), heapBase = ownBase } = options
+  assertAddress('heapBase', options.memory ? options.heapBase : heapBase)
+  return { memory, imports: { env: { memory, __heap_base: new WebAssembly.Global({ value: 'i32' }, heapBase) } } }
+}
+
+function ownMemory({ initial = 1, maximum }: OwnMemory | GivenMemory): WebAssembly.Memory {
+  assertInteger('initial', initial, 0, maxPages)
+  if (maximum === undefined) return new WebAssembly.Memory({ initial })
+  assertInteger('maximum', maximum, initial, maxPages)
+  return new WebAssembly.Memory({ initial, maximum })
+}

@@ -1,0 +1,51 @@
+// How calls fail. The numbers are the core's (assembly/error.ts), the sentences are said here only.
+
+/** A name for programs and a sentence for people. */
+interface Sentence {
+  code: string
+  text: (address: string) => string
+}
+
+/** Why the core refuses a call, by number. */
+export const reasons: Record<number, Sentence> = {
+  1: { code: 'OUTSIDE', text: (address) => `${address} is not in the heap` },
+  2: { code: 'MISALIGNED', text: (address) => `${address} is no block's address: those are multiples of 16` },
+  3: {
+    code: 'NOT_IN_USE',
+    text: (address) => `the block at ${address} is not in use: freed before, or never allocated`,
+  },
+  4: { code: 'NOT_A_BLOCK', text: (address) => `no block begins at ${address}` },
+  5: { code: 'IS_MAPPED', text: (address) => `${address} belongs to a mapping, which only munmap gives back` },
+  6: {
+    code: 'OVERWRITTEN',
+    text: (address) => `the free block at ${address} was written to: what it holds disagrees with the heap's records`,
+  },
+}
+
+/** The errno numbers that the calls of a Heap fail with. */
+export const errnos: Record<number, Sentence> = {
+  12: { code: 'ENOMEM', text: () => 'there is no memory for it' },
+  14: { code: 'EFAULT', text: (address) => `not all pages of the range at ${address} are mapped` },
+  22: {
+    code: 'EINVAL',
+    text: () => 'an address is not a multiple of 65,536, a length is 0, or not only mappings are in the range',
+  },
+}
+
+/**
+ * A call that was refused or could not be served. A refused call has changed nothing, and the heap can be used further.
+ */
+export class HeapError extends Error {
+  override readonly name = 'HeapError'
+  /** A reason of the core, such as `NOT_IN_USE`, or the name of an errno, such as `ENOMEM`. */
+  readonly code: string
+  /** The address that the call is about, if it is about one. */
+  readonly address: number | undefined
+
+  constructor(call: string, number: number, sentences: Record<number, Sentence>, address?: number, cause?: unknown) {
+    const { code, text } = sentences[number] ?? { code: `${number}`, text: () => `failed with ${number}` }
+    super(`${call}: ${text(`0x${(address ?? 0).toString(16)}`)}`, { cause })
+    this.code = code
+    this.address = address
+  }
+}

@@ -1,0 +1,10 @@
+export {
+  type AsyncHeapOptions,
+  createHeap,
+  createHeapSync,
+  type GivenMemory,
+  type HeapOptions,
+  type OwnMemory,
+} from './create.ts'
+export { HeapError } from './errors.ts'
+export { Heap, type HeapExports, type HeapStats, type ViewConstructor } from './heap.ts'
