@@ -19,7 +19,7 @@ export const window_start: usize = 0x100000
 export const window_operations: u32 = 0x10000
 export const table_start: usize = 0x200000
 export const table_entries: u32 = 0x100000
-export const __heap_base: usize = 0xA00000
+export const __heap_base: usize = 0xa00000
 
 // Keeps the reads at free alive: a result nobody can see would be optimised away.
 export let bytes_seen: u32 = 0
@@ -38,11 +38,17 @@ const LOST_AT_REALLOC: u32 = 5
 const NOT_ZERO: u32 = 6
 
 // @ts-ignore: decorator
-@inline function entryOf(word: u32): usize { return table_start + ((word & 0xFFFFFF) << 3) }
+@inline function entryOf(word: u32): usize {
+  return table_start + ((word & 0xffffff) << 3)
+}
 // @ts-ignore: decorator
-@inline function kindOf(word: u32): u32 { return word >>> 28 }
+@inline function kindOf(word: u32): u32 {
+  return word >>> 28
+}
 // @ts-ignore: decorator
-@inline function alignmentOf(word: u32): usize { return 1 << ((word >>> 24) & 15) }
+@inline function alignmentOf(word: u32): usize {
+  return 1 << ((word >>> 24) & 15)
+}
 
 // @ts-ignore: decorator
 @inline function allocate(kind: u32, old: usize, word: u32, size: usize): usize {
@@ -57,7 +63,7 @@ const NOT_ZERO: u32 = 6
 export function replay(n: u32): u32 {
   let failed: u32 = 0
   let seen: u32 = 0
-  for (let at = window_start, end = window_start + (<usize>n << 3); at < end; at += 8) {
+  for (let at = window_start, end = window_start + ((<usize>n) << 3); at < end; at += 8) {
     const word = load<u32>(at)
     const entry = entryOf(word)
     const kind = kindOf(word)
@@ -89,7 +95,7 @@ export function replay(n: u32): u32 {
 
 /** Frees every block that the first n entries of the table still hold. */
 export function drain(n: u32): void {
-  for (let entry = table_start, end = table_start + (<usize>n << 3); entry < end; entry += 8) {
+  for (let entry = table_start, end = table_start + ((<usize>n) << 3); entry < end; entry += 8) {
     const p: usize = load<u32>(entry)
     if (!p) continue
     free(p)
@@ -100,10 +106,12 @@ export function drain(n: u32): void {
 // A block's content differs from that of every block that was or will be near it, and from itself shifted.
 // @ts-ignore: decorator
 @inline function seedOf(entry: usize, p: usize, size: usize): u64 {
-  return ((<u64>p << 32) | <u64>size) * 0xD6E8FEB86659FD93 ^ <u64>entry * 0xA0761D6478BD642F
+  return ((((<u64>p) << 32) | <u64>size) * 0xd6e8feb86659fd93) ^ (<u64>entry * 0xa0761d6478bd642f)
 }
 // @ts-ignore: decorator
-@inline function content(seed: u64, i: usize): u64 { return (seed + <u64>i) * 0x9E3779B97F4A7C15 }
+@inline function content(seed: u64, i: usize): u64 {
+  return (seed + <u64>i) * 0x9e3779b97f4a7c15
+}
 
 function fill(p: usize, size: usize, seed: u64): void {
   let i: usize = 0
@@ -117,7 +125,7 @@ function holds(p: usize, size: usize, seed: u64, full: usize): bool {
   let i: usize = 0
   for (; i + 8 <= size; i += 8) if (load<u64>(p + i) != content(seed, i)) return false
   for (; i < size; i++) {
-    const want = i < words ? content(seed, i & ~7) >>> (<u64>(i & 7) << 3) : content(seed, i) >>> 56
+    const want = i < words ? content(seed, i & ~7) >>> ((<u64>(i & 7)) << 3) : content(seed, i) >>> 56
     if (load<u8>(p + i) != <u8>want) return false
   }
   return true
@@ -144,7 +152,7 @@ function checkFree(entry: usize): bool {
  *  where its size stood. Returns 0 or where and why it stopped. */
 export function check(n: u32, align: usize): u32 {
   for (let i: u32 = 0; i < n; i++) {
-    const at = window_start + (<usize>i << 3)
+    const at = window_start + ((<usize>i) << 3)
     const word = load<u32>(at)
     const entry = entryOf(word)
     const kind = kindOf(word)
@@ -159,7 +167,7 @@ export function check(n: u32, align: usize): u32 {
     if (!p) return (i << 4) | FAILED
     const aligned = max<usize>(size < 16 ? min<usize>(align, 8) : align, kind == ALIGNED ? alignmentOf(word) : 1)
     if (p & (aligned - 1)) return (i << 4) | MISALIGNED
-    if (p < __heap_base || <u64>p + size > <u64>memory.size() << 16) return (i << 4) | OUTSIDE
+    if (p < __heap_base || <u64>p + size > (<u64>memory.size()) << 16) return (i << 4) | OUTSIDE
     if (kind == REALLOC && !holds(p, min(size, oldSize), seedOf(entry, old, oldSize), oldSize))
       return (i << 4) | LOST_AT_REALLOC
     if (kind == CALLOC && !isZero(p, size)) return (i << 4) | NOT_ZERO
@@ -174,7 +182,7 @@ export function check(n: u32, align: usize): u32 {
 /** Verifies and frees every block that the first n entries still hold. Returns 0 or the entry << 4 | LOST_AT_FREE. */
 export function check_drain(n: u32): u32 {
   for (let i: u32 = 0; i < n; i++) {
-    const entry = table_start + (<usize>i << 3)
+    const entry = table_start + ((<usize>i) << 3)
     if (load<u32>(entry) && !checkFree(entry)) return (i << 4) | LOST_AT_FREE
   }
   return 0

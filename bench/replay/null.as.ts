@@ -1,14 +1,14 @@
 // The floor: what a replay costs when allocating costs nothing. Addresses come from a ring as long as the trace's peak,
 // so that the caches see about what a perfect allocator would show them; nothing is freed and realloc copies nothing.
 
-const BASE: usize = 0xA00000
+const BASE: usize = 0xa00000
 let at: usize = BASE
 let end: usize = BASE
 
 /** Must be called first: sizes the ring and grows the memory, so that the replay itself never does. */
 export function reserve(peak: usize, largest: usize): void {
   end = BASE + peak
-  const need = <i32>(((end + largest + 0x1FFFF) >>> 16) - memory.size())
+  const need = <i32>(((end + largest + 0x1ffff) >>> 16) - memory.size())
   if (need > 0 && memory.grow(need) < 0) unreachable()
 }
 
@@ -19,9 +19,9 @@ export function malloc(size: usize): usize {
   return p
 }
 
-export function free(p: usize): void {}
+export function free(_p: usize): void {}
 
-export function realloc(p: usize, size: usize): usize {
+export function realloc(_p: usize, size: usize): usize {
   return malloc(size)
 }
 

@@ -7,9 +7,13 @@
 const TLSF_ALIGNMENT: usize = 16
 
 // @ts-ignore: decorator
-@inline function wordBefore(p: usize): usize { return load<usize>(p - 4) }
+@inline function wordBefore(p: usize): usize {
+  return load<usize>(p - 4)
+}
 // @ts-ignore: decorator
-@inline function isCutOut(p: usize): bool { return !(wordBefore(p) & 12) }
+@inline function isCutOut(p: usize): bool {
+  return !(wordBefore(p) & 12)
+}
 
 export function malloc(size: usize): usize {
   return __alloc(size)
