@@ -1,4 +1,5 @@
-// The process that measures what malloc and free cost when JavaScript calls them; prints a line of JSON for each case.
+// The process that measures what malloc and free of one contestant cost when JavaScript calls them: what one would teach the
+// optimiser does not burden the next. Prints a line of JSON for each case; without a contestant, the names of all.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { instantiate } from '@assemblyscript/loader'
@@ -6,13 +7,12 @@ import { MemPool } from '@thi.ng/malloc'
 import Benchmark from 'benchmark'
 import { Random } from './synthetic.ts'
 
-const [, , granary, glue, seconds] = process.argv
+const [, , granary, glue, seconds, name] = process.argv
 const require = createRequire(import.meta.url)
 const PAGES = 160
 
 /** A pair of functions that hand out and take back something of `size` bytes. */
-interface Contestant<Block = unknown> {
-  name: string
+interface Contestant<Block> {
   malloc(size: number): Block
   free(block: Block): void
 }
@@ -22,38 +22,41 @@ function imports(): WebAssembly.Imports {
   return { env: { memory, __heap_base: new WebAssembly.Global({ value: 'i32', mutable: false }, 0x10000) } }
 }
 
-async function contestants(): Promise<Contestant[]> {
-  const bytes = readFileSync(granary)
-  const raw = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports())
-    .exports as unknown as Contestant<number>
-  const loaded = (await instantiate(bytes, imports() as never)).exports as unknown as Contestant<number>
-  // @ts-expect-error: built by npm run build
-  const { Heap } = await import('../../dist/index.js')
-  const heap = await Heap.create()
-  const pool = new MemPool({ size: 1 << 24 })
-  const emscripten = await require(glue)({ wasmBinary: readFileSync(glue.replace(/js$/, 'wasm')) })
-  const list: Contestant<never>[] = [
-    { name: 'granary, heap.malloc', malloc: (size) => heap.malloc(size) as never, free: (block) => heap.free(block) },
-    { name: 'granary, raw export', malloc: (size) => raw.malloc(size) as never, free: (block) => raw.free(block) },
-    {
-      name: 'granary, loader’s export',
-      malloc: (size) => loaded.malloc(size) as never,
-      free: (block) => loaded.free(block),
-    },
-    {
-      name: 'Emscripten’s _malloc',
-      malloc: (size) => emscripten._malloc(size) as never,
-      free: (block) => emscripten._free(block),
-    },
-    { name: '@thi.ng/malloc', malloc: (size) => pool.malloc(size) as never, free: (block) => void pool.free(block) },
-    { name: 'new Uint8Array', malloc: (size) => new Uint8Array(size) as never, free: () => {} },
-  ]
-  return list as Contestant[]
+const raw = (exports: WebAssembly.Exports) => exports as unknown as Contestant<number>
+
+const factories: Record<string, () => Promise<Contestant<never>>> = {
+  async 'granary, heap.malloc'() {
+    // The host's class, as a user imports it; built by npm run build.
+    const { Heap } = await import(new URL('../../dist/index.js', import.meta.url).href)
+    const heap = await Heap.create()
+    return { malloc: (size) => heap.malloc(size) as never, free: (block) => heap.free(block) }
+  },
+  async 'granary, raw export'() {
+    const { malloc, free } = raw(
+      new WebAssembly.Instance(new WebAssembly.Module(readFileSync(granary)), imports()).exports,
+    )
+    return { malloc: (size) => malloc(size) as never, free: (block) => free(block) }
+  },
+  async 'granary, loader’s export'() {
+    const { malloc, free } = raw((await instantiate(readFileSync(granary), imports() as never)).exports as never)
+    return { malloc: (size) => malloc(size) as never, free: (block) => free(block) }
+  },
+  async 'Emscripten’s _malloc'() {
+    const program = await require(glue)({ wasmBinary: readFileSync(glue.replace(/js$/, 'wasm')) })
+    return { malloc: (size) => program._malloc(size) as never, free: (block) => program._free(block) }
+  },
+  async '@thi.ng/malloc'() {
+    const pool = new MemPool({ size: 1 << 24 })
+    return { malloc: (size) => pool.malloc(size) as never, free: (block) => void pool.free(block) }
+  },
+  async 'new Uint8Array'() {
+    return { malloc: (size) => new Uint8Array(size) as never, free: () => {} }
+  },
 }
 
 const LIVE = 1000
 
-function cases({ malloc, free }: Contestant): Record<string, () => void> {
+function cases({ malloc, free }: Contestant<never>): Record<string, () => void> {
   const random = new Random('boundary')
   const live = Array.from({ length: LIVE }, () => malloc(32))
   const order = Array.from({ length: 4096 }, () => random.between(0, LIVE - 1))
@@ -68,8 +71,9 @@ function cases({ malloc, free }: Contestant): Record<string, () => void> {
   }
 }
 
-for (const contestant of await contestants())
-  for (const [name, work] of Object.entries(cases(contestant))) {
-    const { stats } = new Benchmark(name, work, { maxTime: Number(seconds) }).run()
-    console.log(JSON.stringify({ case: name, contestant: contestant.name, ns: stats.mean * 1e9, margin: stats.rme }))
+if (!name) console.log(JSON.stringify(Object.keys(factories)))
+else
+  for (const [title, work] of Object.entries(cases(await factories[name]()))) {
+    const { stats } = new Benchmark(title, work, { maxTime: Number(seconds) }).run()
+    console.log(JSON.stringify({ case: title, contestant: name, ns: stats.mean * 1e9, margin: stats.rme }))
   }

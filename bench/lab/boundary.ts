@@ -1,14 +1,25 @@
 // What a pair of malloc and free costs when JavaScript calls it.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import type { Boundary } from './results.ts'
+import type { Results } from './results.ts'
 import { granaryModule, labFolder, root, text } from './rivals.ts'
 
 /** Runs every case for about `seconds` each. */
-export function measureBoundary(seconds: number): Boundary[] {
+export function measureBoundary(
+  seconds: number,
+  progress: (what: string) => void,
+): Pick<Results, 'boundary' | 'missing'> {
   const worker = path.join(root, 'bench/lab/boundary-worker.ts')
-  const printed = text(process.execPath, ['--import', 'tsx', worker, granaryModule, buildGlue(), String(seconds)])
-  return printed.split('\n').map((line) => JSON.parse(line))
+  const args = ['--import', 'tsx', worker, granaryModule, buildGlue(), String(seconds)]
+  const results: Pick<Results, 'boundary' | 'missing'> = { boundary: [], missing: [] }
+  for (const name of JSON.parse(text(process.execPath, args)))
+    try {
+      progress(name)
+      for (const line of text(process.execPath, [...args, name]).split('\n')) results.boundary.push(JSON.parse(line))
+    } catch (error) {
+      results.missing.push({ what: `the boundary to JavaScript: ${name}`, why: (error as Error).message })
+    }
+  return results
 }
 
 /** A program of Emscripten with nothing but malloc and free, and the JavaScript around it. */

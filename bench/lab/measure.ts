@@ -71,6 +71,7 @@ export async function measure(plan: Plan, progress: Progress): Promise<Results> 
     } catch (error) {
       results.missing.push({ what: name, why: (error as Error).message })
     }
+    progress.finish(name)
     before += share
   }
   progress.end()
@@ -158,8 +159,13 @@ async function replays(...[results, contestants, plan, show]: Parameters<Part>):
 async function latencies(...[results, contestants, plan, show]: Parameters<Part>): Promise<void> {
   const workloads = plan.workloads.filter(({ id }) => LATENCY_WORKLOADS.includes(id))
   const tasks = workloads.map((workload): Task => ({ kind: 'latency', workload, repetitions: LATENCY_REPLAYS }))
+  const faulty = results.replays.filter(({ fault }) => fault)
+  const skip = workloads.flatMap(({ id }, task) =>
+    faulty.filter(({ workload }) => workload === id).map(({ allocator: contestant }) => ({ task, contestant })),
+  )
   const reports = await runTasks(tasks, contestants, {
-    limit: 4 * plan.limit, // its replays are timed one operation at a time
+    limit: plan.limit,
+    skip,
     progress: (task, _, contestant) => show(`${workloads[task].id} ${contestant}`, task / tasks.length),
   })
   for (const [task, { id: workload }] of workloads.entries())
@@ -176,26 +182,20 @@ async function latencies(...[results, contestants, plan, show]: Parameters<Part>
 }
 
 async function growth(...[results, contestants, { limit }, show]: Parameters<Part>): Promise<void> {
-  const tasks = GROWTH_LIVE.map((live): Task => ({ kind: 'growth', live, repetitions: 3 }))
-  const reports = await runTasks(tasks, contestants, {
-    limit,
-    progress: (task, step, contestant) =>
-      show(`${GROWTH_LIVE[task] / MEBIBYTE} MiB: ${step} ${contestant}`, task / tasks.length),
+  const [reports] = await runTasks([{ kind: 'growth', lives: GROWTH_LIVE, repetitions: 2 }], contestants, {
+    limit: 4 * limit, // with many a memory.grow, which past 64 MiB is dear in some engines
+    progress: (_, step, contestant) => show(`${step} ${contestant}`, 0.5),
   })
   for (const { id: allocator } of contestants) {
     const entry: Growth = { allocator, points: [] }
-    for (const [task, live] of GROWTH_LIVE.entries()) {
-      const times: number[] = []
-      let heap = 0
-      for (const report of reports[task]) {
-        if (!('contestant' in report) || report.contestant !== allocator) continue
-        if ('fault' in report) entry.fault = `${live / MEBIBYTE} MiB: ${report.fault}`
-        else if ('ns' in report) {
-          times.push(report.ns)
-          heap = report.heap
-        }
-      }
-      if (times.length) entry.points.push({ live, ns: Math.min(...times), heap })
+    for (const report of reports) {
+      if (!('contestant' in report) || report.contestant !== allocator) continue
+      if ('fault' in report) entry.fault = report.fault
+      if (!('live' in report)) continue
+      const { live, ns, heap } = report
+      const point = entry.points.find((known) => known.live === live)
+      if (point) point.ns = Math.min(point.ns, ns)
+      else entry.points.push({ live, ns, heap })
     }
     results.growth.push(entry)
   }
@@ -212,7 +212,11 @@ async function sizes(...[results, , { rivals }, show]: Parameters<Part>): Promis
   const built = rivals.filter(({ id }) => results.allocators.some((allocator) => allocator.id === id))
   for (const [i, rival] of built.entries()) {
     show(rival.title, i / built.length)
-    results.sizes.push(...(await sizesOf(rival)))
+    try {
+      results.sizes.push(...(await sizesOf(rival)))
+    } catch (error) {
+      results.missing.push({ what: `code size of ${rival.title}`, why: (error as Error).message })
+    }
   }
 }
 
@@ -224,8 +228,9 @@ async function native(
 }
 
 async function boundary(...[results, , , show]: Parameters<Part>): Promise<void> {
-  show('benchmark.js', 0)
-  results.boundary = measureBoundary(BOUNDARY_SECONDS)
+  const found = measureBoundary(BOUNDARY_SECONDS, (what) => show(what, 0.5))
+  results.boundary = found.boundary
+  results.missing.push(...found.missing)
 }
 
 async function otherEngines(...[results, contestants, plan, show]: Parameters<Part>): Promise<void> {

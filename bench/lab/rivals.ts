@@ -118,7 +118,7 @@ export const rivals: Rival[] = [
   crate('wee_alloc', 'wee_alloc', behindHeader),
   crate('lol_alloc', 'lol_alloc', behindHeader),
   crate('wasmalloc', 'wasmalloc', behindHeader),
-  crate('rusty_alloc', 'rusty_alloc', 'frees bare pointers'),
+  { ...crate('rusty_alloc', 'rusty_alloc', 'frees bare pointers; aligns as mimalloc'), alignment: 4 },
   {
     id: 'tlsf',
     title: 'AssemblyScript TLSF',
@@ -394,14 +394,20 @@ function buildGranary(level: Level): Uint8Array {
 function run(command: string, args: string[], env: Record<string, string> = {}): void {
   const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, ...env } })
   if (error) throw new Unavailable(`${command} is missing: run bench/setup`)
-  if (status !== 0) throw new Unavailable(`${command} failed: ${stderr.trim().split('\n').slice(0, 3).join(' ')}`)
+  if (status !== 0) throw new Unavailable(`${command} failed: ${gist(stderr)}`)
+}
+
+/** The line of an error's text that says what is wrong. */
+function gist(errors: string): string {
+  const lines = errors.trim().split('\n')
+  return lines.find((line) => /error/i.test(line)) ?? lines[0]
 }
 
 /** What a command prints. */
 export function text(command: string, args: string[]): string {
   const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
   if (error) throw new Unavailable(`${command} is missing: run bench/setup`)
-  if (status !== 0) throw new Unavailable(`${command} failed: ${stderr.trim().split('\n')[0]}`)
+  if (status !== 0) throw new Unavailable(`${command} failed: ${gist(stderr)}`)
   return stdout.trim()
 }
 

@@ -18,13 +18,15 @@ export interface RunOptions {
   node?: string
   /** Seconds of CPU time that one replay may take; a step that says nothing for six times as long is hung. */
   limit: number
+  /** Who need not try which task. */
+  skip?: { task: number; contestant: string }[]
   progress(task: number, step: string, contestant: string): void
 }
 
 /** Runs the tasks and returns, for each, all that was reported. */
 export async function runTasks(tasks: Task[], contestants: Contestant[], options: RunOptions): Promise<Report[][]> {
   const reports: Report[][] = tasks.map(() => [])
-  const job: Job = { tasks, contestants, limit: options.limit, skip: [], from: 0 }
+  const job: Job = { tasks, contestants, limit: options.limit, skip: [...(options.skip ?? [])], from: 0 }
   while (job.from < tasks.length) {
     const hung = await runOnce(job, reports, options)
     if (!hung) continue

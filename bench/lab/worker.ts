@@ -21,7 +21,7 @@ export interface Contestant {
 export type Task =
   | { kind: 'replay'; workload: Workload; repetitions: number; check: boolean; residue: boolean }
   | { kind: 'latency'; workload: Workload; repetitions: number }
-  | { kind: 'growth'; live: number; repetitions: number }
+  | { kind: 'growth'; lives: number[]; repetitions: number }
   | { kind: 'footprint' }
 
 export interface Job {
@@ -49,9 +49,13 @@ export type Message =
       curve: { share: number; ns: number }[]
       max: number
     }
-  | { task: number; contestant: string; ns: number; heap: number }
+  | { task: number; contestant: string; live: number; ns: number; heap: number }
   | { task: number; contestant: string; footprint: Omit<Footprint, 'allocator'> }
   | { done: number }
+
+/** Shares of slower operations: 1/2, then four steps a decade down to one in a million. */
+const shares = [0.5, ...Array.from({ length: 25 }, (_, i) => 10 ** (-i / 4)).filter((share) => share < 0.5)]
+const BATCH = 32
 
 const send = (message: Message) => writeSync(1, `${JSON.stringify(message)}\n`)
 const cpuTime = () => {
@@ -137,14 +141,16 @@ function run(work: Task, task: number, tries: Tries): void {
       measured,
     )
   } else if (work.kind === 'growth') {
-    const { trace, filled } = fillThenReplace(work.live, 200_000)
-    for (let repetition = 0; repetition < work.repetitions; repetition++)
-      tries(turn(repetition), `repetition ${repetition + 1}`, ({ id }) => {
-        const player = new Player(moduleOf(id), trace)
-        player.time(cpuTime, most, 0, filled)
-        const ns = player.time(cpuTime, most, filled)
-        send({ task, contestant: id, ns, heap: player.heapBytes })
-      })
+    for (const live of work.lives) {
+      const { trace, filled } = fillThenReplace(live, 200_000)
+      for (let repetition = 0; repetition < work.repetitions; repetition++)
+        tries(turn(repetition), `${live >>> 20} MiB`, ({ id }) => {
+          const player = new Player(moduleOf(id), trace)
+          player.time(cpuTime, most, 0, filled)
+          const ns = player.time(cpuTime, most, filled)
+          send({ task, contestant: id, live, ns, heap: player.heapBytes })
+        })
+    }
   } else {
     tries(
       job.contestants.filter(({ id }) => id !== 'floor'),
@@ -160,10 +166,6 @@ function loaded(workload: Workload, task: number): Trace {
   send({ task, workload: { operations: trace.operations, peak: trace.peak, largest: trace.largest } })
   return trace
 }
-
-/** Shares of slower operations: 1/2, then four steps a decade down to one in a million. */
-const shares = [0.5, ...Array.from({ length: 25 }, (_, i) => 10 ** (-i / 4)).filter((share) => share < 0.5)]
-const BATCH = 32
 
 /** The least nanoseconds that each operation, and each batch of operations, took in identical replays. */
 function minima(
@@ -202,6 +204,15 @@ function timeEach(player: Player, trace: Trace, least: Float64Array, start: numb
   }
 }
 
+/** Some allocators trap when memory is refused. */
+function attempt(allocate: () => number): number {
+  try {
+    return allocate()
+  } catch {
+    return 0
+  }
+}
+
 /** What part of the memory cannot be had as one block after everything was freed and the memory may not grow. */
 function residue(module: WebAssembly.Module, trace: Trace): number {
   const player = new Player(module, trace)
@@ -213,7 +224,7 @@ function residue(module: WebAssembly.Module, trace: Trace): number {
   let fails = player.heapBytes + 1
   while (fails - fits > player.heapBytes / 1000) {
     const size = Math.floor((fits + fails) / 2)
-    const block = malloc(size)
+    const block = attempt(() => malloc(size))
     if (block) {
       free(block)
       fits = size

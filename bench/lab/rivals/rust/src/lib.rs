@@ -113,7 +113,6 @@ mod bare {
     use dlmalloc::Dlmalloc;
 
     static mut HEAP: Dlmalloc = Dlmalloc::new();
-    const ALIGN: usize = 8;
 
     #[allow(static_mut_refs)]
     fn heap() -> &'static mut Dlmalloc {
@@ -122,36 +121,30 @@ mod bare {
 
     #[no_mangle]
     pub unsafe extern "C" fn malloc(size: usize) -> *mut u8 {
-        heap().malloc(size, ALIGN)
+        heap().c_malloc(size)
     }
 
-    // The size counts in debug builds only, where it is checked.
     #[no_mangle]
     pub unsafe extern "C" fn free(p: *mut u8) {
-        if !p.is_null() {
-            heap().free(p, 0, ALIGN)
-        }
+        heap().c_free(p)
     }
 
     #[no_mangle]
     pub unsafe extern "C" fn realloc(p: *mut u8, size: usize) -> *mut u8 {
-        if p.is_null() {
-            return malloc(size);
-        }
-        heap().realloc(p, 0, ALIGN, size)
+        heap().c_realloc(p, size)
     }
 
     #[no_mangle]
     pub unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut u8 {
         match count.checked_mul(size) {
-            Some(bytes) => heap().calloc(bytes, ALIGN),
+            Some(bytes) => heap().calloc(bytes, 1),
             None => core::ptr::null_mut(),
         }
     }
 
     #[no_mangle]
     pub unsafe extern "C" fn aligned_alloc(align: usize, size: usize) -> *mut u8 {
-        heap().malloc(size, align)
+        heap().c_memalign(align, size)
     }
 }
 
