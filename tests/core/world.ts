@@ -366,7 +366,8 @@ export class World {
     const room = Math.max((Math.min(maximum, 0xffff) - pages) * PAGE, 0)
     const gap = this.oracle.largestGap(this.options.base, pages * PAGE)
     if (room >= bytes + overhead) throw new Error(`${bytes} bytes refused, although memory may grow by ${room}`)
-    if (gaps && gap >= 2 * (bytes + overhead)) throw new Error(`${bytes} bytes refused, although ${gap} in a row are free`)
+    if (gaps && gap >= 2 * (bytes + overhead))
+      throw new Error(`${bytes} bytes refused, although ${gap} in a row are free`)
   }
 
   #invalidFree(core: Core, a: number, choice: number): void {

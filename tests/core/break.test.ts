@@ -1,0 +1,162 @@
+// The break: sbrk and brk.
+import { describe, expect, it } from 'vitest'
+import { BREAK_MAX, createCore, Errno, FAILED, PAGE } from './core.ts'
+import { Oracle } from './oracle.ts'
+
+describe('sbrk', () => {
+  it('returns where the break was, and 0 asks', () => {
+    const core = createCore()
+    const start = core.sbrk(0)
+    expect(core.sbrk(100)).toBe(start)
+    expect(core.sbrk(0)).toBe(start + 100)
+    expect(core.sbrk(1)).toBe(start + 100)
+    expect(core.sbrk(3 * PAGE)).toBe(start + 101)
+    expect(core.size).toBeGreaterThanOrEqual(start + 101 + 3 * PAGE)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('takes back what it gave, byte by byte or at once', () => {
+    const core = createCore()
+    const start = core.sbrk(5 * PAGE)
+    core.sbrk(77)
+    expect(core.sbrk(-1)).toBe(start + 5 * PAGE + 77)
+    expect(core.sbrk(-76)).toBe(start + 5 * PAGE + 76)
+    expect(core.sbrk(-5 * PAGE)).toBe(start + 5 * PAGE)
+    expect(core.sbrk(0)).toBe(start)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('gives zeros when bytes are taken again', () => {
+    const core = createCore()
+    const oracle = new Oracle(core.memory, core.base)
+    const start = core.sbrk(3 * PAGE + 5)
+    core.bytes(start, 3 * PAGE + 5).fill(0xff)
+    core.sbrk(-2 * PAGE - 3)
+    core.sbrk(2 * PAGE + 100)
+    expect(core.bytes(start, PAGE + 2).every((byte) => byte === 0xff)).toBe(true)
+    oracle.checkZero(start + PAGE + 2, start + 3 * PAGE + 102)
+  })
+
+  it('gives zeros, also from memory that was dirty before the heap began', () => {
+    const core = createCore({ initial: 20 })
+    core.bytes(core.base, core.size - core.base).fill(0xbb)
+    const oracle = new Oracle(core.memory, core.base)
+    for (let i = 0; i < 30; i++) {
+      const p = core.sbrk(PAGE - 77)
+      oracle.checkZero(p, p + PAGE - 77)
+      core.bytes(p, PAGE - 77).fill(0xee)
+      if (i % 3 === 0) core.malloc(i * 400)
+    }
+    expect(core.verify()).toBe(0)
+  })
+
+  it('refuses to go below what it has given, and changes nothing', () => {
+    const core = createCore()
+    const block = core.malloc(1000)
+    for (const bytes of [1, 100, PAGE, 0x7fffffff, 0x80000000]) {
+      const before = core.sbrk(0)
+      expect(core.sbrk(-bytes)).toBe(FAILED)
+      expect(core.lastError()).toBe(Errno.ENOMEM)
+      expect(core.sbrk(0)).toBe(before)
+    }
+    core.sbrk(50)
+    expect(core.sbrk(-51)).toBe(FAILED)
+    expect(core.sbrk(-50)).not.toBe(FAILED)
+    expect(core.usableSize(block)).toBe(1008)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('refuses to take back what lies below memory that malloc took since', () => {
+    const core = createCore()
+    const start = core.sbrk(1000)
+    core.bytes(start, 1000).fill(0x55)
+    const block = core.malloc(4 * PAGE)
+    expect(block).toBeGreaterThan(start)
+    expect(core.sbrk(-1)).toBe(FAILED)
+    const more = core.sbrk(10)
+    expect(more).toBeGreaterThan(block)
+    expect(core.sbrk(-11)).toBe(FAILED)
+    expect(core.sbrk(-10)).toBe(more + 10)
+    expect(core.bytes(start, 1000).every((byte) => byte === 0x55)).toBe(true)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('refuses more than there can be', () => {
+    const core = createCore({ maximum: 10 })
+    const before = core.sbrk(0)
+    expect(core.sbrk(0x7fffffff)).toBe(FAILED)
+    expect(core.sbrk(10 * PAGE - before + 1)).toBe(FAILED)
+    expect(core.lastError()).toBe(Errno.ENOMEM)
+    expect(core.sbrk(0)).toBe(before)
+    expect(core.sbrk(10 * PAGE - before)).toBe(before)
+    expect(core.sbrk(1)).toBe(FAILED)
+    expect(core.sbrk(0)).toBe(10 * PAGE)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('never gives a byte to two: what it gave is not malloc’s', () => {
+    const core = createCore()
+    const oracle = new Oracle(core.memory, core.base)
+    for (let i = 0; i < 300; i++) {
+      const n = (i * 4099) % (i % 7 ? 1000 : 100_000)
+      const p = i % 2 ? core.malloc(n) : core.sbrk(n + 1)
+      oracle.fill(oracle.claim(p, p + (i % 2 ? core.usableSize(p) : n + 1), 'block'))
+    }
+    oracle.checkAll()
+    expect(core.verify()).toBe(0)
+  })
+
+  it('refused leaves a hole that malloc can still serve from', () => {
+    // As where the break is stuck, but memory was unmapped below it.
+    const core = createCore({ maximum: 12 })
+    const p = core.mmap(0, 6 * PAGE)
+    core.sbrk(12 * PAGE - core.sbrk(0))
+    expect(core.sbrk(1)).toBe(FAILED)
+    expect(core.munmap(p, 6 * PAGE)).toBe(0)
+    expect(core.sbrk(1)).toBe(FAILED)
+    expect(core.malloc(6 * PAGE - 16)).not.toBe(0)
+    expect(core.verify()).toBe(0)
+  })
+})
+
+describe('brk', () => {
+  it('moves the break to an address', () => {
+    const core = createCore()
+    const start = core.sbrk(0)
+    expect(core.brk(start + 5000)).toBe(0)
+    expect(core.sbrk(0)).toBe(start + 5000)
+    core.bytes(start, 5000).fill(1)
+    expect(core.brk(start + 10)).toBe(0)
+    expect(core.brk(start + 10)).toBe(0)
+    expect(core.brk(start + 20)).toBe(0)
+    expect([...core.bytes(start, 20)]).toEqual([...Array(10).fill(1), ...Array(10).fill(0)])
+    expect(core.brk(start)).toBe(0)
+    expect(core.sbrk(0)).toBe(start)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('refuses addresses below the heap’s own and above all memory', () => {
+    const core = createCore({ maximum: 10 })
+    const before = core.sbrk(0)
+    for (const address of [0, 1, core.base, before - 1, 10 * PAGE + 1, BREAK_MAX, BREAK_MAX + 1, 0xffffffff]) {
+      expect(core.brk(address)).toBe(-1)
+      expect(core.lastError()).toBe(Errno.ENOMEM)
+      expect(core.sbrk(0)).toBe(before)
+    }
+    expect(core.verify()).toBe(0)
+  })
+
+  it('refuses to reach over memory that others have grown', () => {
+    const core = createCore()
+    const old = core.sbrk(10)
+    const foreign = core.size
+    core.memory.grow(1)
+    core.bytes(foreign, PAGE).fill(3)
+    expect(core.brk(foreign + 2 * PAGE)).toBe(-1)
+    expect(core.lastError()).toBe(Errno.ENOMEM)
+    expect(core.bytes(foreign, PAGE).every((byte) => byte === 3)).toBe(true)
+    expect(old).toBeGreaterThan(0)
+    expect(core.malloc(100)).not.toBe(0)
+    expect(core.verify()).toBe(0)
+  })
+})
