@@ -22,7 +22,7 @@ const EXPONENTS: u32 = 24;
 /** Pages that the first tables cover. */
 const FIRST_CAPACITY: u32 = 4;
 /** Blocks of a request's own bin that are looked at for the best fit. */
-const TRIES: u32 = 4;
+export const TRIES: u32 = 4;
 
 // ---------------------------------------------------------------------------------------------------------------- bins
 
@@ -30,15 +30,24 @@ const TRIES: u32 = 4;
 @inline function inside(p: usize): bool {
   return p - base() < header().extent;
 }
-
 // @ts-ignore: decorator
 @inline export function binOf(n: usize): u32 {
   let e = 31 - clz<u32>(<u32>n);
   return ((e - MIN_EXPONENT) << STEP_BITS) + ((<u32>n >>> (e - STEP_BITS)) & ((1 << STEP_BITS) - 1));
 }
+/** Address of a bin's head, which is linked like a free block. */
 // @ts-ignore: decorator
 @inline export function headOf(bin: u32): usize {
-  return base() + (<usize>bin << 2);
+  return base() + BINS + (<usize>bin << 3);
+}
+/** The bin whose head is at the address. */
+// @ts-ignore: decorator
+@inline export function binAt(head: usize): u32 {
+  return <u32>(head - base() - BINS) >>> 3;
+}
+// @ts-ignore: decorator
+@inline function stepsOf(exponent: u32): usize {
+  return base() + (<usize>exponent << 2);
 }
 
 /** Puts the free block [p, p + n) into its bin. */
@@ -46,67 +55,48 @@ function insert(p: usize, n: usize): void {
   let h = header();
   h.binned += n;
   if (n < LISTED) return;
-  let bin = binOf(n), head = headOf(bin), first = load<usize>(head, BINS);
+  let bin = binOf(n), head = headOf(bin), first = load<usize>(head), e = bin >>> STEP_BITS;
   store<usize>(p, first);
-  store<usize>(p, 0, 4);
+  store<usize>(p, head, 4);
   store<usize>(p, n, 8);
-  store<usize>(head, p, BINS);
-  if (first) {
-    store<usize>(first, p, 4);
-    return;
-  }
-  let e = bin >>> STEP_BITS, steps = base() + (<usize>e << 2);
-  store<u32>(steps, load<u32>(steps, STEPS) | (1 << (bin & ((1 << STEP_BITS) - 1))), STEPS);
+  store<usize>(first, p, 4);
+  store<usize>(head, p);
+  store<u32>(stepsOf(e), load<u32>(stepsOf(e), STEPS) | (1 << (bin & ((1 << STEP_BITS) - 1))), STEPS);
   h.exponents |= 1 << e;
 }
 
 /** Takes the free block [p, p + n) out of its bin. Refused if its links don't lead back to it. */
 function unlink(p: usize, n: usize): void {
-  let h = header();
-  if (n >= LISTED) {
-    let bin = binOf(n), head = headOf(bin);
-    let after: usize = load<usize>(p), before: usize = load<usize>(p, 4);
-    if (after && (!inside(after) || load<usize>(after, 4) != p)) refuse(OVERWRITTEN, p);
-    if (before) {
-      if (!inside(before) || load<usize>(before) != p) refuse(OVERWRITTEN, p);
-      store<usize>(before, after);
-    } else {
-      if (load<usize>(head, BINS) != p) refuse(OVERWRITTEN, p);
-      store<usize>(head, after, BINS);
-      if (!after) {
-        let e = bin >>> STEP_BITS, steps = base() + (<usize>e << 2);
-        let left = load<u32>(steps, STEPS) & ~(1 << (bin & ((1 << STEP_BITS) - 1)));
-        store<u32>(steps, left, STEPS);
-        if (!left) h.exponents &= ~(1 << e);
-      }
-    }
-    if (after) store<usize>(after, before, 4);
-  }
-  h.binned -= n;
+  header().binned -= n;
+  if (n < LISTED) return;
+  let after = load<usize>(p), before = load<usize>(p, 4);
+  if (!inside(after) || !inside(before) || load<usize>(after, 4) != p || load<usize>(before) != p) refuse(OVERWRITTEN, p);
+  store<usize>(after, before, 4);
+  store<usize>(before, after);
 }
 
-/** The first bin from `bin` on that holds a block, or -1. */
-export function nextBin(bin: u32): i32 {
-  let e = bin >>> STEP_BITS;
-  if (e >= EXPONENTS) return -1;
-  let steps = load<u32>(base() + (<usize>e << 2), STEPS) & (-1 << (bin & ((1 << STEP_BITS) - 1)));
-  if (!steps) {
-    let m = header().exponents & (-2 << e);
-    if (!m) return -1;
-    e = ctz(m);
-    steps = load<u32>(base() + (<usize>e << 2), STEPS);
+/** The head of the first bin from `bin` on that holds a block, or 0. Bits of bins that were emptied are cleared here. */
+export function headFrom(bin: u32): usize {
+  while (true) {
+    let e = bin >>> STEP_BITS;
+    if (e >= EXPONENTS) return 0;
+    let steps = load<u32>(stepsOf(e), STEPS) & (-1 << (bin & ((1 << STEP_BITS) - 1)));
+    if (!steps) {
+      let m = header().exponents & (-2 << e);
+      if (!m) return 0;
+      bin = ctz(m) << STEP_BITS;
+      continue;
+    }
+    bin = (bin & -(1 << STEP_BITS)) + ctz(steps);
+    let head = headOf(bin);
+    if (load<usize>(head) != head) return head;
+    steps = load<u32>(stepsOf(e), STEPS) & ~(1 << (bin & ((1 << STEP_BITS) - 1)));
+    store<u32>(stepsOf(e), steps, STEPS);
+    if (!steps) header().exponents &= ~(1 << e);
   }
-  return (e << STEP_BITS) + ctz(steps);
 }
 
 // -------------------------------------------------------------------------------------------------------------- blocks
-
-/** Makes [p, end), whose first cell alone is marked, a free block. */
-function setFree(p: usize, end: usize): void {
-  mark(end - CELL);
-  noteFree(p, end);
-  insert(p, end - p);
-}
 
 /** Whether a gap of n bytes between two blocks can be a free block, or is none at all. */
 // @ts-ignore: decorator
@@ -115,34 +105,22 @@ function setFree(p: usize, end: usize): void {
 }
 
 /** The end of the free block at p, an address that was read from a free block's memory. Refused if there is none. */
-function endOfFree(p: usize): usize {
-  if (!inside(p) || p & (CELL - 1) || !isFree(around(p))) refuse(OVERWRITTEN, p);
-  return stopOf(p, around(p)) + CELL;
-}
-
-/** Takes [a, a + n) out of the free block [p, end) for use; what remains on both sides must be gaps. */
-export function carve(p: usize, end: usize, a: usize, n: usize): usize {
-  unlink(p, end - p);
-  let stop = a + n;
-  unmark(end - CELL);
-  mark(a);
-  mark(a + CELL);
-  if (a != p) setFree(p, a);
-  if (stop != end) {
-    mark(stop);
-    setFree(stop, end);
-  }
-  noteUsed(a, stop);
-  return a;
+export function endOfFree(p: usize): usize {
+  let w: u64 = 0;
+  if (inside(p) && !(p & (CELL - 1))) w = around(p);
+  if (!isFree(w)) refuse(OVERWRITTEN, p);
+  return stopOf(p, w) + CELL;
 }
 
 /** Takes n bytes from the start of the free block at p for use, or all of it if too little would remain. */
 function take(p: usize, n: usize): usize {
-  let end = endOfFree(p), size = end - p;
+  let end = endOfFree(p), size = end - p, stop = p + n;
   if (size < n) refuse(OVERWRITTEN, p);
   unlink(p, size);
+  // Memory that was never written reads as zero again: calloc relies on it.
+  store<u64>(p, 0);
+  store<u32>(p, 0, 8);
   mark(p + CELL);
-  let stop = p + n;
   if (size - n >= BLOCK_MIN) {
     mark(stop);
     noteFree(stop, end);
@@ -155,27 +133,24 @@ function take(p: usize, n: usize): usize {
   return p;
 }
 
-/** Takes [a, a + n) out of top for use, with what is too little for a block behind it. */
-export function takeTop(a: usize, n: usize): usize {
-  let h = header(), p = h.top, stop = a + n;
+/** Takes n bytes from top for use, with what is too little for a block behind them. */
+function takeTop(n: usize): usize {
+  let h = header(), p = h.top, stop = p + n;
   if (!isGap(h.end - stop)) stop = h.end;
-  if (a != p) {
-    mark(a);
-    setFree(p, a);
-  }
-  mark(a + CELL);
+  mark(p + CELL);
   mark(stop);
   h.top = stop;
   if (stop > h.fresh) h.fresh = stop;
-  noteUsed(a, stop);
-  return a;
+  noteUsed(p, stop);
+  return p;
 }
 
-/** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
-export function find(n: usize): usize {
-  let bin: u32 = n < LISTED ? 0 : binOf(n);
-  let p = load<usize>(headOf(bin), BINS), best: usize = 0, least: usize = -1;
-  for (let tries = TRIES; p && tries; tries--) {
+/** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. Looks at `tries`
+ *  blocks of the bin for n, which may be too small, and then at the first of a bin that fits for sure. */
+export function find(n: usize, tries: u32): usize {
+  let bin: u32 = n < LISTED ? 0 : binOf(n), head = headOf(bin);
+  let best: usize = 0, least: usize = -1;
+  for (let p = load<usize>(head); p != head && tries; tries--) {
     if (!inside(p)) refuse(OVERWRITTEN, p);
     let size: usize = load<u32>(p, 8);
     if (size >= n && size < least) {
@@ -186,14 +161,26 @@ export function find(n: usize): usize {
     p = load<usize>(p);
   }
   if (!best) {
-    let other = nextBin(bin + 1);
-    if (other < 0) {
+    let other = headFrom(bin + 1);
+    if (!other) {
       let h = header();
-      return h.end - h.top >= n ? takeTop(h.top, n) : 0;
+      return h.end - h.top >= n ? takeTop(n) : 0;
     }
-    best = load<usize>(headOf(other), BINS);
+    best = load<usize>(other);
   }
   return take(best, n);
+}
+
+/** A block of exactly n bytes at a multiple of `alignment` from the bins, of which it looks at `tries` blocks, or 0. */
+export function findAligned(n: usize, alignment: usize, tries: u32): usize {
+  for (let head = headFrom(n < LISTED ? 0 : binOf(n)); head; head = headFrom(binAt(head) + 1)) {
+    for (let p = load<usize>(head); p != head; p = load<usize>(p)) {
+      let end = endOfFree(p), a = alignedFrom(p, alignment), stop = a + n;
+      if (a >= p && a < end && n <= end - a && isGap(end - stop)) return carve(p, end, a, stop);
+      if (!--tries) return 0;
+    }
+  }
+  return 0;
 }
 
 /** The first address from p on that is a multiple of `alignment` and leaves a gap before it. */
@@ -203,23 +190,30 @@ export function alignedFrom(p: usize, alignment: usize): usize {
   return a;
 }
 
-/** As find, at a multiple of `alignment`, with exactly n bytes; looks at no more than `tries` free blocks. */
-export function findAligned(n: usize, alignment: usize, tries: u32): usize {
-  for (let bin = nextBin(n < LISTED ? 0 : binOf(n)); bin >= 0; bin = nextBin(bin + 1)) {
-    for (let p = load<usize>(headOf(bin), BINS); p; p = load<usize>(p)) {
-      let end = endOfFree(p), a = alignedFrom(p, alignment);
-      if (a >= p && a < end && end - a >= n && isGap(end - a - n)) return carve(p, end, a, n);
-      if (!--tries) return 0;
-    }
+/** Of the free block [p, end), takes [a, stop) for use; what remains on both sides must be gaps. */
+export function carve(p: usize, end: usize, a: usize, stop: usize): usize {
+  take(p, end - p);
+  if (a != p) split(p, a, end);
+  if (stop != end) {
+    noteUsed(a, stop);
+    releasePart(stop, end);
   }
-  return 0;
+  return a;
 }
 
-/** As findAligned, from top. */
-export function topAligned(n: usize, alignment: usize): usize {
-  let h = header(), a = alignedFrom(h.top, alignment);
-  if (a < h.top || a > h.end || h.end - a < n) return 0;
-  return takeTop(a, n);
+/** As carve, from top, with what is too little for a block behind `stop`. */
+export function carveTop(a: usize, stop: usize): usize {
+  let p = takeTop(stop - header().top);
+  if (a != p) split(p, a, header().top);
+  return a;
+}
+
+/** Frees the front of the block in use [p, end), which begins at `a` then. */
+function split(p: usize, a: usize, end: usize): void {
+  mark(a);
+  mark(a + CELL);
+  noteUsed(a, end);
+  releasePart(p, a);
 }
 
 /** Frees the block in use at p, with the marks w around, and joins it with its neighbours. */
@@ -260,39 +254,30 @@ export function releasePart(p: usize, end: usize): void {
 /** Makes the block in use at p n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, n: usize): bool {
   let h = header(), end = stopOf(p, around(p)), stop = p + n;
-  if (stop <= end) {
-    if (end - stop >= BLOCK_MIN) {
-      noteUsed(p, stop);
-      releasePart(stop, end);
+  if (stop > end) {
+    if (end == h.top && h.end - end < stop - end && !extend(max(stop - end, BLOCK_MIN))) return false;
+    if (end == h.top) {
+      unmark(end);
+      h.top = p;
+      takeTop(n);
+      return true;
     }
-    return true;
-  }
-  if (end == h.top) {
-    if (h.end - end < stop - end && (!extend(stop - end) || end != h.top)) return false;
+    let v = around(end), behind = stopOf(end, v) + CELL;
+    if (!isFree(v) || behind < stop) return false;
+    unlink(end, behind - end);
     unmark(end);
-    h.top = p;
-    takeTop(p, n);
-    return true;
-  }
-  let v = around(end);
-  if (!isFree(v)) return false;
-  let behind = stopOf(end, v) + CELL;
-  if (behind < stop) return false;
-  unlink(end, behind - end);
-  unmark(end);
-  if (behind - stop >= BLOCK_MIN) {
-    mark(stop);
-    noteFree(stop, behind);
-    insert(stop, behind - stop);
-  } else {
     unmark(behind - CELL);
-    stop = behind;
+    end = behind;
+    noteUsed(p, end);
   }
-  noteUsed(p, stop);
+  if (end - stop >= BLOCK_MIN) {
+    noteUsed(p, stop);
+    releasePart(stop, end);
+  }
   return true;
 }
 
-/** Makes the start of the block in use at p, or a cell where none starts, that of a reserved one. */
+/** Marks p as the start of a reserved block, whether it is one of a block in use or none. */
 export function reserve(p: usize): void {
   mark(p);
   unmark(p + CELL);
@@ -338,25 +323,27 @@ function setTables(a: usize, pages: u32): void {
   h.map = map;
 }
 
-/** Makes top reach at least n bytes further. False if the memory may not grow so far. Top may lie elsewhere then. */
+/** Makes the arena hold a free stretch of at least n bytes (a multiple of 16, at least BLOCK_MIN) where top is, which may
+ *  be elsewhere then: in top, or where new tables had to follow it, in a bin. False if the memory may not grow so far. */
 export function extend(n: usize): bool {
   let h = header();
-  do {
-    let size = h.end - base();
-    let spare = size < 0x4000000 ? size >>> 6 : size >>> 3;
+  while (true) {
+    let size = h.end - base(), spare = size < 0x4000000 ? size >>> 6 : size >>> 3;
     let need = n - (h.end - h.top);
+    spare = spare > need ? spare - need : 0;
     let start = advance(need + tablesFor(need + spare), spare);
-    if (!start) start = advance(need + tablesFor(need), 0);
-    if (!start) return false;
-    absorb(start, h.brk);
-  } while (h.end - h.top < n);
-  return true;
+    if (!start) {
+      start = advance(need + tablesFor(need), 0);
+      if (!start) return false;
+    }
+    if (absorb(start, h.brk, n)) return true;
+  }
 }
 
 /** Bytes of new tables that the arena needs before it can reach `bytes` beyond the break, or 0. */
 function tablesFor(bytes: usize): usize {
-  let h = header();
-  let last = <u32>((h.brk + min(bytes, BREAK_MAX - h.brk)) >>> 16) + 1;
+  let h = header(), last = <u32>((h.brk + min(bytes, BREAK_MAX - h.brk)) >>> 16);
+  last += (last >>> 5) + 2; // and what the tables take themselves, with some to spare
   return last < h.capacity ? 0 : tablesSize(grownCapacity(last));
 }
 function grownCapacity(last: u32): u32 {
@@ -364,44 +351,54 @@ function grownCapacity(last: u32): u32 {
   return min(pages + (pages >>> 1) + 2, 0x10000 - firstPage());
 }
 
-/** Gives the stretch [start, end) to the arena: the continuation of top, or a new top behind a gap. */
-function absorb(start: usize, end: usize): void {
-  let h = header();
-  let joined = start == h.end;
-  let a = joined ? h.top : max(roundUp(start, CELL), h.end + 6 * CELL);
-  let oldTables = h.tables, tables: usize = 0;
-  let last = <u32>(end >>> 16);
+/** Gives the stretch [start, end) to the arena: the continuation of top, or a new top behind a gap. Whether a stretch of n
+ *  bytes is free there now. */
+function absorb(start: usize, end: usize, n: usize): bool {
+  let h = header(), a = h.top, old = h.tables, last = <u32>(end >>> 16), tables: usize = 0, wanted = n;
+  if (start != h.end) a = max(roundUp(start, CELL), h.end + 6 * CELL);
   if (last >= h.capacity) {
-    let pages = grownCapacity(last);
-    tables = tablesSize(pages);
-    // Too short even for its own tables: it stays unused.
-    if (end < a + tables + BLOCK_MIN) return;
-    setTables(a, pages);
+    tables = tablesSize(grownCapacity(last));
+    // Too short for its own tables: the stretch becomes part of the next gap.
+    if (end - a < tables + n) {
+      n = end - a - tables;
+      if (<isize>n < <isize>BLOCK_MIN) return false;
+    }
+    setTables(a + n, grownCapacity(last));
   }
   h.peak = max(h.peak, h.top - base() - h.binned);
-  if (!joined) {
-    h.fixed += a - h.end;
-    mark(h.end);
-    if (h.end > h.top) setFree(h.top, h.end);
-    reserve(h.end);
+  if (start != h.end) {
+    let gap = h.end;
+    reserve(gap);
     mark(a);
+    if (h.top != gap) releaseTop(gap, a);
+    h.top = a;
+    h.fixed += a - gap;
   }
   h.end = end;
   h.extent = end - base();
-  if (tables) {
-    reserve(a);
-    noteUsed(a, a + tables);
-    a += tables;
-    mark(a);
-  }
-  h.top = a;
   if (a > h.fresh) h.fresh = a;
   if (tables) {
-    unreserve(oldTables);
-    let old = stopOf(oldTables, around(oldTables));
-    h.fixed += tables - (old - oldTables);
-    releasePart(oldTables, old);
+    let at = a + n, top = at + tables, oldEnd = stopOf(old, 0);
+    h.fixed += tables - (oldEnd - old);
+    unreserve(old);
+    releasePart(old, oldEnd);
+    reserve(at);
+    mark(top);
+    releaseTop(at, top);
+    noteUsed(at, top);
+    if (top > h.fresh) h.fresh = top;
+    return n == wanted;
   }
+  return end - a >= n;
+}
+
+/** Makes top, up to `end`, whose cell is marked, a free block in a bin, and moves top to `to`. */
+function releaseTop(end: usize, to: usize): void {
+  let h = header(), p = h.top;
+  h.top = to;
+  mark(p + CELL);
+  noteUsed(p, end);
+  release(p, around(p));
 }
 
 /** Begins the arena: its tables stand behind the header, top behind them up to `end`, a multiple of 64 KiB. */
@@ -417,6 +414,11 @@ export function begin(end: usize): void {
   mark(top);
   h.top = top;
   h.fixed = top - base();
+  for (let bin: u32 = 0; bin < EXPONENTS << STEP_BITS; bin++) {
+    let head = headOf(bin);
+    store<usize>(head, head);
+    store<usize>(head, head, 4);
+  }
 }
 /** Bytes that the header and the first tables take. */
 export function beginSize(): usize {

@@ -1,13 +1,13 @@
 // Bins of small blocks: each has an active span that malloc takes from, and a list of the other spans with room. A span
 // that is full when the active one is needed no more is detached; the first free in it puts it on the list.
 //
-// Invariants: of the active span bit 63 of `free` is clear, of all others set; a span is exactly one of active,
-// in its bin's list, detached; a detached span has no free block.
+// Invariants: a span is exactly one of active, listed, detached, as its state says; a detached span has no free block, a
+// listed one has.
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, NONE, roundUp, SPANS, TOTAL } from "./layout";
-import { alignedFrom, extend, find, findAligned, topAligned } from "./arena";
+import { alignedFrom, carveTop, extend, find, findAligned, TRIES } from "./arena";
 import { blocksIn, BINS_SMALL, granulesFor, inverseOf, sizeOf } from "./size";
-import { DETACHED, freeRun, granuleOf, granulesOf, INACTIVE, LINK, Span, spanOf, takeRun } from "./span";
+import { DETACHED, freeRun, granuleOf, granulesOf, LINK, LISTED, Span, spanOf, STATE, takeRun } from "./span";
 
 // Fields of a bin's record at ACTIVE …
 export const SPAN: usize = ACTIVE;
@@ -50,7 +50,8 @@ export function beginBins(): void {
 /** Puts a span behind the bin's list. */
 function append(record: usize, span: Span): void {
   let s = granuleOf(span), last = load<usize>(record, TAIL);
-  span.next &= ~LINK & ~DETACHED;
+  span.next &= ~LINK;
+  span.free = (span.free | LISTED) & ~DETACHED;
   span.prev = (span.prev & ~LINK) | <u32>last;
   if (last) spanOf(last).next |= <u32>s;
   else store<usize>(record, s, HEAD);
@@ -67,7 +68,7 @@ function remove(record: usize, span: Span): void {
 
 /** Makes a span the active one of its bin. */
 function activate(record: usize, span: Span, size: usize): void {
-  span.free &= ~INACTIVE;
+  span.free &= ~STATE;
   store<usize>(record, changetype<usize>(span), SPAN);
   store<usize>(record, granuleOf(span), FIRST);
   store<u64>(record, (<u64>1 << blocksIn(granulesOf(span), size)) - 1, BLOCKS);
@@ -76,8 +77,7 @@ function activate(record: usize, span: Span, size: usize): void {
 function detach(record: usize): void {
   let span = changetype<Span>(load<usize>(record, SPAN));
   if (changetype<usize>(span) == base() + NONE) return;
-  span.free |= INACTIVE;
-  span.next |= DETACHED;
+  span.free |= DETACHED;
 }
 
 /** Takes the first free block of the active span, which has one. */
@@ -126,7 +126,7 @@ function releaseSpan(record: usize, span: Span): void {
 export function freed(span: Span, free: u64): void {
   let record = recordOf(binOfSpan(span));
   span.free = free;
-  if (span.next & DETACHED) {
+  if (free & DETACHED) {
     append(record, span);
     return;
   }
@@ -156,31 +156,25 @@ export function reclaim(): bool {
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena; what the bins keep is released before the memory
  *  grows. 0 if there is no memory. */
 export function obtain(n: usize): usize {
-  let p = find(n);
+  let p = find(n, TRIES);
   if (p) return p;
   if (reclaim()) {
-    p = find(n);
+    p = find(n, TRIES);
     if (p) return p;
   }
-  if (extend(n)) return find(n);
-  // The memory may not grow. A look at every free block, with what may remain behind it.
-  for (let rest: usize = 0; rest < BLOCK_MIN; rest += CELL) {
-    p = findAligned(n + rest, CELL, -1);
-    if (p) return p;
-  }
-  return 0;
+  // If the memory may not grow, a look at all free blocks of the bin.
+  return find(n, extend(n) ? TRIES : -1);
 }
 
 /** As obtain, n bytes and no more at a multiple of `alignment`. */
 export function obtainAligned(n: usize, alignment: usize): usize {
-  for (;;) {
+  while (true) {
     let p = findAligned(n, alignment, 32);
     if (p) return p;
-    p = topAligned(n, alignment);
-    if (p) return p;
-    if (reclaim()) continue;
-    let top = header().top, a = alignedFrom(top, alignment);
-    if (a < top || a > BREAK_MAX - n || !extend(a + n - top)) break;
+    let h = header(), top = h.top, a = alignedFrom(top, alignment);
+    if (a < top || a > BREAK_MAX - n) break;
+    if (a + n <= h.end) return carveTop(a, a + n);
+    if (!reclaim() && !extend(a + n - top)) break;
   }
   return findAligned(n, alignment, -1);
 }

@@ -90,6 +90,7 @@ export function raiseBreak(bytes: usize): usize {
   }
   let start = h.brk;
   h.brk = start + bytes;
+  if (start < h.fresh) memory.fill(start, 0, min(bytes, h.fresh - start));
   return start;
 }
 

@@ -18,18 +18,21 @@
 //      the block before a block's start p is free  ⇔  the cell p-1 is marked
 //
 // Blocks of up to 256 bytes stand in spans. A page of spans ends at a 64 KiB boundary and starts where the arena had
-// room; it is cut into granules of 1 KiB, the last of which is its header, with a descriptor for each granule:
+// room; it is cut into granules of 1 KiB, one of which is its header, with a descriptor for each granule:
 //
-//   page of spans    │ span │ span        │ free │ span │ … │ header │
-//   header                  │ guard (16 B) │ granule 62 │ granule 61 │ … │ granule 0 │
+//   page of spans    │ span │ span        │ free │ span │ header │ span │
+//   header           │ guard, 16 bytes │ descriptor of the granule before │ of the one before that │ …
 //
-// The guard, a descriptor that is never used, takes the bytes that an overflow of the last block writes.
+// The header is one of the last eight granules, another one from page to page: were it the same, the headers of all
+// pages would share a few sets of the processor's caches. Descriptors stand in the reverse order of their granules, from
+// the one before the header on and around to the one behind it. The guard, the place of the header's own, takes the bytes
+// that an overflow of the block before the header writes.
 //
-//   descriptor   0  free   u64   bit i set: block i of the span is free, or does not exist; bit 63: not the bin's active span
-//                8  next   u32   address of the next span with room (multiple of 1 KiB) | DETACHED | bin << 4 | back
+//   descriptor   0  free   u64   bit i set: block i of the span is free, or does not exist; bits 62 and 63: its state
+//                8  next   u32   address of the next span with room (multiple of 1 KiB) | bin << 4 | back
 //               12  prev   u32   address of the previous span with room | granules
 //
-// `back` is the number of granules back to the span's first, whose descriptor holds the rest. A span has at most 63
+// `back` is the number of granules back to the span's first, whose descriptor holds the rest. A span has at most 62
 // blocks. A descriptor of a granule in no span has all bits of `free` set: every pointer there is refused.
 
 import { __heap_base } from "./env";
@@ -118,10 +121,10 @@ export const NONE: usize = PAGES + 32;
 export const TOTAL: usize = NONE + 16;
 /** For each exponent of free blocks' sizes, which of its bins have any; u32 each. */
 export const STEPS: usize = TOTAL + 64;
-/** Heads of the arena's bins, u32 each. */
+/** Heads of the arena's bins { next, previous }, 8 bytes each. */
 export const BINS: usize = STEPS + 24 * 4;
-export const STEP_BITS: u32 = 5;
-export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 2));
+export const STEP_BITS: u32 = 4;
+export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 3));
 
 if (offsetof<Header>() != ACTIVE) ERROR("layout: the header's fields must end at ACTIVE");
 if (HEADER_SIZE & 15) ERROR("layout: the header must be a whole number of cells");

@@ -12,7 +12,7 @@ import {
 import { growFirst, memoryPages } from "./break";
 import { around, isFree, isUsed, stopOf } from "./shadow";
 import { begin, beginSize, release, resize } from "./arena";
-import { back, DETACHED, Span, spanOf } from "./span";
+import { back, Span, spanOf, STATE } from "./span";
 import { beginBins, blockSize, BLOCKS, FIRST, freed, INVERSE, obtain, obtainAligned, refill, SPAN } from "./bin";
 import { INVERSE_BITS } from "./size";
 
@@ -91,9 +91,9 @@ export function free(p: usize): void {
       let number = (<u32>(p & 1023) + ((info & 15) << 10)) * inverse;
       if ((number & ((1 << INVERSE_BITS) - 1)) < inverse) {
         let span = back(granule, info & 15), bit = <u64>1 << (number >>> INVERSE_BITS), free = span.free;
-        if (!(free & bit)) {
+        if (!((free | STATE) & bit)) {
           free |= bit;
-          if (span.next & DETACHED || free == -1) freed(span, free);
+          if (<i64>(free + 1) < 0) freed(span, free);
           else span.free = free;
           return;
         }
@@ -114,7 +114,7 @@ function sizeInUse(p: usize): usize {
       let inverse = load<u32>(base() + (info & 0xF0), INVERSE);
       let number = (<u32>(p & 1023) + ((info & 15) << 10)) * inverse;
       if ((number & ((1 << INVERSE_BITS) - 1)) < inverse) {
-        if (!(back(granule, info & 15).free & (<u64>1 << (number >>> INVERSE_BITS)))) return (info & 0xF0) + 16;
+        if (!((back(granule, info & 15).free | STATE) & (<u64>1 << (number >>> INVERSE_BITS)))) return (info & 0xF0) + 16;
       }
     }
   }
@@ -184,12 +184,13 @@ export function realloc(p: usize, size: usize): usize {
   let old = sizeInUse(p);
   if (size > SIZE_MAX) return fail(ENOMEM);
   if (inSpan(p)) {
-    if (size <= old) return p;
+    // Less than half would waste the rest of the block.
+    if (size <= old && size << 1 >= old) return p;
   } else if (resize(p, blockSize(size))) return p;
-  let q = malloc(size);
-  if (!q) return 0;
-  if (old <= SMALL_MAX) copy(q, p, old);
-  else memory.copy(q, p, old);
+  let q = malloc(size), n = min(old, size);
+  if (!q) return size <= old ? p : 0;
+  if (n <= SMALL_MAX) copy(q, p, n);
+  else memory.copy(q, p, n);
   free(p);
   return q;
 }

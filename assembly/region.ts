@@ -8,7 +8,7 @@ import { BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from 
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from "./error";
 import { lowerBreak, raiseBreak } from "./break";
 import { around, firstMark, isFree, isReserved, isUsed, startOf, stopOf, unmark } from "./shadow";
-import { carve, extend, isGap, releasePart, reserve, takeTop, unreserve } from "./arena";
+import { carve, carveTop, extend, isGap, releasePart, reserve, unreserve } from "./arena";
 import { obtainAligned } from "./bin";
 import { ready } from "./malloc";
 
@@ -93,11 +93,11 @@ function mapFixed(p: usize, n: usize, replace: bool): usize {
   if (p < h.top) unmapAll(p, p + n);
   if (p >= h.top) {
     if (!isGap(p - h.top)) return failed(ENOMEM);
-    takeTop(p, n);
+    carveTop(p, p + n);
   } else {
     let last = firstMark(p + CELL, h.top), start = startOf(last);
     if (!isGap(p - start) || !isGap(last + CELL - p - n)) return failed(ENOMEM);
-    carve(start, last + CELL, p, n);
+    carve(start, last + CELL, p, p + n);
   }
   reserve(p);
   map(p, n, fresh);
@@ -154,11 +154,12 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
   if (m < n) unmap(address + m, end);
   if (m <= n) return address;
   let more = m - n;
-  if (end == h.top && (h.end - end >= more || extend(more)) && end == h.top) {
-    takeTop(end, more);
+  if (end == h.top && h.end - end < more) extend(more);
+  if (end == h.top && h.end - end >= more) {
+    carveTop(end, end + more);
   } else if (end < h.top && isFree(around(end))) {
     let stop = stopOf(end, around(end)) + CELL;
-    if (stop - end >= more && isGap(stop - end - more)) carve(end, stop, end, more);
+    if (stop - end >= more && isGap(stop - end - more)) carve(end, stop, end, end + more);
     else end = 0;
   } else end = 0;
   if (end) {

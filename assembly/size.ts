@@ -3,8 +3,8 @@
 import { GRANULE } from "./layout";
 
 export const BINS_SMALL: u32 = 16;
-/** Most blocks of a span: bit 63 of `free` is not a block's. */
-export const BLOCKS_MAX: u32 = 63;
+/** Most blocks of a span: the last two bits of `free` are not blocks'. */
+export const BLOCKS_MAX: u32 = 62;
 /** Fixed point of `inverse`. */
 export const INVERSE_BITS: u32 = 22;
 

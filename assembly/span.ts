@@ -4,10 +4,9 @@
 // Invariant: a page with a free granule is in the list of the logarithm of its longest free run, no other page is.
 
 import {
-  base, BINS, CELL, entryOf, ENTRY_NEXT, ENTRY_PREV, GRANULE, header, mapOf, NO_SPANS, PAGE, PAGES, roundUp,
+  base, entryOf, ENTRY_NEXT, ENTRY_PREV, GRANULE, header, mapOf, NO_SPANS, PAGE, PAGES, roundUp,
 } from "./layout";
-import { binOf, carve, extend, headOf, isGap, nextBin, releasePart, takeTop } from "./arena";
-import { around, stopOf } from "./shadow";
+import { binAt, binOf, carve, carveTop, endOfFree, extend, headFrom, isGap, releasePart } from "./arena";
 
 /** Smallest page of spans, in bytes. */
 const PAGE_MIN: usize = 8192;
@@ -27,23 +26,31 @@ export class Span {
   prev: u32;
 }
 
-/** In `next`: the span is not its bin's active one and not in the bin's list, for it was full when it was there last. */
-export const DETACHED: u32 = 0x100;
 /** Address bits of `next` and `prev`. */
 export const LINK: u32 = ~1023;
-/** Bit 63 of `free`. */
-export const INACTIVE: u64 = 1 << 63;
+// A span's state, in `free`. Neither: it is its bin's active one.
+/** It is in its bin's list. If all blocks are free, adding 1 to `free` makes it negative … */
+export const LISTED: u64 = 1 << 62;
+/** … as it does for a span that is neither, because it was full when it was looked at last. */
+export const DETACHED: u64 = 1 << 63;
+export const STATE: u64 = LISTED | DETACHED;
 
+/** Address of the last byte of the header of the page of spans that holds p. */
+// @ts-ignore: decorator
+@inline export function headerEnd(p: usize): usize {
+  return (p | 0xFFFF) - ((p >>> 6) & 0x1C00);
+}
 /** The descriptor of the granule that holds p. */
 // @ts-ignore: decorator
 @inline export function spanOf(p: usize): Span {
-  return changetype<Span>((p | 0xFFFF) - 0x3FF + ((~p >>> 6) & 0x3F0));
+  let end = headerEnd(p);
+  return changetype<Span>(end - 1023 + (((end - p) >>> 6) & 0x3F0));
 }
 /** Address of the granule of a descriptor. */
 // @ts-ignore: decorator
 @inline export function granuleOf(span: Span): usize {
   let d = changetype<usize>(span);
-  return (d & ~0xFFFF) | ((~d & 0x3F0) << 6);
+  return (d & ~0xFFFF) | ((d - ((d & 0x3F0) << 6)) & 0xFC00);
 }
 /** The descriptor `n` granules before. */
 // @ts-ignore: decorator
@@ -70,10 +77,10 @@ export const INACTIVE: u64 = 1 << 63;
 @inline export function listOf(list: u32): usize {
   return base() + (<usize>list << 2);
 }
-/** All granules of a page whose spans begin at granule `first`; the last one is its header. */
+/** The granules for spans of the page of spans that begins at s. */
 // @ts-ignore: decorator
-@inline export function granulesFrom(first: u32): u64 {
-  return (<u64>-1 >>> 1) & (<u64>-1 << first);
+@inline export function granulesFrom(s: usize): u64 {
+  return (<u64>-1 << (s >>> 10)) & ~(<u64>1 << (headerEnd(s) >>> 10));
 }
 
 /** The logarithm of the longest run of set bits in m, which has one. */
@@ -129,25 +136,18 @@ function setFree(page: u32, old: u64, free: u64): void {
 
 /** The number of a new page of spans from the arena, for which the memory may `grow`; 0 if there is none. */
 function newPage(grow: bool): u32 {
-  let tries = TRIES;
-  for (let bin = nextBin(binOf(PAGE_MIN)); bin >= 0 && tries; bin = nextBin(bin + 1)) {
-    for (let p: usize = load<usize>(headOf(bin), BINS); p && tries; p = load<usize>(p), tries--) {
-      let stop = p + load<usize>(p, 8), end = roundUp(p + PAGE_MIN, PAGE);
-      if (end <= stop && isGap(stop - end) && stopOf(p, around(p)) + CELL == stop) {
-        let s = startIn(p, end);
-        return beginPage(carve(p, stop, s, end - s), end);
+  while (true) {
+    let tries = TRIES;
+    for (let head = headFrom(binOf(PAGE_MIN)); head && tries; head = headFrom(binAt(head) + 1)) {
+      for (let p = load<usize>(head); p != head && tries; p = load<usize>(p), tries--) {
+        let stop = endOfFree(p), end = roundUp(p + PAGE_MIN, PAGE);
+        if (end <= stop && isGap(stop - end)) return beginPage(carve(p, stop, startIn(p, end), end), end);
       }
     }
+    let top = header().top, end = roundUp(top + PAGE_MIN, PAGE);
+    if (end <= header().end) return beginPage(carveTop(startIn(top, end), end), end);
+    if (!grow || !extend(end - top)) return 0;
   }
-  let h = header(), p = h.top, end = roundUp(p + PAGE_MIN, PAGE);
-  if (end > h.end) {
-    if (!grow || !extend(end - p)) return 0;
-    p = h.top;
-    end = roundUp(p + PAGE_MIN, PAGE);
-    if (end > h.end) return 0; // top lies elsewhere now, and the next page boundary is not in it
-  }
-  let s = startIn(p, end);
-  return beginPage(takeTop(s, end - s), end);
 }
 
 /** Counts the bytes of a page of spans, which are negative if it ceases to be one. */
@@ -159,16 +159,17 @@ function count(bytes: usize): void {
 
 /** Makes the block in use [s, end) a page of spans. */
 function beginPage(s: usize, end: usize): u32 {
-  let page = pageOf(s), first = <u32>(s >>> 10) & 63;
-  store<u8>(mapOf(s), <u8>first);
+  let page = pageOf(s);
+  store<u8>(mapOf(s), <u8>(s >>> 10) & 63);
   count(end - s);
-  for (let d = end - GRANULE; d < end; d += 16) {
+  let last = headerEnd(s);
+  for (let d = last - 1023; d < last; d += 16) {
     let span = changetype<Span>(d);
     span.free = -1;
     span.next = 0;
     span.prev = 0;
   }
-  setFree(page, 0, granulesFrom(first));
+  setFree(page, 0, granulesFrom(s));
   return page;
 }
 
@@ -176,7 +177,7 @@ function beginPage(s: usize, end: usize): u32 {
  *  0 if there is none and the memory may not `grow`. */
 export function takeRun(n: u32, least: u32, grow: bool): Span {
   let page: u32 = 0, runs: u64 = 0;
-  for (;;) {
+  while (true) {
     let list: u32 = 31 - clz(n), tries = TRIES;
     page = load<u32>(listOf(list), PAGES);
     while (page && tries--) {
@@ -211,14 +212,13 @@ export function freeRun(span: Span): void {
     s.prev = 0;
   }
   let old = load<u64>(entryOf(p)), free = old | (((<u64>1 << n) - 1) << (p >>> 10));
-  let first: u32 = load<u8>(mapOf(p));
-  if (free != granulesFrom(first)) {
+  let start = addressOf(page), s = start + (<usize>load<u8>(mapOf(p)) << 10);
+  if (free != granulesFrom(s)) {
     setFree(page, old, free);
     return;
   }
   if (old) unlink(page, longestRun(old));
   store<u8>(mapOf(p), <u8>NO_SPANS);
-  count((<usize>first << 10) - PAGE);
-  let start = addressOf(page);
-  releasePart(start + (<usize>first << 10), start + PAGE);
+  count(s - start - PAGE);
+  releasePart(s, start + PAGE);
 }

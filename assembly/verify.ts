@@ -1,14 +1,15 @@
 // heap_verify: walks the whole heap and checks every invariant that layout.ts and the layers document.
 
 import {
-  ABI_VERSION, base, BINS, BLOCK_MIN, CELL, ENTRY_NEXT, ENTRY_PREV, entryOf, header, HEADER_SIZE,
+  ABI_VERSION, base, BLOCK_MIN, CELL, ENTRY_NEXT, ENTRY_PREV, entryOf, header, HEADER_SIZE,
   MAGIC, mapOf, MAPPED, NO_SPANS, NONE, PAGE, PAGES, STEP_BITS, STEPS,
 } from "./layout";
 import { VARIANT } from "./config";
 import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from "./shadow";
-import { binOf, headOf, LISTED } from "./arena";
-import { addressOf, granuleOf, granulesFrom, granulesOf, INACTIVE, DETACHED, LINK, LISTS, listOf, longestRun, pageOf, Span, spanOf } from "./span";
+import { binOf, headOf, LISTED as BINNED } from "./arena";
+import { addressOf, granuleOf, granulesFrom, granulesOf, DETACHED, headerEnd, LINK, LISTED, LISTS, listOf, longestRun, pageOf, Span, spanOf, STATE } from "./span";
 import { binOfSpan, BLOCKS, FIRST, HEAD, HELD, INVERSE, recordOf, SPAN, TAIL } from "./bin";
+import { ready } from "./malloc";
 import { BINS_SMALL, blocksIn, inverseOf, sizeOf } from "./size";
 
 /** The header: magic number, ABI version and variant are those of this module. */
@@ -32,7 +33,7 @@ const GRANULES: u32 = 9;
 /** A span's free bits beyond its blocks are set, and its descriptor agrees with its bin. */
 const DESCRIPTOR: u32 = 10;
 /** A span is exactly one of active, listed, detached; detached ones are full, listed ones not, the active one's bit is clear. */
-const STATE: u32 = 11;
+const STATES: u32 = 11;
 /** A bin holds as many granules as it has counted. */
 const HELD_SUM: u32 = 12;
 /** The pages marked as mapped are those of mappings, which are as many as counted. */
@@ -40,8 +41,8 @@ const MAPPINGS: u32 = 13;
 
 /** Whether p is in the list of its bin. */
 function isListed(p: usize, n: usize): bool {
-  let before: usize = 0;
-  for (let q = load<usize>(headOf(binOf(n)), BINS); q; q = load<usize>(q)) {
+  let head = headOf(binOf(n)), before = head;
+  for (let q = load<usize>(head); q != head; q = load<usize>(q)) {
     if (q - base() >= header().extent || load<usize>(q, 4) != before) return false;
     if (q == p) return load<u32>(q, 8) == n;
     before = q;
@@ -68,20 +69,19 @@ function verifySpan(span: Span): u32 {
     if ((info & 0xFF) != (bin << 4 | i)) return DESCRIPTOR;
   }
   let blocks = (<u64>1 << blocksIn(n, size)) - 1;
-  if ((span.free | blocks | INACTIVE) != -1) return DESCRIPTOR;
+  if ((span.free | blocks | STATE) != -1) return DESCRIPTOR;
   let active = load<usize>(record, SPAN) == changetype<usize>(span), listed = isOnList(record, span);
-  let detached = (span.next & DETACHED) != 0;
-  if (<u32>active + <u32>listed + <u32>detached != 1) return STATE;
-  if (active != !(span.free & INACTIVE)) return STATE;
-  if (active && (load<usize>(record, FIRST) != granuleOf(span) || load<u64>(record, BLOCKS) != blocks)) return STATE;
-  if (detached && span.free & blocks) return STATE;
-  if (listed && !(span.free & blocks)) return STATE;
+  let state = span.free & STATE, detached = (state & DETACHED) != 0;
+  if (<u32>active + <u32>listed + <u32>detached != 1 || active != !state || listed != (state == LISTED)) return STATES;
+  if (active && (load<usize>(record, FIRST) != granuleOf(span) || load<u64>(record, BLOCKS) != blocks)) return STATES;
+  if (detached && span.free & blocks) return STATES;
+  if (listed && !(span.free & blocks)) return STATES;
   return 0;
 }
 
 /** Verifies the page of spans that starts at s; adds its granules to the bins' sums at `sums`. */
 function verifyPage(s: usize): u32 {
-  let first = <u32>(s >>> 10) & 63, page = pageOf(s), all = granulesFrom(first);
+  let first = <u32>(s >>> 10) & 63, page = pageOf(s), all = granulesFrom(s), last = <u32>(headerEnd(s) >>> 10) & 63;
   let free = load<u64>(entryOf(s));
   if (s & 1023 || load<u8>(mapOf(s)) != first || free & ~all || free == all) return PAGE_LIST;
   if (free) {
@@ -89,14 +89,14 @@ function verifyPage(s: usize): u32 {
     for (; q && q != page; q = load<u16>(entryOf(addressOf(q)), ENTRY_NEXT)) before = q;
     if (!q || load<u16>(entryOf(s), ENTRY_PREV) != before) return PAGE_LIST;
   }
-  for (let g = first; g < 63; g++) {
+  for (let g = first; g < 64; g++) {
     let span = spanOf((s & ~0xFFFF) + (<usize>g << 10));
-    if ((free >>> g) & 1) {
+    if (g == last || (free >>> g) & 1) {
       if (span.free != -1 || span.next || span.prev) return GRANULES;
       continue;
     }
     let n = granulesOf(span), run = ((<u64>1 << n) - 1) << g;
-    if (!n || g + n > 63 || free & run) return GRANULES;
+    if (!n || g + n > 64 || run & (free | ~all)) return GRANULES;
     let wrong = verifySpan(span);
     if (wrong) return wrong;
     g += n - 1;
@@ -110,9 +110,9 @@ function granulesOfBin(bin: u32): u32 {
   for (let page = <u32>(base() >>> 16); page < <u32>(h.end >>> 16); page++) {
     let p = <usize>page << 16, first: u32 = load<u8>(mapOf(p));
     if (first >= NO_SPANS) continue;
-    let free = load<u64>(entryOf(p));
-    for (let g = first; g < 63; g++) {
-      if (!((free >>> g) & 1) && binOfSpan(spanOf(p + (<usize>g << 10))) == bin) sum++;
+    let held = granulesFrom(p + (<usize>first << 10)) & ~load<u64>(entryOf(p));
+    for (let g = first; g < 64; g++) {
+      if ((held >>> g) & 1 && binOfSpan(spanOf(p + (<usize>g << 10))) == bin) sum++;
     }
   }
   return sum;
@@ -123,12 +123,13 @@ function verifyBins(): u32 {
   for (let e: u32 = 0; e < 24; e++) {
     let steps: u32 = 0;
     for (let i: u32 = 0; i < 1 << STEP_BITS; i++) {
-      for (let p = load<usize>(headOf((e << STEP_BITS) + i), BINS); p; p = load<usize>(p)) {
+      let head = headOf((e << STEP_BITS) + i);
+      for (let p = load<usize>(head); p != head; p = load<usize>(p)) {
         steps |= 1 << i;
         if (p - base() >= h.extent || !isFree(around(p)) || binOf(load<u32>(p, 8)) != (e << STEP_BITS) + i) return IN_BINS;
       }
     }
-    if (load<u32>(base() + (<usize>e << 2), STEPS) != steps || <u32>(steps != 0) != ((h.exponents >>> e) & 1)) return IN_BINS;
+    if (steps & ~load<u32>(base() + (<usize>e << 2), STEPS) || (steps && !((h.exponents >>> e) & 1))) return IN_BINS;
   }
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (granulesOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM;
   return 0;
@@ -136,6 +137,7 @@ function verifyBins(): u32 {
 
 /** 0 if the heap is sound, else the number of the invariant that is broken. */
 export function verify(): u32 {
+  if (!ready()) return 0; // there is none
   let h = header();
   if (h.magic != MAGIC || h.abi != (ABI_VERSION << 8 | VARIANT)) return HEADER;
   if (h.top > h.end || h.end & (PAGE - 1) || h.floor > h.brk || h.end > h.brk || h.brk > <usize>h.limit << 16) return BORDERS;
@@ -160,7 +162,7 @@ export function verify(): u32 {
       end = last + CELL;
       if (end >= h.top) return JOINED;
       if (stopOf(p, w) != last || startOf(last) != p) return REACH;
-      if (end - p >= LISTED && !isListed(p, end - p)) return IN_BINS;
+      if (end - p >= BINNED && !isListed(p, end - p)) return IN_BINS;
       binned += end - p;
       afterFree = true;
       if (isFree(around(end))) return JOINED;
