@@ -27,8 +27,8 @@ const raw = (exports: WebAssembly.Exports) => exports as unknown as Contestant<n
 const factories: Record<string, () => Promise<Contestant<never>>> = {
   async 'granary, heap.malloc'() {
     // The host's class, as a user imports it; built by npm run build.
-    const { Heap } = await import(new URL('../../dist/index.js', import.meta.url).href)
-    const heap = await Heap.create()
+    const { createHeap } = await import(new URL('../../dist/index.js', import.meta.url).href)
+    const heap = await createHeap()
     return { malloc: (size) => heap.malloc(size) as never, free: (block) => heap.free(block) }
   },
   async 'granary, raw export'() {

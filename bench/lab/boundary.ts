@@ -36,8 +36,8 @@ function buildGlue(): string {
   ]
   const args = ['-O3', path.join(folder, 'empty.c'), '--no-entry', ...settings.map((setting) => `-s${setting}`)]
   const glue = path.join(folder, 'glue.js')
-  // Debian's Emscripten finds its JavaScript tools by this.
-  text('env', ['NODE_PATH=/usr/share/nodejs', 'emcc', ...args, '-o', glue])
+  // Debian's Emscripten finds its JavaScript tools by NODE_PATH, and must not find npm's binaryen, which is not of its age.
+  text('env', ['NODE_PATH=/usr/share/nodejs', 'PATH=/usr/bin:/bin', 'emcc', ...args, '-o', glue])
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "commonjs" }')
   return glue
 }

@@ -23,6 +23,8 @@ interface Plan {
 }
 
 interface Engine {
+  name: string
+  /** With its version. */
   title(): string
   run(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]>
 }
@@ -31,22 +33,26 @@ const firefox = '/usr/lib/firefox-esr/firefox-esr'
 
 export const engines: Engine[] = [
   {
+    name: 'Node',
     title: () => `Node ${process.version.slice(1)} (V8 ${process.versions.v8})`,
     run: (plan, progress) => runNode(process.execPath, plan, progress),
   },
   {
+    name: 'newest Node',
     title: () => {
       const { node, v8 } = JSON.parse(text(newestNode, ['-p', 'JSON.stringify(process.versions)']))
       return `Node ${node} (V8 ${v8})`
     },
     run: (plan, progress) => runNode(newestNode, plan, progress),
   },
-  { title: () => text(firefox, ['--version']).replace('Mozilla ', ''), run: runFirefox },
+  { name: 'Firefox', title: () => text(firefox, ['--version']).replace('Mozilla ', ''), run: runFirefox },
   {
+    name: 'SpiderMonkey',
     title: () => `SpiderMonkey shell ${text('js102', ['--version']).replace(/^JavaScript-C/, '')}`,
     run: runSpiderMonkey,
   },
   {
+    name: 'wasmtime',
     title: () => text(python, ['-c', 'import importlib.metadata as m; print("wasmtime", m.version("wasmtime"))']),
     run: runWasmtime,
   },

@@ -46,11 +46,13 @@ async function bench(): Promise<void> {
     ({ id, quick }) => !given.includes(id) && (wanted?.includes(id) ?? (mode === 'full' || quick)),
   )
   const pattern = new RegExp(values.only)
+  const workloads = allWorkloads(values.traces).filter(({ id }) => pattern.test(id))
+  if (!workloads.length) throw new Error(`no workload is called like ${values.only}`)
   const results = await measure(
     {
       mode,
       rivals: [...candidates, ...chosen],
-      workloads: allWorkloads(values.traces).filter(({ id }) => pattern.test(id)),
+      workloads,
       repetitions: Number(values.reps ?? (mode === 'quick' ? 3 : 11)),
       limit: mode === 'quick' ? 3 : 5,
     },

@@ -182,7 +182,7 @@ async function latencies(...[results, contestants, plan, show]: Parameters<Part>
 }
 
 async function growth(...[results, contestants, { limit }, show]: Parameters<Part>): Promise<void> {
-  const [reports] = await runTasks([{ kind: 'growth', lives: GROWTH_LIVE, repetitions: 2 }], contestants, {
+  const [reports] = await runTasks([{ kind: 'growth', lives: GROWTH_LIVE, repetitions: 3 }], contestants, {
     limit: 4 * limit, // with many a memory.grow, which past 64 MiB is dear in some engines
     progress: (_, step, contestant) => show(`${step} ${contestant}`, 0.5),
   })
@@ -235,6 +235,7 @@ async function boundary(...[results, , , show]: Parameters<Part>): Promise<void>
 
 async function otherEngines(...[results, contestants, plan, show]: Parameters<Part>): Promise<void> {
   const workloads = plan.workloads.filter(({ id }) => ENGINE_WORKLOADS.includes(id))
+  if (!workloads.length) return
   const chosen = contestants.filter(({ id }) => ENGINE_RIVALS.includes(id))
   const share = { workloads, contestants: chosen, repetitions: Math.ceil(plan.repetitions / 2), limit: plan.limit }
   for (const [i, engine] of engines.entries())
@@ -243,6 +244,6 @@ async function otherEngines(...[results, contestants, plan, show]: Parameters<Pa
       const found = await engine.run(share, (step) => show(`${title}: ${step}`, i / engines.length))
       results.engines.push(...found.map((result) => ({ ...result, engine: title })))
     } catch (error) {
-      results.missing.push({ what: `engine ${i + 1} of ${engines.length}`, why: (error as Error).message })
+      results.missing.push({ what: `engine: ${engine.name}`, why: (error as Error).message })
     }
 }

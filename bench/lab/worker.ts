@@ -56,6 +56,8 @@ export type Message =
 /** Shares of slower operations: 1/2, then four steps a decade down to one in a million. */
 const shares = [0.5, ...Array.from({ length: 25 }, (_, i) => 10 ** (-i / 4)).filter((share) => share < 0.5)]
 const BATCH = 32
+/** From this many live bytes on, one repetition must do: those whose memory grows in small steps take seconds. */
+const DEAR = 256 << 20
 
 const send = (message: Message) => writeSync(1, `${JSON.stringify(message)}\n`)
 const cpuTime = () => {
@@ -143,7 +145,8 @@ function run(work: Task, task: number, tries: Tries): void {
   } else if (work.kind === 'growth') {
     for (const live of work.lives) {
       const { trace, filled } = fillThenReplace(live, 200_000)
-      for (let repetition = 0; repetition < work.repetitions; repetition++)
+      const repetitions = live < DEAR ? work.repetitions : 1
+      for (let repetition = 0; repetition < repetitions; repetition++)
         tries(turn(repetition), `${live >>> 20} MiB`, ({ id }) => {
           const player = new Player(moduleOf(id), trace)
           player.time(cpuTime, most, 0, filled)
