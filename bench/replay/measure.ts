@@ -27,15 +27,18 @@ export interface Figure {
 export interface Measurement {
   /** The first replay in a fresh instance. */
   cold: Figure
-  /** The same trace again, after everything was freed. */
+  /** The same trace again, after everything was freed; the mean of several times if it is short. */
   warm: Figure
-  /** Bytes from the heap's base to the memory's end after the first replay, and after the second. */
+  /** Bytes from the heap's base to the memory's end after the first replay, and after the last. */
   heapBytes: number
   heapBytesAgain: number
 }
 
 // Less than this cannot be told from the floor.
 const LEAST_NET = 0.3
+
+// A warm replay of fewer operations is repeated to about as many: one alone would be over too soon to be timed well.
+const WARM_OPERATIONS = 200_000
 
 export function contestant(allocator: Allocator, alignment: number): Contestant {
   const { name } = allocator
@@ -111,8 +114,12 @@ function run(module: WebAssembly.Module, trace: Trace): Run {
   const replay = new Replay(module, trace)
   const cold = replay.time()
   const { heapBytes } = replay
-  replay.drain()
-  const warm = replay.time()
+  const rounds = Math.ceil(WARM_OPERATIONS / trace.operations)
+  let warm = 0
+  for (let round = 0; round < rounds; round++) {
+    replay.drain()
+    warm += replay.time() / rounds
+  }
   return { cold, warm, heapBytes, heapBytesAgain: replay.heapBytes }
 }
 

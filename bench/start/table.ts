@@ -41,17 +41,18 @@ export function formatRun(run: Run): string {
     of(result.rival, show),
   ]
   const memory = [
-    ['', '', 'peak memory / live', '', 'growths', '', 'fragmentation', ''],
-    ['trace', 'peak live', 'granary', run.rival, 'granary', run.rival, 'granary', run.rival],
+    ['', '', 'peak memory / live', '', 'repeated / peak', '', 'growths', '', 'fragmentation', ''],
+    ['trace', 'peak live', ...Array<string[]>(4).fill(['granary', run.rival]).flat()],
     ...run.results.map((result) => [
       result.trace.name,
       formatBytes(result.trace.peak),
       share(result, result.granary),
       share(result, result.rival),
+      ...pair(result, ({ measurement }) => (measurement.heapBytesAgain / measurement.heapBytes).toFixed(3)),
       ...pair(result, ({ inspection }) => String(inspection.growths)),
       ...pair(result, ({ inspection }) => inspection.fragmentation.toFixed(2)),
     ]),
-    ...meanRow(['', mean?.granaryMemory.toFixed(3) ?? '', mean?.rivalMemory.toFixed(3) ?? '', '', '', '', '']),
+    ...meanRow(['', mean?.granaryMemory.toFixed(3) ?? '', mean?.rivalMemory.toFixed(3) ?? '', '', '', '', '', '', '']),
   ]
 
   return [
@@ -59,7 +60,7 @@ export function formatRun(run: Run): string {
     '',
     columns(joined(time('warm', 'warm'), time('cold', 'cold'))),
     '',
-    'Memory. Fragmentation is 1 - largest free run / all free bytes, at the end of the trace.',
+    'Memory: the peak, and what it grew to when the trace was repeated. Fragmentation is 1 - largest free run / all free bytes, at the end of the trace.',
     '',
     columns(memory),
   ].join('\n')
