@@ -186,6 +186,10 @@ function findFamily(app: Field[], heap: Field[]): Family {
     const list = field.from ? found.imports : found.replaced
     list.set(field.id, base)
   }
+  for (const [id, base] of found.replaced) {
+    const inner = passedOnTo(functions, id)
+    if (inner && !inner.from) found.replaced.set(inner.id, base)
+  }
   const bases = [...found.imports.values(), ...found.replaced.values()]
   if (!bases.includes('malloc')) {
     throw new LinkError('the module neither imports malloc nor has a function that its names or exports call malloc')
@@ -199,8 +203,26 @@ function findFamily(app: Field[], heap: Field[]): Family {
 }
 
 /**
+ * The function that does the work where this one only hands its operands on: wasm-ld exports functions of a program with a `main` through
+ * another function, which also runs constructors and destructors. The program itself calls the inner one.
+ */
+function passedOnTo(functions: Field[], id: string): Field | undefined {
+  const outer = functions.find((field) => field.id === id)
+  const [header, ...body] = outer?.text.split('\n') ?? []
+  if (!outer || body.some((line) => !/^\s*(?:\((?:call|local(?:\.[sg]et)?|return)\b.*|\))$/.test(line)))
+    return undefined
+  const params = [...header.matchAll(/\(param /g)].length
+  const inner = functions.filter(
+    (field) => factsOf(outer).calls.includes(field.id) && signatureOf(field) === signatureOf(outer),
+  )
+  const operands = body.filter((line) => line.includes('(local.get ')).length
+  const hasResult = signatureOf(outer).endsWith('-> i32') ? 1 : 0
+  return inner.length === 1 && (operands === params || operands === params + hasResult) ? inner[0] : undefined
+}
+
+/**
  * Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
- * inlined. The state is what the old malloc and the old free both read and write at fixed addresses.
+ * inlined. The state is what the old free itself (what it calls may set errno) and the old malloc read and write at fixed addresses.
  */
 function checkState(app: Field[], replaced: Map<string, string>): void {
   const facts = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, factsOf(field)]))
@@ -209,12 +231,12 @@ function checkState(app: Field[], replaced: Map<string, string>): void {
     for (const id of seen) if (!stop(id)) for (const callee of facts.get(id)?.calls ?? []) seen.add(callee)
     return seen
   }
-  const state = (base: string) => {
-    const entries = [...replaced].filter(([, name]) => name === base).map(([id]) => id)
-    return new Set([...reach(entries, () => false)].flatMap((id) => facts.get(id)?.addresses ?? []))
-  }
-  const freed = state('free')
-  const shared = new Set([...state('malloc')].filter((address) => freed.has(address)))
+  const entries = (base: string) => [...replaced].filter(([, name]) => name === base).map(([id]) => id)
+  const addresses = (ids: Iterable<string>) => [...ids].flatMap((id) => facts.get(id)?.addresses ?? [])
+  const ownOfFree = addresses(entries('free'))
+  const ofFree = ownOfFree.length > 0 ? ownOfFree : addresses(reach(entries('free'), () => false))
+  const ofMalloc = new Set(addresses(reach(entries('malloc'), () => false)))
+  const shared = new Set(ofFree.filter((address) => ofMalloc.has(address)))
   for (const id of reach(rootsOf(app), (id) => replaced.has(id))) {
     if (replaced.has(id) || !facts.get(id)?.addresses.some((address) => shared.has(address))) continue
     throw new LinkError(

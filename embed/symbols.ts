@@ -11,7 +11,7 @@ export const mallocFamily = [
   'reallocarray',
   'aligned_alloc',
   'memalign',
-  'shared_memalign',
+  'posix_memalign',
   'valloc',
   'pvalloc',
   'free_sized',
@@ -28,7 +28,15 @@ const aliases: Record<string, string[]> = {
 }
 
 /** Functions of POSIX and of the component model, weak: a program may have its own, such as the read-only mmap that wasi-libc emulates. */
-const shared = { sbrk: 'sbrk', brk: 'brk', c_mmap: 'mmap', munmap: 'munmap', c_mremap: 'mremap', madvise: 'madvise', cabi_realloc: 'cabi_realloc' }
+const shared = {
+  sbrk: 'sbrk',
+  brk: 'brk',
+  c_mmap: 'mmap',
+  munmap: 'munmap',
+  c_mremap: 'mremap',
+  madvise: 'madvise',
+  cabi_realloc: 'cabi_realloc',
+}
 
 const own = ['heap_verify', 'heap_stats', 'last_error', 'trap_reason', 'trap_address']
 

@@ -1,0 +1,120 @@
+// The heap keeps away from what is not its own: the program's stack, its data, and pages that others have grown.
+
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { equal, root, shell, type Test, workFolder } from './harness.ts'
+
+const flags = `-O1 -I ${root}/embed`
+
+/** Compiles a program with granary and returns what it prints; `options` go to clang. */
+function output(name: string, source: string, options = ''): string {
+  const work = workFolder(`conflict-${name}`)
+  writeFileSync(
+    path.join(work, 'main.c'),
+    `#include <granary.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n${source}`,
+  )
+  const compile = `clang-22 --target=wasm32-wasi ${flags} ${options} main.c ${root}/build/embed/granary.o -o main.wasm`
+  return shell(`${compile}\nnode ${root}/examples/wasi.mjs main.wasm`, work)
+}
+
+/** Allocates in every size and writes every byte; the blocks stay in use. The volatile pointer keeps the compiler from leaving it all out. */
+const fillHeap = `
+static char *volatile last;
+static void fill_heap(void) {
+  for (int i = 0; i < 20000; i++) {
+    size_t size = i % 100 == 0 ? 100000 : i % 700;
+    char *block = last = malloc(size);
+    if (!block) abort();
+    memset(block, 0xEE, size);
+  }
+}`
+
+const stack = `${fillHeap}
+static unsigned deep(int depth) {
+  volatile unsigned char here[1000];
+  for (int i = 0; i < 1000; i++) here[i] = depth + i;
+  if (depth == 40) fill_heap();
+  unsigned below = depth < 40 ? deep(depth + 1) : 0;
+  for (int i = 0; i < 1000; i++) if (here[i] != (unsigned char)(depth + i)) return below + 1;
+  return below;
+}
+int main(void) {
+  printf("%u frames damaged, heap %d\\n", deep(0), granary_verify());
+  return 0;
+}`
+
+const data = `${fillHeap}
+static unsigned char zeroed[300000];
+static unsigned char initialised[300000] = {1, 2, 3};
+int main(void) {
+  for (int i = 3; i < 300000; i++) initialised[i] = i;
+  fill_heap();
+  unsigned damaged = initialised[0] != 1 || initialised[1] != 2 || initialised[2] != 3;
+  for (int i = 0; i < 300000; i++) damaged += zeroed[i] != 0 || (i > 2 && initialised[i] != (unsigned char)i);
+  printf("%u bytes damaged, heap %d\\n", damaged, granary_verify());
+  return 0;
+}`
+
+const grow = `${fillHeap}
+int main(void) {
+  // The heap begins with the first call, and what the memory has by then is its own.
+  unsigned char *pages[50];
+  free(malloc(1));
+  for (int i = 0; i < 50; i++) {
+    pages[i] = (unsigned char *)(__builtin_wasm_memory_grow(0, 1 + i % 3) << 16);
+    memset(pages[i], i, 65536);
+    for (int j = 0; j < 200; j++) memset(last = malloc(5000), 0xEE, 5000);
+  }
+  fill_heap();
+  unsigned damaged = 0;
+  for (int i = 0; i < 50; i++)
+    for (int j = 0; j < 65536; j++) damaged += pages[i][j] != i;
+  printf("%u bytes damaged, heap %d\\n", damaged, granary_verify());
+  return 0;
+}`
+
+export const conflictTests: Test[] = [
+  ...['', '-Wl,--stack-first', '-Wl,--no-stack-first', '-Wl,--initial-memory=33554432'].map((option) => ({
+    name: `conflict: the stack ${option}`,
+    run: () =>
+      equal(output('stack', stack, `-Wl,-z,stack-size=65536 ${option}`), '0 frames damaged, heap 0\n', 'printed'),
+  })),
+  { name: 'conflict: data', run: () => equal(output('data', data), '0 bytes damaged, heap 0\n', 'printed') },
+  {
+    name: 'conflict: others that call memory.grow',
+    run: () => equal(output('grow', grow), '0 bytes damaged, heap 0\n', 'printed'),
+  },
+  {
+    name: "conflict: libc's allocator is not linked",
+    run: () => {
+      const work = workFolder('conflict-dlmalloc')
+      const libraries = [`${root}/build/embed/granary.o`, `-L${root}/build/embed -lgranary`]
+      for (const library of libraries) {
+        shell(
+          `clang-22 --target=wasm32-wasi ${flags} --no-wasm-opt ${root}/examples/c/main.c ${library} -o main.wasm`,
+          work,
+        )
+        const names = shell('wasm-objdump -x -j name main.wasm', work)
+        for (const name of ['dlmalloc', 'dispose_chunk', 'internal_memalign']) equal(names.includes(name), false, name)
+      }
+    },
+  },
+  {
+    name: "conflict: linkers from LLVM 14 on, and wasi-libc's emulated mmap",
+    run: () => {
+      const work = workFolder('conflict-linkers')
+      const object = `clang-22 --target=wasm32-wasi ${flags} -c ${root}/examples/c/main.c -o main.o`
+      const libc = '/usr/lib/wasm32-wasi'
+      const runtime = '$(clang-22 --target=wasm32-wasi --print-libgcc-file-name)'
+      for (const linker of ['wasm-ld-14', 'wasm-ld-22']) {
+        const libraries = `${root}/build/embed/libgranary.a -L${libc} -lc -lwasi-emulated-mman`
+        shell(`${object}\n${linker} ${libc}/crt1-command.o main.o ${libraries} ${runtime} -o main.wasm`, work)
+        equal(
+          shell(`node ${root}/examples/wasi.mjs main.wasm`, work),
+          'barley before wheat\nthe heap is sound\n',
+          linker,
+        )
+      }
+    },
+  },
+]

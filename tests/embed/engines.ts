@@ -1,0 +1,1 @@
+export const engineTests = [] as import('./harness.ts').Test[]

@@ -1,0 +1,80 @@
+// What the embedding tests share: named tests, commands with the tools of `npm run setup:embed`, folders to build in.
+
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { root } from '../../scripts/run.mjs'
+
+export { root }
+
+/** Where `npm run setup:embed` puts what npm, pip and cargo get. */
+export const tools = path.join(root, 'build/tools')
+
+export interface Test {
+  name: string
+  /** Throws if the test fails; may return a remark for its line. */
+  run: () => Promise<string | void> | string | void
+}
+
+/** A Rust that can compile for WASI: Debian's, where the one in the path has no such target. */
+const debianRust = path.join(tools, 'debian-rust')
+if (!existsSync(debianRust)) {
+  mkdirSync(debianRust, { recursive: true })
+  for (const name of ['cargo', 'rustc']) symlinkSync(`/usr/bin/${name}`, path.join(debianRust, name))
+}
+
+// Without the node_modules/.bin that npm puts in front: Emscripten would find npm's binaryen in place of its own.
+const ownPath = (process.env.PATH ?? '').split(':').filter((folder) => !folder.includes('node_modules'))
+
+const environment = {
+  ...process.env,
+  PATH: [path.join(tools, 'venv/bin'), debianRust, ...ownPath].join(':'),
+  NODE_NO_WARNINGS: '1',
+  npm_config_loglevel: 'error',
+}
+
+/** Runs a shell script with `set -e` and returns what it printed. Throws with the end of its output if it fails. */
+export function shell(script: string, folder: string): string {
+  const { status, stdout, stderr } = spawnSync('bash', ['-euc', script], {
+    cwd: folder,
+    env: environment,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
+  if (status === 0) return stdout
+  const missing = /(\S+): (?:command not found|No such file or directory)/.exec(stderr)
+  const hint = status === 127 && missing ? `${missing[1]} is not installed: npm run setup:embed\n` : ''
+  throw new Error(`${hint}${`${stdout}${stderr}`.trim().split('\n').slice(-12).join('\n').slice(-2000)}`)
+}
+
+/** An empty folder to build in, in which the package is installed as it would be from npm. */
+export function workFolder(name: string): string {
+  const folder = path.join(root, 'build/embed-tests', name)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(path.join(folder, 'node_modules/.bin'), { recursive: true })
+  writeFileSync(path.join(folder, 'package.json'), '{}')
+  symlinkSync(root, path.join(folder, 'node_modules/granary'))
+  writeFileSync(
+    path.join(folder, 'node_modules/.bin/granary'),
+    `#!/bin/sh\nexec node ${root}/dist/cli/granary.js "$@"\n`,
+    { mode: 0o755 },
+  )
+  symlinkSync(path.join(root, 'node_modules/.bin/asc'), path.join(folder, 'node_modules/.bin/asc'))
+  for (const scope of ['@bytecodealliance']) {
+    const installed = path.join(tools, 'node_modules', scope)
+    if (existsSync(installed)) symlinkSync(installed, path.join(folder, 'node_modules', scope))
+  }
+  return folder
+}
+
+/** A work folder with a copy of an example in it. */
+export function exampleFolder(name: string): string {
+  const folder = workFolder(name)
+  cpSync(path.join(root, 'examples', name), folder, { recursive: true })
+  cpSync(path.join(root, 'examples/wasi.mjs'), path.join(folder, 'wasi.mjs'))
+  return folder
+}
+
+export function equal(actual: unknown, expected: unknown, what: string): void {
+  if (actual !== expected) throw new Error(`${what}: ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`)
+}

@@ -1,0 +1,1 @@
+export const programTests = [] as import('./harness.ts').Test[]

@@ -1,0 +1,29 @@
+// npm run test:embed [-- words]: every toolchain's guide, the linker, conflicts, sizes, real programs and engines. Words pick tests by name.
+
+import { run } from '../../scripts/run.mjs'
+import { conflictTests } from './conflicts.ts'
+import { engineTests } from './engines.ts'
+import { guideTests } from './guides.ts'
+import { linkTests } from './link.ts'
+import { programTests } from './programs.ts'
+import { sizeTests } from './sizes.ts'
+
+run(process.execPath, ['scripts/build.mjs'], { stdio: ['ignore', 2, 2] })
+run('npm', ['run', '--silent', 'build:embed'], { stdio: ['ignore', 2, 2] })
+
+const words = process.argv.slice(2)
+const all = [...guideTests, ...linkTests, ...conflictTests, ...sizeTests, ...programTests, ...engineTests]
+const chosen = words.length === 0 ? all : all.filter(({ name }) => words.every((word) => name.includes(word)))
+
+let passed = 0
+for (const { name, run } of chosen) {
+  try {
+    const remark = await run()
+    passed++
+    console.log(`passed  ${name}${remark ? `: ${remark}` : ''}`)
+  } catch (error) {
+    console.log(`FAILED  ${name}: ${error instanceof Error ? error.message.replaceAll('\n', '\n        ') : error}`)
+  }
+}
+console.log(`${passed} passed, ${chosen.length - passed} failed`)
+if (passed < chosen.length) process.exitCode = 1
