@@ -11,12 +11,12 @@ export function assertInteger(name: string, value: number, from: number, to: num
 
 /** Throws if `value` is no address. */
 export function assertAddress(name: string, value: number): void {
-  if (value >>> 0 !== value) assertInteger(name, value, 0, 0xffffffff)
+  if (typeof value !== 'number' || value >>> 0 !== value) assertInteger(name, value, 0, 0xffffffff)
 }
 
 /** Whether `value` is a size that 32 bits hold: there is no memory for others. Throws if it is no size at all. */
 export function isSize(name: string, value: number): boolean {
-  if (value >>> 0 === value) return true
+  if (typeof value === 'number' && value >>> 0 === value) return true
   assertInteger(name, value, 0, Number.MAX_SAFE_INTEGER)
   return false
 }

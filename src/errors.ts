@@ -18,7 +18,7 @@ export const reasons: Record<number, Sentence> = {
   5: { code: 'IS_MAPPED', text: (address) => `${address} belongs to a mapping, which only munmap gives back` },
   6: {
     code: 'OVERWRITTEN',
-    text: (address) => `the free block at ${address} was written to: what it holds disagrees with the heap's records`,
+    text: (address) => `a free block was written to: there is a wrong link at, or to, ${address}`,
   },
 }
 

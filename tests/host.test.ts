@@ -1,0 +1,472 @@
+// The host against the real module: creation, arguments, failures, views.
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { errnos, reasons } from '../src/errors.ts'
+import { createHeap, createHeapSync, Heap, HeapError, type HeapExports } from '../src/index.ts'
+
+const root = path.join(import.meta.dirname, '..')
+const bytes = readFileSync(path.join(root, 'build/granary.wasm'))
+const page = 65536
+
+function thrown(call: () => unknown): Error & { code?: string; address?: number } {
+  try {
+    call()
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error(`${call} threw nothing`)
+}
+
+describe('creation', () => {
+  test('in a memory of its own', async () => {
+    for (const heap of [
+      createHeapSync(),
+      await createHeap(),
+      createHeapSync({ initial: 0 }),
+      createHeapSync({ initial: 3 }),
+    ]) {
+      const pointer = heap.malloc(100)
+      expect(pointer).toBeGreaterThanOrEqual(1024)
+      expect(heap.verify()).toBe(0)
+    }
+    expect(createHeapSync().memory.buffer.byteLength).toBe(page)
+    expect(createHeapSync({ initial: 3 }).memory.buffer.byteLength).toBe(3 * page)
+  })
+
+  test('grows to the maximum and no further', () => {
+    const heap = createHeapSync({ maximum: 4 })
+    while (heap.malloc(1000));
+    expect(heap.memory.buffer.byteLength).toBe(4 * page)
+    expect(thrown(() => heap.memory.grow(1))).toBeInstanceOf(RangeError)
+  })
+
+  test('in a given memory, from the base on', async () => {
+    for (const create of [createHeapSync, createHeap]) {
+      const memory = new WebAssembly.Memory({ initial: 2 })
+      new Uint8Array(memory.buffer, 0, 70001).fill(7)
+      const heap = await create({ memory, heapBase: 70001 })
+      expect(heap.memory).toBe(memory)
+      for (let i = 0; i < 100; i++) expect(heap.malloc(i)).toBeGreaterThan(70001)
+      expect(heap.u8.subarray(0, 70001).every((byte) => byte === 7)).toBe(true)
+    }
+  })
+
+  test('uses the heap further that is there', () => {
+    const first = createHeapSync()
+    const pointer = first.malloc(40)
+    const second = createHeapSync({ memory: first.memory, heapBase: 1024 })
+    expect(second.usableSize(pointer)).toBe(first.usableSize(pointer))
+    second.free(pointer)
+    expect(thrown(() => first.free(pointer)).code).toBe('NOT_IN_USE')
+  })
+
+  test('from a module, bytes, a response or a URL', async () => {
+    const module = new WebAssembly.Module(bytes)
+    const response = () => new Response(bytes, { headers: { 'content-type': 'application/wasm' } })
+    const url = `data:application/wasm;base64,${bytes.toString('base64')}`
+    for (const heap of [
+      createHeapSync({ module }),
+      createHeapSync({ module: bytes }),
+      await createHeap({ module }),
+      await createHeap({ module: bytes }),
+      await createHeap({ module: Promise.resolve(module) }),
+      await createHeap({ module: response() }),
+      await createHeap({ module: Promise.resolve(response()) }),
+      await createHeap({ module: url }),
+      await createHeap({ module: new URL(url) }),
+    ]) {
+      expect(heap.malloc(1)).toBeGreaterThan(0)
+    }
+    await expect(createHeap({ module: new Uint8Array(8) })).rejects.toBeInstanceOf(WebAssembly.CompileError)
+  })
+
+  test.each([
+    [{ initial: -1 }, RangeError, /^initial must be an integer from 0 to 65536, not -1$/],
+    [{ initial: 1.5 }, RangeError, /^initial /],
+    [{ initial: 65537 }, RangeError, /^initial /],
+    [{ initial: '1' }, TypeError, /^initial must be a number, not string$/],
+    [{ initial: 5, maximum: 4 }, RangeError, /^maximum must be an integer from 5 to 65536, not 4$/],
+    [{ maximum: Number.NaN }, RangeError, /^maximum /],
+    [{ memory: new WebAssembly.Memory({ initial: 1 }) }, TypeError, /^heapBase must be a number, not undefined$/],
+    [{ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 2 ** 32 }, RangeError, /^heapBase /],
+  ])('refuses %o', async (options, type, message) => {
+    const error = thrown(() => createHeapSync(options as object))
+    expect(error).toBeInstanceOf(type)
+    expect(error.message).toMatch(message)
+    await expect(createHeap(options as object)).rejects.toThrow(message)
+  })
+
+  test('calls go to the instance, not through the wrappers of the loader', () => {
+    const { exports } = createHeapSync()
+    expect(Object.keys(exports)).toContain('heap_verify')
+    for (const call of Object.values(exports)) expect(call.toString()).toContain('[native code]')
+  })
+})
+
+describe('blocks', () => {
+  test('malloc, calloc, realloc, alignedAlloc, usableSize, free', () => {
+    const heap = createHeapSync()
+    const a = heap.malloc(100)
+    heap.u8.fill(1, a, a + 100)
+    expect(heap.usableSize(a)).toBeGreaterThanOrEqual(100)
+    const b = heap.calloc(25, 4)
+    expect(heap.view(b, Uint8Array, 100).every((byte) => byte === 0)).toBe(true)
+    const c = heap.realloc(a, 100000)
+    expect(heap.view(c, Uint8Array, 100).every((byte) => byte === 1)).toBe(true)
+    const d = heap.alignedAlloc(4096, 10)
+    expect(d % 4096).toBe(0)
+    expect(heap.usableSize(0)).toBe(0)
+    for (const pointer of [b, c, d, 0]) heap.free(pointer)
+    expect(heap.realloc(heap.malloc(5), 0)).toBe(0)
+    expect(heap.stats().inUse).toBe(0)
+    expect(heap.verify()).toBe(0)
+  })
+
+  test('addresses from 2 GiB on are unsigned', () => {
+    const heapBase = 0x90000000
+    const heap = createHeapSync({ memory: new WebAssembly.Memory({ initial: heapBase / page }), heapBase })
+    const pointers = [heap.malloc(10), heap.calloc(1, 10), heap.realloc(0, 10), heap.alignedAlloc(64, 10)]
+    for (const pointer of pointers) {
+      expect(pointer).toBeGreaterThan(heapBase)
+      expect(heap.usableSize(pointer)).toBeGreaterThanOrEqual(10)
+      const moved = heap.realloc(pointer, 1000)
+      expect(moved).toBeGreaterThan(heapBase)
+      heap.free(moved)
+    }
+    const mapping = heap.mmap(page)
+    expect(mapping).toBeGreaterThan(heapBase)
+    expect(heap.mremap(mapping, page, 2 * page)).toBeGreaterThan(heapBase)
+    expect(heap.sbrk(0)).toBeGreaterThan(heapBase)
+    expect(thrown(() => heap.free(pointers[0]))).toMatchObject({ code: 'NOT_IN_USE', address: pointers[0] })
+  })
+
+  test('sizes from 2 GiB on are unsigned, and the whole memory has views', () => {
+    const heap = createHeapSync()
+    const mapping = heap.mmap(3e9)
+    heap.u8[mapping + 3e9 - 1] = 5
+    expect(heap.view(mapping + 3e9 - 2, Uint8Array, 2)).toEqual(new Uint8Array([0, 5]))
+    expect(heap.stats().mapped).toBe(Math.ceil(3e9 / page) * page)
+  })
+
+  test('there is no memory: 0, and every block stays as it is', () => {
+    const heap = createHeapSync({ maximum: 2 })
+    const pointer = heap.malloc(50000)
+    heap.u8.fill(3, pointer, pointer + 50000)
+    const requests: [string, () => number][] = [
+      1e6,
+      2 ** 31,
+      3e9,
+      2 ** 32,
+      2 ** 33 + 1,
+      Number.MAX_SAFE_INTEGER,
+    ].flatMap((size) => [
+      ['malloc', () => heap.malloc(size)],
+      ['calloc', () => heap.calloc(size, 1)],
+      ['calloc', () => heap.calloc(1, size)],
+      ['realloc', () => heap.realloc(pointer, size)],
+      ['alignedAlloc', () => heap.alignedAlloc(16, size)],
+    ])
+    for (const [, request] of requests) expect(request()).toBe(0)
+    expect(heap.calloc(65536, 65536)).toBe(0)
+    expect(heap.alignedAlloc(2 ** 31, 1)).toBe(0)
+    expect(heap.view(pointer, Uint8Array, 50000).every((byte) => byte === 3)).toBe(true)
+    expect(heap.verify()).toBe(0)
+  })
+})
+
+describe('mappings and the break', () => {
+  test('mmap, mremap, munmap', () => {
+    const heap = createHeapSync()
+    const mapping = heap.mmap(page + 1)
+    expect(mapping % page).toBe(0)
+    heap.u8.fill(9, mapping, mapping + 2 * page)
+    const longer = heap.mremap(mapping, 2 * page, 4 * page)
+    expect(heap.u8.indexOf(0, longer)).toBe(longer + 2 * page)
+    heap.munmap(longer + page, page)
+    heap.munmap(longer, 4 * page)
+    expect(heap.stats().mapped).toBe(0)
+    expect(heap.verify()).toBe(0)
+  })
+
+  test('mremap moves only if it may', () => {
+    const heap = createHeapSync()
+    const mapping = heap.mmap(page)
+    const behind = heap.malloc(3 * page)
+    expect(thrown(() => heap.mremap(mapping, page, 8 * page, false))).toMatchObject({
+      code: 'ENOMEM',
+      address: mapping,
+    })
+    expect(heap.mremap(mapping, page, 8 * page)).toBeGreaterThan(behind)
+  })
+
+  test('sbrk moves the break up and down', () => {
+    const heap = createHeapSync()
+    const old = heap.sbrk(1000)
+    expect(heap.sbrk(0)).toBe(old + 1000)
+    expect(heap.sbrk(-1000)).toBe(old + 1000)
+    expect(heap.sbrk(0)).toBe(old)
+  })
+
+  test.each<[string, (heap: Heap) => unknown, string, RegExp]>([
+    ['mmap', (heap) => heap.mmap(2 ** 31), 'ENOMEM', /^mmap: there is no memory for it$/],
+    ['mmap', (heap) => heap.mmap(2 ** 32), 'ENOMEM', /^mmap: /],
+    ['mmap', (heap) => heap.mmap(0), 'EINVAL', /^mmap: .*a length is 0/],
+    ['munmap', (heap) => heap.munmap(heap.mmap(1) + 16, 1), 'EINVAL', /^munmap: .*not a multiple of 65,536/],
+    ['munmap', (heap) => heap.munmap(heap.mmap(1), 2 ** 32), 'EINVAL', /^munmap: /],
+    ['mremap', (heap) => heap.mremap(page, page, page), 'EFAULT', /^mremap: not all pages of the range at 0x10000 /],
+    ['mremap', (heap) => heap.mremap(heap.mmap(1), 2 ** 32, page), 'EFAULT', /^mremap: /],
+    ['mremap', (heap) => heap.mremap(heap.mmap(1), page, 2 ** 32), 'ENOMEM', /^mremap: /],
+    ['sbrk', (heap) => heap.sbrk(2 ** 31 - 1), 'ENOMEM', /^sbrk: /],
+    ['sbrk', (heap) => heap.sbrk(-page), 'ENOMEM', /^sbrk: /],
+  ])('%s throws where it fails', (_, call, code, message) => {
+    const heap = createHeapSync({ maximum: 10 })
+    const error = thrown(() => call(heap))
+    expect(error).toBeInstanceOf(HeapError)
+    expect(error.code).toBe(code)
+    expect(error.message).toMatch(message)
+    expect(heap.verify()).toBe(0)
+  })
+})
+
+describe('arguments', () => {
+  const calls: Record<string, [string, (heap: Heap, value: never) => unknown][]> = {
+    size: [
+      ['malloc', (heap, value) => heap.malloc(value)],
+      ['calloc', (heap, value) => heap.calloc(1, value)],
+      ['realloc', (heap, value) => heap.realloc(0, value)],
+      ['alignedAlloc', (heap, value) => heap.alignedAlloc(16, value)],
+    ],
+    count: [['calloc', (heap, value) => heap.calloc(value, 1)]],
+    pointer: [
+      ['free', (heap, value) => heap.free(value)],
+      ['realloc', (heap, value) => heap.realloc(value, 1)],
+      ['usableSize', (heap, value) => heap.usableSize(value)],
+      ['view', (heap, value) => heap.view(value, Uint8Array, 1)],
+    ],
+    alignment: [['alignedAlloc', (heap, value) => heap.alignedAlloc(value, 1)]],
+    address: [
+      ['munmap', (heap, value) => heap.munmap(value, 1)],
+      ['mremap', (heap, value) => heap.mremap(value, 1, 1)],
+    ],
+    length: [
+      ['mmap', (heap, value) => heap.mmap(value)],
+      ['munmap', (heap, value) => heap.munmap(0, value)],
+      ['view', (heap, value) => heap.view(0, Uint8Array, value)],
+    ],
+    oldLength: [['mremap', (heap, value) => heap.mremap(0, value, 1)]],
+    newLength: [['mremap', (heap, value) => heap.mremap(0, 1, value)]],
+    increment: [['sbrk', (heap, value) => heap.sbrk(value)]],
+  }
+  const wrong = [undefined, null, '16', true, {}, [], 16n, Symbol.iterator, () => 16]
+  const outside = [Number.NaN, 1.5, -0.5, 2 ** 32 + 0.5, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+
+  for (const [argument, functions] of Object.entries(calls)) {
+    test.each(functions)(`${argument} of %s`, (_, call) => {
+      const heap = createHeapSync()
+      heap.malloc(100)
+      const before = heap.stats()
+      const throwing = (value: unknown) => thrown(() => call(heap, value as never))
+      for (const value of wrong) {
+        expect(throwing(value)).toBeInstanceOf(TypeError)
+        expect(throwing(value).message).toMatch(new RegExp(`^${argument} must be a number, not \\w+$`))
+      }
+      const ranges: Record<string, number[]> = {
+        pointer: [-1, 2 ** 32],
+        address: [-1, 2 ** 32],
+        increment: [2 ** 31, -(2 ** 31) - 1],
+      }
+      const alignments = [0, -1, 3, 48, 2 ** 31 + 1, 2 ** 32]
+      for (const value of [...outside, ...(argument === 'alignment' ? alignments : (ranges[argument] ?? [-1]))]) {
+        expect(throwing(value)).toBeInstanceOf(RangeError)
+        expect(throwing(value).message).toMatch(new RegExp(`^${argument} must be .*, not ${value}$`))
+      }
+      expect(heap.stats()).toEqual(before)
+    })
+  }
+})
+
+describe('refused calls', () => {
+  const freed = (heap: Heap, pointer: number) => {
+    heap.free(pointer)
+    return pointer
+  }
+
+  test.each<[string, string, (heap: Heap, pointer: number) => number]>([
+    ['OUTSIDE', ' is not in the heap', () => 16],
+    ['OUTSIDE', ' is not in the heap', () => 4e9],
+    ['MISALIGNED', ' is no block', (_, pointer) => pointer + 8],
+    ['NOT_IN_USE', ' is not in use: freed before', freed],
+    ['NOT_A_BLOCK', 'no block begins at ', (heap) => heap.malloc(5000) + 160],
+    ['IS_MAPPED', ' belongs to a mapping', (heap) => heap.mmap(1)],
+  ])('%s: 0x…%s', (code, sentence, misuse) => {
+    for (const call of ['free', 'realloc', 'usableSize'] as const) {
+      const heap = createHeapSync()
+      const address = misuse(heap, heap.malloc(40))
+      const before = heap.stats()
+      const error = thrown(() => (call === 'realloc' ? heap.realloc(address, 100) : heap[call](address)))
+      expect(error).toBeInstanceOf(HeapError)
+      expect(error).toMatchObject({ name: 'HeapError', code, address })
+      expect(error.cause).toBeInstanceOf(WebAssembly.RuntimeError)
+      expect(error.message).toContain(`${call}: `)
+      expect(error.message).toContain(`0x${address.toString(16)}`)
+      expect(error.message).toContain(sentence)
+      expect(heap.stats()).toEqual(before)
+      expect(heap.verify()).toBe(0)
+      expect(heap.malloc(40)).toBeGreaterThan(0)
+    }
+  })
+
+  test('OVERWRITTEN: a free block was written to', () => {
+    const heap = createHeapSync()
+    const pointer = heap.malloc(1000)
+    heap.malloc(1000)
+    heap.free(pointer)
+    heap.u8.fill(0x41, pointer, pointer + 1000)
+    const error = thrown(() => heap.malloc(1000))
+    expect(error.code).toBe('OVERWRITTEN')
+    expect(error.message).toMatch(/^malloc: a free block was written to: .* 0x[0-9a-f]+$/)
+  })
+
+  test('the numbers are the core’s', () => {
+    const source = readFileSync(path.join(root, 'assembly/error.ts'), 'utf8')
+    const constants = [...source.matchAll(/^export const (\w+): u32 = (\d+)/gm)].map(([, name, number]) => [
+      number,
+      name,
+    ])
+    const isErrno = ([, name]: string[]) => /^E[A-Z]+$/.test(name)
+    const names = (table: typeof reasons) =>
+      Object.fromEntries(Object.entries(table).map(([number, { code }]) => [number, code]))
+    expect(names(reasons)).toEqual(Object.fromEntries(constants.filter((constant) => !isErrno(constant))))
+    expect(Object.fromEntries(constants.filter(isErrno))).toMatchObject(names(errnos))
+  })
+
+  describe('other errors come out as they are', () => {
+    const { exports, memory } = createHeapSync()
+    const failing = (error: unknown, reason: number) => {
+      const malloc = () => {
+        throw error
+      }
+      return new Heap({ ...exports, malloc, trap_reason: () => reason } as HeapExports, memory)
+    }
+    const trap = (body: string) => {
+      const code = body.split(' ').map((byte) => Number.parseInt(byte, 16))
+      const module = [
+        0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 5, 3, 1, 0, 0, 7, 5, 1, 1, 0x66, 0, 0,
+      ]
+      const section = [10, code.length + 4, 1, code.length + 2, 0, ...code, 0x0b]
+      const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([...module, ...section])))
+      return thrown(instance.exports.f as () => void)
+    }
+    const unreachable = trap('00')
+    const outOfBounds = trap('41 00 2d 00 00 1a')
+
+    test.each([
+      ['an unreachable without a reason', unreachable, 0],
+      ['a trap of another kind, after a call was refused', outOfBounds, 3],
+      ['an error of JavaScript', new RangeError('Maximum call stack size exceeded'), 3],
+    ])('%s', (_, error, reason) => {
+      expect(thrown(() => failing(error, reason).malloc(1))).toBe(error)
+    })
+
+    test('an unreachable with a reason does not', () => {
+      expect(thrown(() => failing(unreachable, 3).malloc(1))).toMatchObject({ code: 'NOT_IN_USE', cause: unreachable })
+    })
+  })
+})
+
+describe('views', () => {
+  const types = {
+    u8: Uint8Array,
+    u16: Uint16Array,
+    u32: Uint32Array,
+    u64: BigUint64Array,
+    i8: Int8Array,
+    i16: Int16Array,
+    i32: Int32Array,
+    i64: BigInt64Array,
+    f32: Float32Array,
+    f64: Float64Array,
+  } as const
+
+  test.each(Object.entries(types))('%s', (name, type) => {
+    const heap = createHeapSync()
+    const view = () => heap[name as keyof typeof types]
+    expect(view()).toBeInstanceOf(type)
+    expect(view()).toBe(view())
+    expect(view().buffer).toBe(heap.memory.buffer)
+    const pointer = heap.malloc(8)
+    view()[pointer / type.BYTES_PER_ELEMENT] = name.endsWith('64') && name !== 'f64' ? 7n : 7
+    while (heap.stats().growths === 0) heap.malloc(10000)
+    expect(view().buffer).toBe(heap.memory.buffer)
+    expect(Number(view()[pointer / type.BYTES_PER_ELEMENT])).toBe(7)
+    heap.memory.grow(1)
+    expect(view().byteLength).toBe(heap.memory.buffer.byteLength)
+  })
+
+  test('are never stale over a shared memory', () => {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 4, shared: true })
+    const heap = new Heap(createHeapSync().exports, memory)
+    expect(heap.u8.buffer).toBeInstanceOf(SharedArrayBuffer)
+    const old = heap.u8
+    old[5] = 6
+    memory.grow(2)
+    expect(old.length).toBe(page)
+    expect(heap.u8.length).toBe(3 * page)
+    expect(heap.i8[5]).toBe(6)
+    expect(heap.u8).toBe(heap.u8)
+  })
+
+  test('are empty in a memory without a page, until it has one', () => {
+    const heap = createHeapSync({ initial: 0 })
+    expect(heap.u8.length).toBe(0)
+    heap.malloc(1)
+    expect(heap.u8.length).toBe(heap.memory.buffer.byteLength)
+  })
+
+  test('over a block', () => {
+    const heap = createHeapSync()
+    const pointer = heap.malloc(80)
+    const view = heap.view(pointer, Float64Array, 10)
+    view.set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    expect(view).toBeInstanceOf(Float64Array)
+    expect([...heap.f64.subarray(pointer / 8, pointer / 8 + 10)]).toEqual([...view])
+    expect(heap.view(pointer, DataView, 80).getFloat64(72, true)).toBe(10)
+    expect(() => heap.view(pointer + 1, Float64Array, 1)).toThrow(RangeError)
+    expect(() => heap.view(pointer, Uint8Array, heap.memory.buffer.byteLength)).toThrow(RangeError)
+  })
+})
+
+describe('stats and verify', () => {
+  test('count what is there, and change nothing', () => {
+    const heap = createHeapSync()
+    const empty = heap.stats()
+    expect(empty).toMatchObject({ inUse: 0, mapped: 0, growths: 0 })
+    expect(heap.stats()).toEqual(empty)
+    const small = heap.malloc(100)
+    const large = heap.malloc(200000)
+    heap.mmap(page)
+    const full = heap.stats()
+    expect(full).toMatchObject({ inUse: heap.usableSize(small) + heap.usableSize(large), mapped: page })
+    expect(full.growths).toBeGreaterThan(0)
+    expect(full.peak).toBeGreaterThanOrEqual(full.inUse + full.mapped)
+    expect(full.heap).toBe(heap.sbrk(0) - 1024)
+    heap.free(small)
+    heap.free(large)
+    expect(heap.stats()).toMatchObject({ inUse: 0, heap: full.heap, growths: full.growths })
+  })
+
+  test('stats needs a block', () => {
+    const heap = createHeapSync({ maximum: 1 })
+    for (const size of [10000, 1000, 100, 1]) while (heap.malloc(size));
+    expect(thrown(() => heap.stats())).toMatchObject({ code: 'ENOMEM' })
+  })
+
+  test('verify sees damage', () => {
+    const heap = createHeapSync()
+    heap.malloc(1)
+    expect(heap.verify()).toBe(0)
+    heap.u32[1024 / 4] ^= 1
+    expect(heap.verify()).toBeGreaterThan(0)
+  })
+})
