@@ -17,29 +17,26 @@
 //      a block in use starts at p            ⇔  the cells p, p+1, p+2, p+3 read 1 1 0 0
 //      the block before a block's start p is free  ⇔  the cell p-1 is marked
 //
-// Blocks of up to 256 bytes stand in spans. A page of spans ends at a 64 KiB boundary and starts where the arena had
-// room; it is cut into granules of 1 KiB, one of which is its header, with a descriptor for each granule:
+// Blocks of up to 256 bytes stand in spans of 1 KiB, each for blocks of one size. A page of spans ends at a 64 KiB boundary
+// and starts where the arena had room; its last KiB is its header, with a descriptor for each span:
 //
-//   page of spans    │ span │ span        │ free │ span │ header │ span │
-//   header           │ guard, 16 bytes │ descriptor of the granule before │ of the one before that │ …
+//   page of spans    │ span │ span │ unused │ span │ … │ header │
+//   header           │ guard, 16 bytes │ descriptor of span 0 │ of span 1 │ … │ of span 62 │
 //
-// The header is one of the last eight granules, another one from page to page: were it the same, the headers of all
-// pages would share a few sets of the processor's caches. Descriptors stand in the reverse order of their granules, from
-// the one before the header on and around to the one behind it. The guard, the place of the header's own, takes the bytes
-// that an overflow of the block before the header writes.
+// The guard takes the bytes that an overflow of the block before the header writes; it is the descriptor of the header.
 //
-//   descriptor   0  free   u64   bit i set: block i of the span is free, or does not exist; bits 62 and 63: its state
-//                8  next   u32   address of the next span with room (multiple of 1 KiB) | bin << 4 | back
-//               12  prev   u32   address of the previous span with room | granules
+//   descriptor   0  free   u64   bit i clear: a block in use begins at cell i of the span; bit 63: it is not its bin's active span
+//                8  next   u32   address of the next span with room | bin << 4 | DETACHED
+//               12  prev   u32   address of the previous span with room
 //
-// `back` is the number of granules back to the span's first, whose descriptor holds the rest. A span has at most 62
-// blocks. A descriptor of a granule in no span has all bits of `free` set: every pointer there is refused.
+// So p is a block in use ⇔ it is a multiple of 16 and the bit of its cell is clear; bit 63 is never asked for, for no block
+// begins in a span's last cell. A span that is not used has all bits set: every pointer there is refused.
 
 import { __heap_base } from "./env";
 
 export const PAGE: usize = 0x10000;
 export const CELL: usize = 16;
-export const GRANULE: usize = 1024;
+export const SPAN: usize = 1024;
 
 /** Largest address that the break may reach. */
 export const BREAK_MAX: usize = 0xFFFF0000;
@@ -50,7 +47,7 @@ export const SMALL_MAX: usize = 256;
 /** Bytes of the smallest block in the arena: a free one needs five cells. */
 export const BLOCK_MIN: usize = 80;
 
-/** A page's entry in `header.map` is its first granule of spans; from here on it has none. */
+/** A page's entry in `header.map` is the number of its first span; from here on it has none. */
 export const NO_SPANS: u32 = 64;
 /** A page of a mapping. */
 export const MAPPED: u32 = 65;
@@ -75,7 +72,7 @@ export class Header {
   map: usize;
   /** … a bit for each cell … */
   shadow: usize;
-  /** … two distances for each granule … */
+  /** … two distances for each KiB … */
   links: usize;
   /** … and an entry for each page. */
   entries: usize;
@@ -98,29 +95,27 @@ export class Header {
   peak: usize;
   /** Bit e: some bin of sizes in [2^(e+8), 2^(e+9)) has a free block. */
   exponents: u32;
-  /** Bytes in granules of pages of spans, and in what is neither a block, a granule nor free: header, tables, headers of
-   *  pages, memory of others. */
+  /** Bytes of spans, unused ones too, and of what is neither a block, a span nor free: header, tables, headers of pages,
+   *  memory of others. */
   spanned: usize;
   fixed: usize;
+  /** Number of the first page of spans that has an unused one, counted from 1; 0 if none has. */
+  roomy: u32;
   _pad0: u32;
   _pad1: u32;
-  _pad2: u32;
 }
 
 // Behind the header's fields, at these offsets from it:
 
-/** For each bin of small blocks { descriptor u32, first block u32, blocks u64 }: its active span. 16 bytes each. */
+/** For each bin of small blocks { descriptor of its active span u32, address of that span u32, cells where blocks begin u64 },
+ *  16 bytes each. */
 export const ACTIVE: usize = 112;
-/** For each bin { inverse u32, first span with room u32, last u32, granules held u32 }. 16 bytes each. */
-export const SPANS: usize = ACTIVE + 256;
-/** Heads of the lists of pages of spans, by the logarithm of their longest free run of granules; u32 each. */
-export const PAGES: usize = SPANS + 256;
+/** For each bin { first span with room u32, last u32, number of spans u32, unused }, 16 bytes each. */
+export const LISTS: usize = ACTIVE + 256;
 /** A descriptor without free blocks: the active span of a bin that has none. */
-export const NONE: usize = PAGES + 32;
-/** For each bin, the blocks that its spans have; u32 each. */
-export const TOTAL: usize = NONE + 16;
+export const NONE: usize = LISTS + 256;
 /** For each exponent of free blocks' sizes, which of its bins have any; u32 each. */
-export const STEPS: usize = TOTAL + 64;
+export const STEPS: usize = NONE + 16;
 /** Heads of the arena's bins { next, previous }, 8 bytes each. */
 export const BINS: usize = STEPS + 24 * 4;
 export const STEP_BITS: u32 = 4;
@@ -152,15 +147,15 @@ export function adopt(): void {
   return changetype<Header>(base());
 }
 
-// A granule's pair in `header.links`, for blocks that reach over a granule's end, which no mark in the granule tells of:
-//    0  out u16    cells from the granule's start to where its last block ends (if that is free: to its last cell), 0: far
-//    2  in u16     cells from the start of the free block whose last cell is in the granule to the granule's end, 0: far
+// A pair in `header.links`, one for each KiB, for blocks that reach over its end, which no mark in that KiB tells of:
+//    0  out u16    cells from its start to where its last block ends (if that is free: to its last cell), 0: far
+//    2  in u16     cells from the start of the free block whose last cell is in it to its end, 0: far
 //
 // A page's entry in `header.entries`, 16 bytes:
-//    0  free u64   in a page of spans: which granules are in no span
+//    0  free u64   in a page of spans: which spans are unused
 //       or out u32 elsewhere: the address that a far `out` in the page means
 //    8  in u32     the address that a far `in` in the page means
-//   12  next, prev u16   in a page of spans: its neighbours in the list
+//   12  next, prev u16   in a page of spans: the next and the previous one that has an unused span, counted from 1
 export const ENTRY_OUT: usize = 0;
 export const ENTRY_IN: usize = 8;
 export const ENTRY_NEXT: usize = 12;

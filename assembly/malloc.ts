@@ -12,9 +12,8 @@ import {
 import { growFirst, memoryPages } from "./break";
 import { around, isFree, isUsed, stopOf } from "./shadow";
 import { begin, beginSize, release, resize } from "./arena";
-import { back, Span, spanOf, STATE } from "./span";
-import { beginBins, blockSize, BLOCKS, FIRST, freed, INVERSE, obtain, obtainAligned, refill, SPAN } from "./bin";
-import { INVERSE_BITS } from "./size";
+import { DETACHED, INACTIVE, spanOf } from "./span";
+import { activeOf, ACTIVE_AT, beginBins, blockSize, CELLS, freed, obtain, obtainAligned, recordOf, refill } from "./bin";
 
 // Of this instance: SMALL_MAX once it has found or made the header, and how far it knows the heap to reach.
 let smallLimit: usize = 0;
@@ -52,13 +51,12 @@ function isInHeap(p: usize): bool {
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
  *  no memory or `size` is above PTRDIFF_MAX. */
 export function malloc(size: usize): usize {
-  let below = size - 1;
-  if (below < smallLimit) {
-    let record = base() + (below & 0xF0), span = changetype<Span>(load<usize>(record, SPAN));
-    let free = span.free, m = free & load<u64>(record, BLOCKS);
+  if (size - 1 < smallLimit) {
+    let record = base() + ((size - 1) & 0xF0), span = activeOf(record);
+    let free = span.free, m = free & load<u64>(record, CELLS);
     if (m) {
-      span.free = free & ~(m & -m);
-      return load<usize>(record, FIRST) + <usize>ctz(m) * ((below & 0xF0) + 16);
+      span.free = free ^ (m & -m);
+      return load<usize>(record, ACTIVE_AT) + (<usize>ctz(m) << 4);
     }
   }
   return mallocSlow(size);
@@ -66,56 +64,45 @@ export function malloc(size: usize): usize {
 
 function mallocSlow(size: usize): usize {
   if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0;
-  let p: usize = 0;
-  if (size <= SMALL_MAX) p = refill(<u32>(size - 1) >>> 4);
-  else if (size > SIZE_MAX) return fail(ENOMEM);
-  // What no span can be made for, a block of the arena may still hold.
-  if (!p) p = obtain(blockSize(size));
+  if (size > SIZE_MAX) return fail(ENOMEM);
+  if (size <= SMALL_MAX && refill(<u32>(size - 1) >>> 4)) return malloc(size);
+  // Also what no span can be made for: the arena may still have a block.
+  let p = obtain(blockSize(size));
   return p ? p : fail(ENOMEM);
 }
 
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the
  *  last error. Refused if no block in use starts at p. */
 export function free(p: usize): void {
-  if (!p) return;
   if (p - base() < known || isInHeap(p)) {
-    if (!inSpan(p)) {
+    if (inSpan(p)) {
+      let span = spanOf(p), bit = <u64>1 << (p >>> 4), free = span.free;
+      if (!(p & 15) && !((free | INACTIVE) & bit)) {
+        free |= bit;
+        if (free == -1 || span.next & DETACHED) freed(span, free);
+        else span.free = free;
+        return;
+      }
+    } else {
       let w = around(p);
       if (!(p & 15) && isUsed(w)) {
         release(p, w);
         return;
       }
-    } else {
-      let granule = spanOf(p), info = granule.next;
-      let inverse = load<u32>(base() + (info & 0xF0), INVERSE);
-      let number = (<u32>(p & 1023) + ((info & 15) << 10)) * inverse;
-      if ((number & ((1 << INVERSE_BITS) - 1)) < inverse) {
-        let span = back(granule, info & 15), bit = <u64>1 << (number >>> INVERSE_BITS), free = span.free;
-        if (!((free | STATE) & bit)) {
-          free |= bit;
-          if (<i64>(free + 1) < 0) freed(span, free);
-          else span.free = free;
-          return;
-        }
-      }
     }
   }
-  refuseBlock(p);
+  if (p) refuseBlock(p);
 }
 
 /** Bytes of the block at p, which must be in use. Refused if it is not. */
 function sizeInUse(p: usize): usize {
-  if (p - base() < known || isInHeap(p)) {
-    if (!inSpan(p)) {
-      let w = around(p);
-      if (!(p & 15) && isUsed(w)) return stopOf(p, w) - p;
+  if (!(p & 15) && (p - base() < known || isInHeap(p))) {
+    if (inSpan(p)) {
+      let span = spanOf(p);
+      if (!((span.free | INACTIVE) & (<u64>1 << (p >>> 4)))) return (span.next & 0xF0) + 16;
     } else {
-      let granule = spanOf(p), info = granule.next;
-      let inverse = load<u32>(base() + (info & 0xF0), INVERSE);
-      let number = (<u32>(p & 1023) + ((info & 15) << 10)) * inverse;
-      if ((number & ((1 << INVERSE_BITS) - 1)) < inverse) {
-        if (!((back(granule, info & 15).free | STATE) & (<u64>1 << (number >>> INVERSE_BITS)))) return (info & 0xF0) + 16;
-      }
+      let w = around(p);
+      if (isUsed(w)) return stopOf(p, w) - p;
     }
   }
   refuseBlock(p);
@@ -135,8 +122,7 @@ function refuseBlock(p: usize): void {
   if (!isInHeap(p)) reason = OUTSIDE;
   else if (p & 15) reason = MISALIGNED;
   else if (inSpan(p)) {
-    let granule = spanOf(p), info = granule.next, size = <usize>(info & 0xF0) + 16;
-    if (((p & 1023) + (<usize>(info & 15) << 10)) % size == 0) reason = NOT_IN_USE;
+    if (load<u64>(recordOf((spanOf(p).next >>> 4) & 15), CELLS) & (<u64>1 << (p >>> 4))) reason = NOT_IN_USE;
   } else if (load<u8>(mapOf(p)) == MAPPED) reason = IS_MAPPED;
   else if (isFree(around(p))) reason = NOT_IN_USE;
   refuse(reason, p);

@@ -1,9 +1,9 @@
 // heap_stats: what the heap holds, from the counters of the slow paths and a walk over the spans with room.
 
-import { base, GRANULE, header, TOTAL } from "./layout";
-import { granulesOf, LINK, Span, spanOf } from "./span";
-import { BLOCKS, HEAD, HELD, recordOf, SPAN, totalOf } from "./bin";
-import { BINS_SMALL, blocksIn, sizeOf } from "./size";
+import { base, header, SPAN } from "./layout";
+import { spanOf } from "./span";
+import { activeOf, CELLS, HEAD, HELD, LINK, recordOf } from "./bin";
+import { BINS_SMALL, cellsOf, sizeOf } from "./size";
 import { ready } from "./malloc";
 
 /** What heap_stats stores, each a u32. */
@@ -26,9 +26,8 @@ class Stats {
 
 /** Free blocks in the spans of a bin. */
 function freeBlocks(bin: u32): u32 {
-  let record = recordOf(bin), blocks = load<u64>(record, BLOCKS);
-  let n = <u32>popcnt(changetype<Span>(load<usize>(record, SPAN)).free & blocks);
-  for (let s = load<usize>(record, HEAD); s; s = spanOf(s).next & LINK) n += <u32>popcnt(spanOf(s).free & ((<u64>1 << blocksIn(granulesOf(spanOf(s)), sizeOf(bin))) - 1));
+  let record = recordOf(bin), cells = load<u64>(record, CELLS), n = <u32>popcnt(activeOf(record).free & cells);
+  for (let s = load<usize>(record, HEAD); s; s = spanOf(s).next & LINK) n += <u32>popcnt(spanOf(s).free & cells);
   return n;
 }
 
@@ -40,17 +39,17 @@ export function stats(out: usize): void {
   memory.fill(out, 0, offsetof<Stats>());
   if (!ready()) return;
   let h = header(), used = h.top - base() - h.binned;
-  let granules = <u32>(h.spanned >>> 10), small: usize = 0, smallFree: usize = 0;
+  let unused = <u32>(h.spanned >>> 10), small: usize = 0, smallFree: usize = 0;
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
-    let free = freeBlocks(bin);
-    granules -= load<u32>(recordOf(bin), HELD);
-    small += <usize>(load<u32>(totalOf(bin), TOTAL) - free) * sizeOf(bin);
+    let free = freeBlocks(bin), spans = load<u32>(recordOf(bin), HELD);
+    unused -= spans;
+    small += <usize>(spans * <u32>popcnt(cellsOf(bin)) - free) * sizeOf(bin);
     smallFree += <usize>free * sizeOf(bin);
   }
   s.heap = h.brk - base();
   s.mapped = <usize>h.mapped << 16;
   s.inUse = used - h.fixed - h.spanned - s.mapped + small;
-  s.free = h.binned + (h.end - h.top) + smallFree + <usize>granules * GRANULE;
+  s.free = h.binned + (h.end - h.top) + smallFree + <usize>unused * SPAN;
   h.peak = max(h.peak, used);
   s.peak = h.peak;
   s.growths = h.growths;

@@ -1,16 +1,16 @@
 // heap_verify: walks the whole heap and checks every invariant that layout.ts and the layers document.
 
 import {
-  ABI_VERSION, base, BLOCK_MIN, CELL, ENTRY_NEXT, ENTRY_PREV, entryOf, header, HEADER_SIZE,
-  MAGIC, mapOf, MAPPED, NO_SPANS, NONE, PAGE, PAGES, STEP_BITS, STEPS,
+  ABI_VERSION, base, BLOCK_MIN, CELL, ENTRY_NEXT, ENTRY_PREV, entryOf, header, HEADER_SIZE, MAGIC, mapOf, MAPPED, PAGE, SPAN,
+  STEP_BITS, STEPS,
 } from "./layout";
 import { VARIANT } from "./config";
 import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from "./shadow";
-import { binOf, headOf, LISTED as BINNED } from "./arena";
-import { addressOf, granuleOf, granulesFrom, granulesOf, DETACHED, headerEnd, LINK, LISTED, LISTS, listOf, longestRun, pageOf, Span, spanOf, STATE } from "./span";
-import { binOfSpan, BLOCKS, FIRST, HEAD, HELD, INVERSE, recordOf, SPAN, TAIL } from "./bin";
+import { binOf, headOf, LISTED } from "./arena";
+import { DETACHED, entryAt, INACTIVE, pageOf, spanOf, spansFrom } from "./span";
+import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from "./bin";
 import { ready } from "./malloc";
-import { BINS_SMALL, blocksIn, inverseOf, sizeOf } from "./size";
+import { BINS_SMALL, cellsOf } from "./size";
 
 /** The header: magic number, ABI version and variant are those of this module. */
 const HEADER: u32 = 1;
@@ -26,15 +26,15 @@ const REACH: u32 = 5;
 const IN_BINS: u32 = 6;
 /** The counter of free bytes is their sum. */
 const COUNTED: u32 = 7;
-/** A page of spans is one block up to its page's end; its free granules are in no span; it is in the list of its run. */
+/** A page of spans is one block up to its page's end and has a used span; it is listed if it has an unused one. */
 const PAGE_LIST: u32 = 8;
-/** Every granule of a page of spans that is not free is in one span. */
-const GRANULES: u32 = 9;
-/** A span's free bits beyond its blocks are set, and its descriptor agrees with its bin. */
+/** An unused span's descriptor, and the header's guard, have all bits of `free` set. */
+const UNUSED: u32 = 9;
+/** A span's free bits beyond its blocks are set, and its bin has the cells of its size. */
 const DESCRIPTOR: u32 = 10;
-/** A span is exactly one of active, listed, detached; detached ones are full, listed ones not, the active one's bit is clear. */
-const STATES: u32 = 11;
-/** A bin holds as many granules as it has counted. */
+/** A span is exactly one of active, listed, detached; detached ones are full, listed ones not. */
+const STATE: u32 = 11;
+/** A bin holds as many spans as it has counted. */
 const HELD_SUM: u32 = 12;
 /** The pages marked as mapped are those of mappings, which are as many as counted. */
 const MAPPINGS: u32 = 13;
@@ -50,72 +50,59 @@ function isListed(p: usize, n: usize): bool {
   return false;
 }
 
-/** Whether a span is in the list of its bin. */
-function isOnList(record: usize, span: Span): bool {
+/** Whether the span at s is in the list of its bin. */
+function isOnList(record: usize, s: usize): bool {
   let before: usize = 0, last = load<usize>(record, TAIL);
-  for (let s = load<usize>(record, HEAD); s; s = spanOf(s).next & LINK) {
-    if (s - base() >= header().extent || (spanOf(s).prev & LINK) != before) return false;
-    if (spanOf(s) == span) return s == last || (span.next & LINK) != 0;
-    before = s;
+  for (let q = load<usize>(record, HEAD); q; q = spanOf(q).next & LINK) {
+    if (q - base() >= header().extent || spanOf(q).prev != <u32>before) return false;
+    if (q == s) return q == last || (spanOf(q).next & LINK) != 0;
+    before = q;
   }
   return false;
 }
 
-function verifySpan(span: Span): u32 {
-  let bin = binOfSpan(span), record = recordOf(bin), n = granulesOf(span), size = sizeOf(bin);
-  if (bin >= BINS_SMALL || load<u32>(record, INVERSE) != inverseOf(size)) return DESCRIPTOR;
-  for (let i: u32 = 0; i < n; i++) {
-    let info = changetype<Span>(changetype<usize>(span) - (<usize>i << 4)).next;
-    if ((info & 0xFF) != (bin << 4 | i)) return DESCRIPTOR;
-  }
-  let blocks = (<u64>1 << blocksIn(n, size)) - 1;
-  if ((span.free | blocks | STATE) != -1) return DESCRIPTOR;
-  let active = load<usize>(record, SPAN) == changetype<usize>(span), listed = isOnList(record, span);
-  let state = span.free & STATE, detached = (state & DETACHED) != 0;
-  if (<u32>active + <u32>listed + <u32>detached != 1 || active != !state || listed != (state == LISTED)) return STATES;
-  if (active && (load<usize>(record, FIRST) != granuleOf(span) || load<u64>(record, BLOCKS) != blocks)) return STATES;
-  if (detached && span.free & blocks) return STATES;
-  if (listed && !(span.free & blocks)) return STATES;
+function verifySpan(s: usize): u32 {
+  let span = spanOf(s), bin = (span.next >>> 4) & 15, record = recordOf(bin), cells = cellsOf(bin);
+  if (load<u64>(record, CELLS) != cells || (span.free | cells | INACTIVE) != -1) return DESCRIPTOR;
+  let active = activeOf(record) == span, listed = isOnList(record, s), detached = (span.next & DETACHED) != 0;
+  if (<u32>active + <u32>listed + <u32>detached != 1 || active != !(span.free & INACTIVE)) return STATE;
+  if (active && load<usize>(record, ACTIVE_AT) != s) return STATE;
+  if (detached && span.free & cells) return STATE;
+  if (listed && !(span.free & cells)) return STATE;
   return 0;
 }
 
-/** Verifies the page of spans that starts at s; adds its granules to the bins' sums at `sums`. */
+/** Whether the page that holds s is in the list of those with unused spans. */
+function isRoomy(s: usize): bool {
+  let before: u32 = 0, q = header().roomy;
+  for (; q && q != pageOf(s); q = load<u16>(entryAt(q), ENTRY_NEXT)) before = q;
+  return q && load<u16>(entryOf(s), ENTRY_PREV) == before;
+}
+
+/** Verifies the page of spans that starts at s. */
 function verifyPage(s: usize): u32 {
-  let first = <u32>(s >>> 10) & 63, page = pageOf(s), all = granulesFrom(s), last = <u32>(headerEnd(s) >>> 10) & 63;
-  let free = load<u64>(entryOf(s));
-  if (s & 1023 || load<u8>(mapOf(s)) != first || free & ~all || free == all) return PAGE_LIST;
-  if (free) {
-    let before: u32 = 0, q = load<u32>(listOf(longestRun(free)), PAGES);
-    for (; q && q != page; q = load<u16>(entryOf(addressOf(q)), ENTRY_NEXT)) before = q;
-    if (!q || load<u16>(entryOf(s), ENTRY_PREV) != before) return PAGE_LIST;
-  }
-  for (let g = first; g < 64; g++) {
-    let span = spanOf((s & ~0xFFFF) + (<usize>g << 10));
-    if (g == last || (free >>> g) & 1) {
-      if (span.free != -1 || span.next || span.prev) return GRANULES;
-      continue;
-    }
-    let n = granulesOf(span), run = ((<u64>1 << n) - 1) << g;
-    if (!n || g + n > 64 || run & (free | ~all)) return GRANULES;
-    let wrong = verifySpan(span);
+  let all = spansFrom(s), unused = load<u64>(entryOf(s)), end = (s | 0xFFFF) + 1 - SPAN;
+  if (s & (SPAN - 1) || load<u8>(mapOf(s)) != (s >>> 10 & 63) || unused & ~all || unused == all) return PAGE_LIST;
+  if (isRoomy(s) != (unused != 0)) return PAGE_LIST;
+  for (; s < end; s += SPAN) {
+    let span = spanOf(s), wrong: u32 = 0;
+    if (!((unused >>> (s >>> 10)) & 1)) wrong = verifySpan(s);
+    else if (span.free != -1 || span.next || span.prev) wrong = UNUSED;
     if (wrong) return wrong;
-    g += n - 1;
   }
-  return 0;
+  return spanOf(end).free == -1 ? 0 : UNUSED;
 }
 
-/** Granules that a bin's spans have, of all that are listed or active or, by the walk, detached. */
-function granulesOfBin(bin: u32): u32 {
-  let h = header(), sum: u32 = 0;
-  for (let page = <u32>(base() >>> 16); page < <u32>(h.end >>> 16); page++) {
-    let p = <usize>page << 16, first: u32 = load<u8>(mapOf(p));
-    if (first >= NO_SPANS) continue;
-    let held = granulesFrom(p + (<usize>first << 10)) & ~load<u64>(entryOf(p));
-    for (let g = first; g < 64; g++) {
-      if ((held >>> g) & 1 && binOfSpan(spanOf(p + (<usize>g << 10))) == bin) sum++;
+/** Spans of a bin, by a walk over the pages. */
+function spansOfBin(bin: u32): u32 {
+  let n: u32 = 0;
+  for (let p = base() & ~0xFFFF; p < header().end; p += PAGE) {
+    let first: usize = load<u8>(mapOf(p)), unused = load<u64>(entryOf(p));
+    for (let i = first; i < 63; i++) {
+      if (!((unused >>> i) & 1) && ((spanOf(p + (i << 10)).next >>> 4) & 15) == bin) n++;
     }
   }
-  return sum;
+  return n;
 }
 
 function verifyBins(): u32 {
@@ -131,7 +118,7 @@ function verifyBins(): u32 {
     }
     if (steps & ~load<u32>(base() + (<usize>e << 2), STEPS) || (steps && !((h.exponents >>> e) & 1))) return IN_BINS;
   }
-  for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (granulesOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM;
+  for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (spansOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM;
   return 0;
 }
 
@@ -162,7 +149,7 @@ export function verify(): u32 {
       end = last + CELL;
       if (end >= h.top) return JOINED;
       if (stopOf(p, w) != last || startOf(last) != p) return REACH;
-      if (end - p >= BINNED && !isListed(p, end - p)) return IN_BINS;
+      if (end - p >= LISTED && !isListed(p, end - p)) return IN_BINS;
       binned += end - p;
       afterFree = true;
       if (isFree(around(end))) return JOINED;
