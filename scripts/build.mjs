@@ -1,7 +1,7 @@
 // npm run build: assembly/ -> build/*.wasm, one for each target of asconfig.json -> src/generated/module.ts -> dist/
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { install, root, run, runTool } from './run.mjs'
+import { install, root, runTool } from './run.mjs'
 
 // Nothing in the core needs more, and every engine since 2021 has these.
 const FEATURES = ['--enable-bulk-memory', '--enable-bulk-memory-opt', '--enable-mutable-globals', '--enable-sign-ext']
@@ -54,8 +54,8 @@ mkdirSync(at('src/generated'), { recursive: true })
 replace(at('src/generated/module.ts'), (out) =>
   writeFileSync(
     out,
-    `/** ${targets.fast.outFile}, made by scripts/build.mjs. */\nexport const base64 =\n  '${base64}'\n`,
+    `/** ${targets.fast.outFile}, made by scripts/build.mjs. */\nexport const base64: string =\n  '${base64}'\n`,
   ),
 )
 rmSync(at('dist'), { recursive: true, force: true })
-run(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', 'src'])
+for (const project of ['src', 'cli']) runTool('typescript/bin/tsc', '-p', project)

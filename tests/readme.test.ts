@@ -12,6 +12,9 @@ test('the example of a heap prints what it says', () => {
   const said = [...code.matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(([, line]) => line)
   expect(said.length).toBeGreaterThan(0)
   // From here, `granary` is this package as package.json exports it.
-  const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', code], { cwd: root, encoding: 'utf8' })
+  const printed = execFileSync(process.execPath, ['--input-type=module', '--eval', code], {
+    cwd: root,
+    encoding: 'utf8',
+  })
   expect(printed).toBe(`${said.join('\n')}\n`)
 })

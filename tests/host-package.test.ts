@@ -1,0 +1,132 @@
+// The package as it is published: packed, installed elsewhere, imported, type-checked, bundled.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { build } from 'esbuild'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+const root = path.join(import.meta.dirname, '..')
+const timeout = 120_000
+const program = `
+import { createHeap, createHeapSync, HeapError } from 'granary'
+for (const heap of [createHeapSync(), await createHeap()]) {
+  const block = heap.malloc(8)
+  heap.free(block)
+  try {
+    heap.free(block)
+  } catch (error) {
+    console.log(error instanceof HeapError, error.code)
+  }
+}`
+const printed = 'true NOT_IN_USE\ntrue NOT_IN_USE\n'
+
+let folder: string
+const at = (name: string) => path.join(folder, name)
+const run = (file: string, ...args: string[]) => execFileSync(file, args, { cwd: folder, encoding: 'utf8' })
+const node = (...args: string[]) => run(process.execPath, ...args)
+const npm = (...args: string[]) =>
+  execFileSync('npm', [...args, '--no-fund', '--no-audit', '--prefer-offline', '--loglevel=error'], {
+    cwd: folder,
+    shell: process.platform === 'win32',
+  })
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'granary-'))
+  npm('pack', root, '--ignore-scripts')
+  const [tarball] = readdirSync(folder)
+  writeFileSync(at('package.json'), '{ "private": true, "type": "module" }')
+  npm('install', `./${tarball}`)
+}, timeout)
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+test('holds what it needs and nothing else', () => {
+  const list = (name: string) => readdirSync(at(`node_modules/granary/${name}`)).sort()
+  const top = ['LICENSE', 'README.md', 'build', 'dist', 'embed', 'package.json']
+  expect(top).toEqual(expect.arrayContaining(list('')))
+  expect(['embed', 'granary.wasm']).toEqual(expect.arrayContaining(list('build')))
+  const compiled = readdirSync(path.join(root, 'src')).filter((name) => name.endsWith('.ts'))
+  expect(list('dist')).toEqual(expect.arrayContaining(compiled.map((name) => name.replace('.ts', '.d.ts'))))
+})
+
+test('is imported by Node', () => {
+  writeFileSync(at('main.js'), program)
+  expect(node('main.js')).toBe(printed)
+})
+
+test('exports the module as a file, the same that is built in', () => {
+  const file = `
+import { readFileSync } from 'node:fs'
+import { createHeap } from 'granary'
+const bytes = readFileSync(new URL(import.meta.resolve('granary/wasm')))
+const heaps = [await createHeap(), await createHeap({ module: bytes })]
+console.log(...heaps.map((heap) => heap.malloc(100)), bytes.length)`
+  writeFileSync(at('file.js'), file)
+  const [first, second, length] = node('file.js').trim().split(' ').map(Number)
+  expect(second).toBe(first)
+  expect(length).toBe(readFileSync(path.join(root, 'build/granary.wasm')).length)
+})
+
+test.each([
+  ['NodeNext', 'NodeNext'],
+  ['ESNext', 'Bundler'],
+])(
+  'has types under module %s, resolution %s',
+  (module, moduleResolution) => {
+    writeFileSync(
+      at('types.ts'),
+      `import { createHeap, type Heap, type HeapOptions, type HeapStats } from 'granary'
+     const options: HeapOptions = { maximum: 4 }
+     const heap: Heap = await createHeap(options)
+     const stats: HeapStats = heap.stats()
+     const view: Float64Array = heap.view(heap.malloc(8), Float64Array, 1)
+     // @ts-expect-error: a size is a number
+     heap.malloc('8')
+     export { stats, view }`,
+    )
+    const compilerOptions = {
+      module,
+      moduleResolution,
+      target: 'ES2022',
+      lib: ['ES2022', 'DOM'],
+      types: [],
+      strict: true,
+      noEmit: true,
+    }
+    writeFileSync(at('tsconfig.json'), JSON.stringify({ compilerOptions, files: ['types.ts'] }))
+    expect(node(path.join(root, 'node_modules/typescript/bin/tsc'))).toBe('')
+  },
+  timeout,
+)
+
+test.each(['browser', 'node', 'neutral'] as const)(
+  'is bundled for platform %s without top-level await or files',
+  async (platform) => {
+    const entry = {
+      contents: program.replace(/ await createHeap\(\)/, ' createHeapSync()').replace('createHeap,', ''),
+      resolveDir: folder,
+    }
+    // ES2020 has no top-level await; with an external file or import.meta the bundle would not run from a data URL.
+    const { outputFiles, warnings } = await build({
+      stdin: entry,
+      bundle: true,
+      write: false,
+      minify: true,
+      platform,
+      format: 'esm',
+      target: 'es2020',
+    })
+    expect(warnings).toEqual([])
+    const [{ text }] = outputFiles
+    expect(text).not.toMatch(/import\.meta|\bimport\b|\brequire\(/)
+    writeFileSync(at('bundle.mjs'), text)
+    expect(node('bundle.mjs')).toBe(printed)
+  },
+)
+
+test('passes publint', async () => {
+  const { messages, pkg } = await publint({ pkgDir: at('node_modules/granary'), strict: true, pack: false })
+  expect(messages.map((message) => formatMessage(message, pkg ?? {}))).toEqual([])
+})

@@ -1,0 +1,24 @@
+// Types, checked by tsc (npm run typecheck).
+import { expectTypeOf, test } from 'vitest'
+import { type AsyncHeapOptions, createHeap, createHeapSync, type Heap, type HeapOptions } from '../src/index.ts'
+
+test('the types of the host', () => {
+  expectTypeOf(createHeap).returns.resolves.toEqualTypeOf<Heap>()
+  expectTypeOf(createHeapSync).returns.toEqualTypeOf<Heap>()
+
+  expectTypeOf<Heap['malloc']>().toEqualTypeOf<(size: number) => number>()
+  expectTypeOf<Heap['mremap']>().parameters.toEqualTypeOf<[number, number, number, boolean?]>()
+  expectTypeOf<Heap['u8']>().toEqualTypeOf<Uint8Array>()
+  expectTypeOf<Heap['i64']>().toEqualTypeOf<BigInt64Array>()
+
+  const view = (heap: Heap) =>
+    [heap.view(0, Float64Array, 1), heap.view(0, BigUint64Array, 1), heap.view(0, DataView, 1)] as const
+  expectTypeOf(view).returns.toExtend<readonly [Float64Array, BigUint64Array, DataView]>()
+
+  const memory = new WebAssembly.Memory({ initial: 1 })
+  expectTypeOf({ initial: 1, maximum: 2 }).toExtend<HeapOptions>()
+  expectTypeOf({ memory, heapBase: 0, module: new Uint8Array() }).toExtend<HeapOptions>()
+  expectTypeOf({ memory }).not.toExtend<HeapOptions>()
+  expectTypeOf({ memory, heapBase: 0, initial: 1 }).not.toExtend<HeapOptions>()
+  expectTypeOf({ module: new URL('http://localhost') }).toExtend<AsyncHeapOptions>()
+})
