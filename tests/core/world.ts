@@ -136,6 +136,11 @@ export class World {
     const broken = core.verify()
     if (broken) throw new Error(`heap_verify: ${broken}`)
     const brk = core.sbrk(0)
+    if (brk === FAILED) {
+      // The heap could not begin.
+      expectEqual(Math.max(...Object.values(core.stats(SCRATCH))), 0, 'heap_stats without a heap')
+      return
+    }
     const { heap, inUse, mapped, free, peak } = core.stats(SCRATCH)
     const usable = this.oracle.bytesOf('block')
     expectEqual(inUse, usable, 'heap_stats: in use, against usable bytes of live blocks')
@@ -167,7 +172,7 @@ export class World {
       this.oracle.release(range)
     }
     const given = this.#bytesToBreak(core.sbrk(0))
-    if (given) this.#lower(core, given)
+    if (given > 0) this.#lower(core, given)
     this.check()
   }
 
@@ -385,6 +390,7 @@ export class World {
       () => core.freeSized(p, 16),
     ]
     const { reason, address } = refusal(core, calls[choice % calls.length], hex(p))
+    if (core.sbrk(0) === FAILED) return // no heap, no place to note a reason
     expectEqual(address, p, 'trap_address')
     if (reason < 1 || reason > 5) throw new Error(`trap_reason ${reason} for ${hex(p)}`)
   }
@@ -448,7 +454,7 @@ export class World {
   #setBrk(core: Core, by: number): void {
     const old = core.sbrk(0)
     const down = by < 0 && -by <= this.#bytesToBreak(old)
-    const result = core.brk(Math.max(0, old + by))
+    const result = core.brk(old === FAILED ? PAGE : Math.max(0, old + by))
     if (result) {
       expectEqual(result, -1, 'brk')
       expectEqual(core.lastError(), Errno.ENOMEM, 'last_error')

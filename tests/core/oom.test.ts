@@ -1,0 +1,211 @@
+// Out of memory: at every growth, once and for ever; and when the maximum is reached.
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Core, createCore, Errno, FAILED, hex, PAGE, SEED } from './core.ts'
+import { Oracle, type Range } from './oracle.ts'
+import './timeout.ts'
+import { type Step, steps, World } from './world.ts'
+
+type Kind = Step['kind']
+
+/** Calls of some functions only, with enough large sizes that the memory grows often. */
+function only(seed: number, n: number, ...kinds: Kind[]): Step[] {
+  return fc.sample(steps, { seed, numRuns: n }).map((step, i) => ({ ...step, kind: kinds[i % kinds.length] }))
+}
+
+const scenarios: Record<string, Step[]> = {
+  malloc: only(1, 150, 'malloc'),
+  'malloc and free': only(2, 300, 'malloc', 'malloc', 'free', 'malloc', 'freeMany'),
+  calloc: only(3, 150, 'calloc', 'malloc', 'calloc', 'free'),
+  'realloc and reallocarray': only(4, 300, 'realloc', 'malloc', 'reallocarray', 'realloc'),
+  'aligned allocation': only(5, 120, 'alignedAlloc', 'memalign', 'posixMemalign', 'valloc', 'pvalloc', 'free'),
+  'the break': only(6, 200, 'sbrk', 'brk', 'sbrk', 'malloc'),
+  mappings: only(7, 150, 'mmap', 'mremap', 'malloc', 'mremap', 'munmap', 'mmapFixed', 'madvise'),
+  everything: fc.sample(steps, { seed: 8, numRuns: 400 }),
+  [`everything (SEED=${SEED})`]: fc.sample(steps, { seed: SEED, numRuns: 400 }),
+}
+
+/** Lets the memory grow, but for the growths that `fails` names by number, counted from 1. */
+function worldWhere(fails: (growth: number) => boolean) {
+  const counter = { growths: 0, fails }
+  const world = new World({
+    grow: (memory, pages) => {
+      if (counter.fails(++counter.growths)) return -1
+      try {
+        return memory.grow(pages)
+      } catch {
+        return -1
+      }
+    },
+  })
+  return { world, counter }
+}
+
+describe.each(Object.entries(scenarios))('%s', (_, sequence) => {
+  const counting = worldWhere(() => false)
+  it('succeeds where memory may grow', () => {
+    counting.world.run(sequence, 8)
+    expect(counting.world.failures).toBe(0)
+    expect(counting.counter.growths).toBeGreaterThan(2)
+  })
+
+  it.each([
+    ['once', (n: number) => (growth: number) => growth === n],
+    ['for ever', (n: number) => (growth: number) => growth >= n],
+  ])('survives the failure of any growth, %s, and succeeds once everything was freed', (_, failing) => {
+    const last = counting.counter.growths
+    // Every one of the first growths, then one in so many.
+    for (let n = 1; n <= last; n += n < 24 ? 1 : Math.ceil(last / 24)) {
+      const { world, counter } = worldWhere(failing(n))
+      try {
+        world.run(sequence, 4)
+        counter.fails = () => false
+        world.freeAll()
+        world.failures = 0
+        world.run(sequence, 16)
+        if (world.failures) throw new Error(`${world.failures} calls fail although memory may grow again`)
+      } catch (error) {
+        throw new Error(`growth ${n}: ${(error as Error).message}`, { cause: error })
+      }
+    }
+  })
+})
+
+/** What lies between ranges that are sorted and may overlap. */
+function gapsBetween(ranges: { start: number; end: number }[], start: number, stop: number) {
+  const gaps: { start: number; end: number }[] = []
+  let from = start
+  for (const range of [...ranges, { start: stop, end: stop }]) {
+    if (range.start > from) gaps.push({ start: from, end: range.start })
+    from = Math.max(from, range.end)
+  }
+  return gaps
+}
+
+describe('a memory at its maximum', () => {
+  /** Blocks of the sizes in turn, until one is refused. */
+  function fill(core: Core, ...sizes: number[]): number[] {
+    const blocks: number[] = []
+    for (;;) {
+      const p = core.malloc(sizes[blocks.length % sizes.length])
+      if (!p) return blocks
+      blocks.push(p)
+    }
+  }
+
+  it.each([
+    [16],
+    [48],
+    [100],
+    [256],
+    [257],
+    [1000],
+    [4096],
+    [10_000],
+    [65_536],
+    [300_000],
+    [16, 3000],
+    [200, 90_000],
+    [24, 40, 72, 5000],
+  ])('is used up by blocks of %s bytes, and as much of it again once they are freed', (...sizes) => {
+    const core = createCore({ maximum: 64 })
+    let blocks = fill(core, ...sizes)
+    expect(core.lastError()).toBe(Errno.ENOMEM)
+    expect(core.verify()).toBe(0)
+    const bytes = blocks.reduce((sum, p) => sum + core.usableSize(p), 0)
+    expect(bytes).toBeGreaterThan(64 * PAGE * 0.93 - 2 * Math.max(...sizes))
+    for (const backwards of [false, true, false]) {
+      const n = blocks.length
+      if (backwards) blocks.reverse()
+      for (const p of blocks) core.free(p)
+      expect(core.verify()).toBe(0)
+      blocks = fill(core, ...sizes)
+      expect(blocks.length).toBeGreaterThanOrEqual(n)
+    }
+  })
+
+  it('serves each other size from what one size has freed', () => {
+    const sizes = [24, 112, 256, 300, 2000, 20_000, 200_000]
+    const core = createCore({ maximum: 64 })
+    for (const _ of [1, 2]) {
+      for (const size of sizes) {
+        const blocks = fill(core, size)
+        const bytes = blocks.reduce((sum, p) => sum + core.usableSize(p), 0)
+        expect(bytes).toBeGreaterThan(64 * PAGE * 0.85 - 2 * size)
+        for (const p of blocks) core.free(p)
+        expect(core.verify()).toBe(0)
+      }
+    }
+  })
+
+  it('never refuses a size for which enough free bytes stand in a row', () => {
+    // Everything is taken by large blocks; then any gap between two is free memory, and nothing else is.
+    const core = createCore({ maximum: 48 })
+    const oracle = new Oracle(core.memory, core.base)
+    const live: Range[] = []
+    const claim = (p: number) => {
+      const range = oracle.claim(p, p + core.usableSize(p), 'block')
+      live.push(range)
+      return range
+    }
+    const random = fc.sample(fc.nat(), { seed: SEED, numRuns: 12_000 })
+    const sizeFrom = (n: number) => 257 + (n % [300, 3000, 30_000, 200_000][(n >>> 20) % 4])
+    for (const n of random.slice(0, 500)) {
+      const p = core.malloc(sizeFrom(n))
+      if (p) claim(p)
+    }
+    for (let p = core.malloc(257); p; p = core.malloc(257)) claim(p)
+    // But what nobody has now may be the heap's own: only what some block has had is known to be free later.
+    const walls = gapsBetween(oracle.ranges, core.base, core.size)
+    let refused = 0
+    for (const n of random) {
+      const size = sizeFrom(n)
+      if (n % 5 < 2 && live.length) {
+        const [range] = live.splice(n % live.length, 1)
+        core.free(range.start)
+        oracle.release(range)
+      } else if (n % 5 === 2 && live.length) {
+        const i = (n >>> 3) % live.length
+        const range = live[i]
+        const p = core.realloc(range.start, size)
+        if (!p) continue
+        live.splice(i, 1)
+        oracle.release(range)
+        claim(p)
+      } else {
+        const p = core.malloc(size)
+        if (p) claim(p)
+        else {
+          refused++
+          const taken = [...oracle.ranges, ...walls].sort((a, b) => a.start - b.start)
+          const gap = Math.max(0, ...gapsBetween(taken, core.base, core.size).map(({ start, end }) => end - start))
+          if (gap >= Math.ceil(size / 16) * 16)
+            expect.fail(`SEED=${SEED}: ${size} bytes refused, although ${gap} in a row are free`)
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(10)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('leaves blocks as they are when realloc, calloc or an aligned allocation is refused', () => {
+    const core = createCore({ maximum: 16 })
+    const oracle = new Oracle(core.memory, core.base)
+    const blocks = fill(core, 50, 600, 9000)
+    for (const p of blocks) oracle.fill(oracle.claim(p, p + core.usableSize(p), 'block'))
+    for (const p of blocks) {
+      expect(core.realloc(p, 200_000)).toBe(0)
+      expect(core.lastError()).toBe(Errno.ENOMEM)
+      expect(core.reallocarray(p, 1000, 1000)).toBe(0)
+    }
+    expect([core.calloc(100, 1000), core.alignedAlloc(4096, 100_000), core.valloc(1), core.pvalloc(1)]).toEqual([
+      0, 0, 0, 0,
+    ])
+    expect([core.mmap(0, 1), core.sbrk(PAGE)].map(hex)).toEqual([hex(FAILED), hex(FAILED)])
+    core.setU32(64, 0x1234)
+    expect(core.posixMemalign(64, 64, 100_000)).toBe(Errno.ENOMEM)
+    expect(core.u32(64)).toBe(0x1234)
+    oracle.checkAll()
+    expect(core.verify()).toBe(0)
+  })
+})
