@@ -2,9 +2,12 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { comparison } from './compare.ts'
 import { measure } from './measure.ts'
 import { Progress } from './progress.ts'
-import { labFolder, put, type Rival, rivals } from './rivals.ts'
+import { report } from './report.ts'
+import type { Results } from './results.ts'
+import { labFolder, put, type Rival, rivals, root } from './rivals.ts'
 import { ratioTables } from './tables.ts'
 import { allWorkloads } from './workloads.ts'
 
@@ -34,8 +37,24 @@ const { values, positionals } = parseArgs({
   },
 })
 
+const [command, ...files] = positionals
 if (values.help) console.log(usage)
+else if (command === 'compare' && files.length === 2) console.log(comparison(read(files[0]), read(files[1])))
+else if (command === 'report' && files.length === 1) writeReport(read(files[0]))
 else await bench()
+
+function read(file: string): Results {
+  const results: Results = JSON.parse(readFileSync(file, 'utf8'))
+  if (results.format !== 1) throw new Error(`${file} is not a run of this lab`)
+  return results
+}
+
+function writeReport(results: Results): void {
+  const { markdown, pictures } = report(results, 'benchmarks')
+  put(path.join(root, 'docs/benchmarks.md'), markdown)
+  for (const [name, svg] of Object.entries(pictures)) put(path.join(root, 'docs/benchmarks', name), svg)
+  console.log('docs/benchmarks.md is written')
+}
 
 async function bench(): Promise<void> {
   const candidates = positionals.map(candidate)

@@ -45,6 +45,7 @@ export function net(gross: number[], floor: number[]): number {
 export function estimate(repetitions: number, statistic: (chosen: number[]) => number): Estimate {
   const all = Array.from({ length: repetitions }, (_, i) => i)
   const value = statistic(all)
+  if (repetitions < 3) return { value, low: 0, high: Number.POSITIVE_INFINITY } // nothing is known of the noise
   const random = new Random('halves')
   const half = Math.ceil(repetitions / 2)
   const values = Array.from({ length: HALVES }, () => statistic(random.shuffle([...all]).slice(0, half)))

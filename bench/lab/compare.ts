@@ -1,0 +1,106 @@
+// What a change did: two runs, allocator by allocator and workload by workload, with the noise of both taken into account.
+import type { ReplayResult, Results } from './results.ts'
+import { type Estimate, estimate, geometricMean, net } from './stats.ts'
+import { replayOf } from './tables.ts'
+
+export interface Change {
+  allocator: string
+  workload: string
+  what: 'warm' | 'cold' | 'memory'
+  /** After over before. */
+  ratio: Estimate
+  /** 1 is not between low and high. */
+  significant: boolean
+}
+
+// No run tells less apart, however quiet it was: code moves by a few bytes, and caches see other addresses.
+const LEAST_CHANGE = 0.02
+
+/**
+ * Compares what both runs have. A machine that was slower in one run is slower for all: times are divided by the mean of
+ * what the other allocators, the controls, took on the same workload in the same run.
+ */
+export function compare(before: Results, after: Results, allocator: string): Change[] {
+  const controls = before.allocators
+    .map(({ id }) => id)
+    .filter((id) => id !== allocator && after.allocators.some((other) => other.id === id))
+  const changes: Change[] = []
+  for (const { id: workload } of before.workloads) {
+    const [one, other] = [before, after].map((results) => replayOf(results, workload, allocator))
+    if (!one || !other || one.fault || other.fault) continue
+    for (const what of ['warm', 'cold'] as const) {
+      if (!one[what].length || !other[what].length) continue
+      const shared = controls.filter((id) =>
+        [before, after].every((results) => isMeasured(replayOf(results, workload, id), what)),
+      )
+      const times = (results: Results, replay: ReplayResult) => relative(results, workload, what, replay, shared)
+      const ratio = quotient(times(after, other), times(before, one))
+      const significant = ratio.low > 1 + LEAST_CHANGE || ratio.high < 1 - LEAST_CHANGE
+      changes.push({ allocator, workload, what, ratio, significant })
+    }
+    const value = other.heap / one.heap
+    changes.push({
+      allocator,
+      workload,
+      what: 'memory',
+      ratio: { value, low: value, high: value },
+      significant: value !== 1,
+    })
+  }
+  return changes
+}
+
+function isMeasured(replay: ReplayResult | undefined, what: 'warm' | 'cold'): boolean {
+  return replay !== undefined && !replay.fault && replay[what].length > 0
+}
+
+/** Net time over the geometric mean of the controls' net times in the same run. */
+function relative(
+  results: Results,
+  workload: string,
+  what: 'warm' | 'cold',
+  replay: ReplayResult,
+  controls: string[],
+): Estimate {
+  const floor = replayOf(results, workload, 'floor')?.[what] ?? []
+  const others = controls.map((id) => replayOf(results, workload, id)?.[what] ?? [])
+  return estimate(replay[what].length, (chosen) => {
+    const of = (values: number[]) => chosen.map((i) => values[i]).filter((value) => value !== undefined)
+    const base = of(floor)
+    const own = net(of(replay[what]), base)
+    return others.length ? own / geometricMean(others.map((values) => net(of(values), base))) : own
+  })
+}
+
+/** One estimate over another; the relative uncertainties of both add as those of independent figures do. */
+function quotient(one: Estimate, other: Estimate): Estimate {
+  const value = one.value / other.value
+  const above = Math.hypot(Math.log(one.high / one.value), Math.log(other.value / other.low))
+  const below = Math.hypot(Math.log(one.value / one.low), Math.log(other.high / other.value))
+  return { value, low: value * Math.exp(-below), high: value * Math.exp(above) }
+}
+
+/** The comparison for a terminal: significant changes first, then the means. */
+export function comparison(before: Results, after: Results): string {
+  const shared = before.allocators.map(({ id }) => id).filter((id) => after.allocators.some((other) => other.id === id))
+  const subject = shared.find((id) => id === 'granary') ?? shared[0]
+  if (!subject) return 'The two runs have no allocator in common.'
+  const changes = compare(before, after, subject)
+  const percent = (ratio: number) => `${ratio >= 1 ? '+' : '−'}${Math.abs(100 * (ratio - 1)).toFixed(1)} %`
+  const lines = [`${subject}, after against before, times relative to the other allocators of each run`]
+  for (const what of ['warm', 'cold', 'memory'] as const) {
+    const all = changes.filter((change) => change.what === what)
+    if (!all.length) continue
+    lines.push(
+      '',
+      `${what}: ${percent(geometricMean(all.map(({ ratio }) => ratio.value)))} in the geometric mean of ${all.length}`,
+    )
+    const clear = all.filter(({ significant }) => significant).sort((a, b) => b.ratio.value - a.ratio.value)
+    for (const { workload, ratio } of clear)
+      lines.push(
+        `  ${workload.padEnd(24)} ${percent(ratio.value).padStart(9)}   (${percent(ratio.low)} to ${percent(ratio.high)})`,
+      )
+    lines.push(`  ${all.length - clear.length} within the noise`)
+  }
+  return lines.join('\n')
+}

@@ -1,0 +1,252 @@
+import { describe, expect, it } from 'vitest'
+import { compare, comparison } from '../bench/lab/compare.ts'
+import { report } from '../bench/lab/report.ts'
+import type { Results } from '../bench/lab/results.ts'
+import { estimate, geometricMean, LEAST_NET, median, net, quantile, ratioEstimate } from '../bench/lab/stats.ts'
+import { apart } from '../bench/lab/svg.ts'
+import { fillThenReplace, Random, Script, synthetic, syntheticNames } from '../bench/lab/synthetic.ts'
+import { meanRatio, memoryOf, netOf } from '../bench/lab/tables.ts'
+import { formatTrace, Kind, kindOf, parseTrace } from '../bench/trace.ts'
+
+const bytesOf = (words: Uint32Array) => Buffer.from(words.buffer, words.byteOffset, words.byteLength)
+
+describe('synthetic workloads', () => {
+  it.each(syntheticNames)('%s is the same valid trace every time and fits the driver’s table', (name) => {
+    const trace = synthetic(name) // throws where an operation contradicts those before it
+    expect(trace.slots).toBeLessThanOrEqual(0x100000)
+    expect(Buffer.compare(bytesOf(trace.words), bytesOf(synthetic(name).words))).toBe(0)
+  })
+
+  it('can be written as a file of the format and read again', () => {
+    const trace = synthetic('realloc-ladder')
+    expect(parseTrace(formatTrace(trace), trace.name)).toEqual(trace)
+  })
+
+  it('free-in-order, -reverse and -random allocate alike and free in different orders', () => {
+    const frees = ['free-in-order', 'free-in-reverse', 'free-at-random'].map((name) => {
+      const { words, operations } = synthetic(name)
+      const kinds = Uint32Array.from({ length: operations }, (_, i) => words[2 * i])
+      return kinds.filter((word) => kindOf(word) === Kind.free)
+    })
+    const same = (one: Uint32Array, other: Uint32Array) => Buffer.compare(bytesOf(one), bytesOf(other)) === 0
+    expect(same(frees[1], frees[0].slice().reverse())).toBe(true)
+    expect(same(frees[2], frees[0])).toBe(false)
+    expect(same(frees[2].slice().sort(), frees[0].slice().sort())).toBe(true)
+  })
+
+  it('phase-change keeps one block in a hundred of the first phase', () => {
+    const { words, operations } = synthetic('phase-change')
+    const kinds = Array.from({ length: operations }, (_, i) => kindOf(words[2 * i]))
+    const firstFree = kinds.indexOf(Kind.free)
+    const freed = kinds.indexOf(Kind.malloc, firstFree) - firstFree
+    expect(freed / firstFree).toBeCloseTo(0.99, 5)
+  })
+
+  it('the realloc ladder doubles from 16 B to 1 MiB', () => {
+    const { words } = synthetic('realloc-ladder')
+    const rung = Array.from({ length: 18 }, (_, i) => words[2 * i + 1])
+    expect(rung).toEqual([...Array.from({ length: 17 }, (_, i) => 16 << i), 0])
+  })
+
+  it('fills to about the live bytes asked for', () => {
+    const { trace, filled } = fillThenReplace(4 << 20, 100)
+    expect(filled).toBe(4096)
+    expect(trace.operations).toBe(filled + 200)
+    expect(trace.peak / (4 << 20)).toBeCloseTo(1, 1)
+  })
+
+  it('a script gives a freed slot to the next block', () => {
+    const script = new Script()
+    const first = script.malloc(8)
+    script.free(first)
+    expect(script.malloc(9)).toBe(first)
+    expect(() => new Script().trace('empty')).toThrow('no operations')
+  })
+
+  it('random numbers depend on the seed alone', () => {
+    const draw = (seed: string) => {
+      const random = new Random(seed)
+      return Array.from({ length: 100 }, () => random.between(3, 7))
+    }
+    expect(draw('a')).toEqual(draw('a'))
+    expect(draw('a')).not.toEqual(draw('b'))
+    expect(new Set(draw('a'))).toEqual(new Set([3, 4, 5, 6, 7]))
+  })
+})
+
+describe('statistics', () => {
+  it('quantiles lie between neighbours', () => {
+    expect(quantile([1, 2, 3, 4, 5], 0.5)).toBe(3)
+    expect(quantile([10, 20], 0.25)).toBe(12.5)
+    expect(quantile([7], 0.9)).toBe(7)
+    expect(median([9, 1, 5, 3])).toBe(4)
+  })
+
+  it('net is the least minus the floor’s least, and never less than can be told', () => {
+    expect(net([12, 10, 30], [4, 3])).toBe(7)
+    expect(net([3], [3.1])).toBe(LEAST_NET)
+  })
+
+  it('the geometric mean of a ratio and its inverse is 1', () => {
+    expect(geometricMean([4, 0.25])).toBeCloseTo(1)
+  })
+
+  it('the interval holds the value, is wider for noisier figures, and unknown for two repetitions', () => {
+    const interval = (values: number[]) =>
+      estimate(values.length, (chosen) => Math.min(...chosen.map((i) => values[i])))
+    const quiet = interval([10, 10.1, 10, 10.1, 10, 10.1, 10])
+    const noisy = interval([10, 14, 18, 22, 26, 30, 34])
+    for (const { value, low, high } of [quiet, noisy]) {
+      expect(low).toBeLessThanOrEqual(value)
+      expect(high).toBeGreaterThanOrEqual(value)
+    }
+    expect(noisy.high - noisy.low).toBeGreaterThan(quiet.high - quiet.low)
+    expect(interval([1, 2]).high).toBe(Number.POSITIVE_INFINITY)
+    expect(interval([10, 14, 18, 22])).toEqual(interval([10, 14, 18, 22]))
+  })
+
+  it('a ratio uses repetitions of the same turn', () => {
+    // The machine is twice as slow in every other turn, for all alike.
+    const slow = [1, 2, 1, 2, 1, 2, 1, 2]
+    const ratio = ratioEstimate(
+      slow.map((s) => 21 * s),
+      slow.map((s) => 11 * s),
+      slow,
+    )
+    expect(ratio.value).toBeCloseTo(2)
+    expect(ratio.low).toBeCloseTo(2)
+    expect(ratio.high).toBeCloseTo(2)
+  })
+})
+
+/** A run in which `granary` and `dlmalloc` take the given net times over a floor of 5 ns on two workloads. */
+function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1): Results {
+  const workloads = ['alpha', 'beta']
+  // Each its own order of quiet and noisy turns.
+  const times = (ns: number, step = 1) =>
+    Array.from({ length: 11 }, (_, i) => machine * (5 + ns * (1 + noise * (((i + step) * step) % 11))))
+  const replay = (workload: string, allocator: string, ns: number) => {
+    return {
+      workload,
+      allocator,
+      cold: times(2 * ns, ns),
+      warm: times(ns, ns),
+      heap: 150_000,
+      heapAgain: 150_000,
+      residue: 0.25,
+    }
+  }
+  const info = (id: string) => ({ id, title: id, version: '1.2.3', source: 'somewhere' })
+  return {
+    format: 1,
+    date: '2031-05-06T00:00:00.000Z',
+    mode: 'full',
+    machine: { cpu: 'Some CPU', cores: 2, memory: 8, system: 'Linux' },
+    node: 'v20.0.0',
+    v8: '11',
+    engineFlags: ['--flag'],
+    tools: {},
+    allocators: [info('granary'), info('dlmalloc')],
+    workloads: workloads.map((id) => ({
+      id,
+      kind: 'bundled',
+      about: 'a test',
+      operations: 1000,
+      peak: 100_000,
+      largest: 64,
+    })),
+    replays: workloads.flatMap((workload) => [
+      { ...replay(workload, 'floor', 0), cold: times(0), warm: times(0) },
+      replay(workload, 'granary', granary),
+      replay(workload, 'dlmalloc', dlmalloc),
+    ]),
+    latencies: [],
+    growth: [],
+    footprints: [],
+    sizes: [],
+    native: [],
+    boundary: [],
+    engines: [],
+    missing: [],
+  }
+}
+
+describe('figures of a run', () => {
+  it('are net times and memory over live bytes, and none for a faulty replay', () => {
+    const results = run(10, 20)
+    expect(netOf(results, 'alpha', 'granary', 'warm')).toBeCloseTo(10)
+    expect(memoryOf(results, 'alpha', 'granary')).toBeCloseTo(1.5)
+    const figure = (workload: string, allocator: string) => netOf(results, workload, allocator, 'warm')
+    expect(meanRatio(figure, ['alpha', 'beta'], 'dlmalloc', 'granary')).toBeCloseTo(2)
+    results.replays[1].fault = 'operation 7: realloc does not keep the content'
+    expect(netOf(results, 'alpha', 'granary', 'warm')).toBeUndefined()
+    expect(memoryOf(results, 'alpha', 'granary')).toBeUndefined()
+  })
+})
+
+describe('compare', () => {
+  const warm = (before: Results, after: Results) =>
+    compare(before, after, 'granary').filter(({ what }) => what === 'warm')
+
+  it('finds a change beyond the noise', () => {
+    for (const { ratio, significant } of warm(run(10, 20), run(8, 20))) {
+      expect(ratio.value).toBeCloseTo(0.8)
+      expect(significant).toBe(true)
+    }
+  })
+
+  it('takes no notice of a machine that is slower for all', () => {
+    for (const { ratio, significant } of warm(run(10, 20), run(10, 20, 0.01, 1.4))) {
+      expect(ratio.value).toBeCloseTo(1)
+      expect(significant).toBe(false)
+    }
+  })
+
+  it('does not call noise a change', () => {
+    for (const { significant } of warm(run(10, 20, 0.3), run(9, 20, 0.3))) expect(significant).toBe(false)
+  })
+
+  it('leaves out what one run lacks, and says so in words', () => {
+    const after = run(8, 20)
+    after.replays = after.replays.filter(({ workload }) => workload === 'beta')
+    expect(warm(run(10, 20), after).map(({ workload }) => workload)).toEqual(['beta'])
+    expect(comparison(run(10, 20), after)).toContain('warm: −20.0 % in the geometric mean of 1')
+  })
+})
+
+describe('report', () => {
+  it('takes every figure from the run', () => {
+    const { markdown, pictures } = report(run(10, 30), 'pictures')
+    expect(markdown).toContain('| dlmalloc | 3.00 (')
+    expect(markdown).toContain('2031-05-06')
+    expect(Object.keys(pictures).sort()).toEqual(['field.svg', 'workloads.svg'])
+    for (const name of Object.keys(pictures)) expect(markdown).toContain(`(pictures/${name})`)
+    const slower = report(run(10, 40), 'pictures')
+    expect(slower.markdown).toContain('| dlmalloc | 4.00 (')
+    expect(slower.markdown).not.toContain('3.00 (')
+  })
+
+  it('says where we lose, who fails and what is missing', () => {
+    const results = run(30, 10)
+    results.replays[2].fault = 'operation 7: realloc does not keep the content'
+    results.missing.push({ what: 'some allocator', why: 'its package is gone' })
+    const { markdown } = report(results, 'pictures')
+    expect(markdown).toContain('| beta | dlmalloc | warm | 3.00 (')
+    expect(markdown).toContain('| dlmalloc | alpha | operation 7: realloc does not keep the content |')
+    expect(markdown).toContain('| some allocator | its package is gone |')
+    expect(markdown).toContain('| dlmalloc |')
+    expect(markdown).toContain('1 of 2 |')
+  })
+
+  it('draws well-formed pictures without gaps in the figures', () => {
+    for (const svg of Object.values(report(run(10, 30), 'pictures').pictures)) {
+      expect(svg).not.toMatch(/NaN|undefined|Infinity/)
+      expect(svg.match(/<text/g)?.length).toBe(svg.match(/<\/text>/g)?.length)
+    }
+  })
+
+  it('keeps labels apart without changing their order', () => {
+    const moved = apart([10, 50, 12, 11], 5)
+    expect(moved).toEqual([10, 50, 20, 15])
+  })
+})
