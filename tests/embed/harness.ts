@@ -12,8 +12,8 @@ export const tools = path.join(root, 'build/tools')
 
 export interface Test {
   name: string
-  /** Throws if the test fails; may return a remark for its line. */
-  run: () => Promise<string | void> | string | void
+  /** Throws if the test fails; if it returns a text, its line says so. */
+  run: () => unknown
 }
 
 /** A Rust that can compile for WASI: Debian's, where the one in the path has no such target. */

@@ -20,7 +20,7 @@ for (const { name, run } of chosen) {
   try {
     const remark = await run()
     passed++
-    console.log(`passed  ${name}${remark ? `: ${remark}` : ''}`)
+    console.log(`passed  ${name}${typeof remark === 'string' ? `: ${remark}` : ''}`)
   } catch (error) {
     console.log(`FAILED  ${name}: ${error instanceof Error ? error.message.replaceAll('\n', '\n        ') : error}`)
   }
