@@ -63,6 +63,10 @@ export async function measure(plan: Plan, progress: Progress): Promise<Results> 
   const { contestants, allocators, missing } = await prepare(plan.rivals, (title) => progress.show(`building ${title}`))
   results.allocators = allocators
   results.missing = missing
+  if (plan.rivals.some(({ id }) => id === 'granary') && !allocators.some(({ id }) => id === 'granary'))
+    throw new Error(
+      `there is nothing to measure the others against: ${missing.find(({ what }) => what === 'granary')?.why}`,
+    )
   let before = 0
   for (const [name, share, part] of plan.mode === 'full' ? fullParts : quickParts) {
     const start = before
@@ -113,6 +117,7 @@ function toolVersions(): Record<string, string> {
     cargo: ['cargo', ['--version']],
     gcc: ['gcc', ['--version']],
     emcc: ['emcc', ['--version']],
+    commit: ['git', ['log', '-1', '--format=granary at commit %h']],
   }
   const versions: Record<string, string> = {}
   for (const [name, [command, args]] of Object.entries(commands))

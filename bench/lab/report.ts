@@ -451,7 +451,23 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
       ...others.flatMap((id) => (['warm', 'cold'] as Phase[]).map((phase) => mean(id, phase))),
     ]
     const versions = others.map((id) => `${id} ${native.find(({ allocator }) => allocator === id)?.version}`)
-    return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), in turns with granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [means, ...rows])}`
+    return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), in turns with granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [means, ...rows])}\n\n${this.#resident(ids, workloads)}`
+  }
+
+  /** Big blocks are left out: natively, what is not touched is not resident. */
+  #resident(ids: string[], workloads: string[]): string {
+    const touched = this.#results.workloads.filter(
+      ({ id, largest, peak }) => workloads.includes(id) && largest <= 2 * PAGE && peak >= 16 * PAGE,
+    )
+    if (!touched.length) return ''
+    const mean = (allocator: string) => {
+      const ratios = touched.flatMap(({ id, peak }) => {
+        const row = this.#results.native.find((known) => known.workload === id && known.allocator === allocator)
+        return row?.resident ? row.resident / peak : []
+      })
+      return ratios.length ? two(geometricMean(ratios)) : '–'
+    }
+    return `Memory over peak live bytes, geometric mean of the ${touched.length} workloads of at least 1 MiB without blocks above 128 KiB (native: resident pages; granary: the size of its memory):\n\n${table(ids, [ids.map(mean)])}`
   }
 
   #boundary(): string {
