@@ -36,7 +36,7 @@ const quickjsFiles = ['quickjs', 'libregexp', 'libunicode', 'cutils', 'libbf'].m
 const quickjsOptions = `-I ${quickjs} -DEMSCRIPTEN -D_GNU_SOURCE -DCONFIG_VERSION='"0"' -DFE_DOWNWARD=0 -DFE_UPWARD=0`
 const lua = `${vendor}/lua-src/lua-5.4.7`
 const luaFiles = `$(ls ${lua}/*.c | grep -vE '/(lua|luac|linit|liolib|loslib|loadlib|ldblib|lutf8lib|lmathlib|lcorolib)\\.c$')`
-const luaOptions = `-D_WASI_EMULATED_SIGNAL -I ${here}/lua -I ${lua} -Dluai_jmpbuf=int '-DLUAI_THROW(L,c)=__builtin_trap()' '-DLUAI_TRY(L,c,a)={a}'`
+const luaOptions = `-D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS -I ${here}/lua -I ${lua} -Dluai_jmpbuf=int '-DLUAI_THROW(L,c)=__builtin_trap()' '-DLUAI_TRY(L,c,a)={a}'`
 const zlib = `${vendor}/libz-sys/src/zlib`
 const zlibFiles = [
   'adler32',
@@ -72,7 +72,12 @@ export const programs: Program[] = [
     toolchain: 'C, wasi-libc',
     rival: 'dlmalloc',
     kind: 'wasi',
-    script: c('clang-22', `${here}/lua/main.c ${luaFiles}`, luaOptions, '-lwasi-emulated-signal'),
+    script: c(
+      'clang-22',
+      `${here}/lua/main.c ${luaFiles}`,
+      luaOptions,
+      '-lwasi-emulated-signal -lwasi-emulated-process-clocks',
+    ),
   },
   {
     name: 'QuickJS',

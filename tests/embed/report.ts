@@ -1,0 +1,44 @@
+// npm run bench:embed: builds and runs every program with both allocators in turn and writes the tables of docs/embedding.md.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { run } from '../../scripts/run.mjs'
+import { root } from './harness.ts'
+import { compare, programs } from './programs.ts'
+import { measureSizes } from './sizes.ts'
+
+const repetitions = 9
+
+run('npm', ['run', '--silent', 'build:embed'])
+
+function table(header: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+const programRows = programs.map((program) => {
+  const { time, memory, spread } = compare(program, repetitions)
+  console.log(`${program.name}, ${program.toolchain}: time ${time.toFixed(3)}, memory ${memory.toFixed(3)}`)
+  const { name, toolchain, rival } = program
+  return [name, toolchain, rival, time.toFixed(2), memory.toFixed(2), `${(spread * 100).toFixed(0)} %`]
+})
+const sizeRows = measureSizes().map(({ names, bytes }) => [
+  names.map((name) => `\`${name}\``).join(', '),
+  String(bytes),
+])
+
+const tables: Record<string, string> = {
+  programs: `${table(['program', 'toolchain', 'instead of', 'time', 'memory', 'spread'], programRows)}
+
+Node ${process.versions.node}, ${repetitions} runs of each version in turn.`,
+  sizes: table(['functions', 'bytes'], sizeRows),
+}
+
+const file = path.join(root, 'docs/embedding.md')
+let page = readFileSync(file, 'utf8')
+for (const [name, content] of Object.entries(tables)) {
+  const marked = new RegExp(`(<!-- ${name} -->\n)[^]*?(\n<!-- end -->)`)
+  if (!marked.test(page)) throw new Error(`docs/embedding.md has no place for the table of ${name}`)
+  page = page.replace(marked, (_, start, end) => `${start}\n${content}\n${end}`)
+}
+writeFileSync(file, page)
