@@ -6,7 +6,7 @@ import { engines } from './engines.ts'
 import { measureNative } from './native.ts'
 import type { Progress } from './progress.ts'
 import type { Footprint, Growth, ReplayResult, Results } from './results.ts'
-import { type Rival, text } from './rivals.ts'
+import { cargo, type Rival, text } from './rivals.ts'
 import { ENGINE_FLAGS, runTasks } from './runner.ts'
 import { sizesOf } from './size.ts'
 import type { Contestant, Task } from './worker.ts'
@@ -114,7 +114,7 @@ function describeRun({ mode }: Plan): Results {
 function toolVersions(): Record<string, string> {
   const commands: Record<string, [string, string[]]> = {
     clang: ['clang-22', ['--version']],
-    cargo: ['cargo', ['--version']],
+    cargo: [cargo, ['--version']],
     gcc: ['gcc', ['--version']],
     emcc: ['emcc', ['--version']],
     commit: ['git', ['log', '-1', '--format=granary at commit %h']],

