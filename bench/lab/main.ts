@@ -67,6 +67,7 @@ async function bench(): Promise<void> {
   const pattern = new RegExp(values.only)
   const workloads = allWorkloads(values.traces).filter(({ id }) => pattern.test(id))
   if (!workloads.length) throw new Error(`no workload is called like ${values.only}`)
+  const file = path.resolve(values.json ?? path.join(labFolder, `results/${mode}-${Date.now()}.json`))
   const results = await measure(
     {
       mode,
@@ -76,11 +77,10 @@ async function bench(): Promise<void> {
       limit: mode === 'quick' ? 3 : 5,
     },
     new Progress(),
+    (results) => put(file, JSON.stringify(results)),
   )
   console.log(ratioTables(results))
   for (const { what, why } of results.missing) console.log(`missing: ${what}: ${why}`)
-  const file = values.json ?? path.join(labFolder, `results/${mode}-${results.date.replace(/[:.]/g, '-')}.json`)
-  put(path.resolve(file), JSON.stringify(results))
   console.log(`results: ${path.relative('', file)}`)
 }
 

@@ -57,8 +57,8 @@ const fullParts: [string, number, Part][] = [
 ]
 const quickParts = fullParts.slice(0, 1).map(([name, , part]): [string, number, Part] => [name, 1, part])
 
-/** Runs every part of the plan. A part that fails is listed as missing, with the reason. */
-export async function measure(plan: Plan, progress: Progress): Promise<Results> {
+/** Runs every part of the plan and saves after each. A part that fails is listed as missing, with the reason. */
+export async function measure(plan: Plan, progress: Progress, save: (results: Results) => void): Promise<Results> {
   const results = describeRun(plan)
   const { contestants, allocators, missing } = await prepare(plan.rivals, (title) => progress.show(`building ${title}`))
   results.allocators = allocators
@@ -76,6 +76,7 @@ export async function measure(plan: Plan, progress: Progress): Promise<Results> 
       results.missing.push({ what: name, why: (error as Error).message })
     }
     progress.finish(name)
+    save(results)
     before += share
   }
   progress.end()
