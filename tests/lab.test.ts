@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compare, comparison } from '../bench/lab/compare.ts'
+import { compare, comparison, orders } from '../bench/lab/compare.ts'
 import { report } from '../bench/lab/report.ts'
 import type { Results } from '../bench/lab/results.ts'
 import { estimate, geometricMean, LEAST_NET, median, net, quantile, ratioEstimate } from '../bench/lab/stats.ts'
@@ -211,6 +211,17 @@ describe('compare', () => {
     after.replays = after.replays.filter(({ workload }) => workload === 'beta')
     expect(warm(run(10, 20), after).map(({ workload }) => workload)).toEqual(['beta'])
     expect(comparison(run(10, 20), after)).toContain('warm: −20.0 % in the geometric mean of 1')
+  })
+})
+
+describe('orders', () => {
+  it('agree, disagree, or are too close to count', () => {
+    expect(orders(run(10, 20), run(10, 12))).toEqual({ pairs: 2, reversed: [] })
+    expect(orders(run(10, 20), run(12, 10)).reversed).toEqual([
+      'granary over dlmalloc, real, warm: 0.50, then 1.20',
+      'granary over dlmalloc, real, cold: 0.50, then 1.20',
+    ])
+    expect(orders(run(10, 10.5), run(10.5, 10)).pairs).toBe(0)
   })
 })
 

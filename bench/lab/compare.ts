@@ -1,7 +1,7 @@
 // What a change did: two runs, allocator by allocator and workload by workload, with the noise of both taken into account.
 import type { ReplayResult, Results } from './results.ts'
 import { type Estimate, estimate, geometricMean, net } from './stats.ts'
-import { replayOf } from './tables.ts'
+import { meanRatio, netOf, replayOf } from './tables.ts'
 
 export interface Change {
   allocator: string
@@ -80,6 +80,36 @@ function quotient(one: Estimate, other: Estimate): Estimate {
   return { value, low: value * Math.exp(-below), high: value * Math.exp(above) }
 }
 
+export interface Orders {
+  /** Pairs of allocators that differ by more than 10 % in either run, for real and synthetic workloads, cold and warm. */
+  pairs: number
+  /** Those of them that the other run puts in the other order. */
+  reversed: string[]
+}
+
+/** Whether two runs agree on which of two allocators is faster. */
+export function orders(before: Results, after: Results): Orders {
+  const ids = before.allocators.map(({ id }) => id).filter((id) => after.allocators.some((other) => other.id === id))
+  const found: Orders = { pairs: 0, reversed: [] }
+  for (const phase of ['warm', 'cold'] as const)
+    for (const made of [false, true]) {
+      const workloads = before.workloads.filter(({ kind }) => (kind === 'synthetic') === made).map(({ id }) => id)
+      for (const [i, one] of ids.entries())
+        for (const other of ids.slice(i + 1)) {
+          const [first, second] = [before, after].map((results) =>
+            meanRatio((workload, id) => netOf(results, workload, id, phase), workloads, one, other),
+          )
+          if (first === undefined || second === undefined) continue
+          if (Math.max(Math.abs(Math.log(first)), Math.abs(Math.log(second))) <= Math.log(1.1)) continue
+          found.pairs++
+          if (first > 1 === second > 1) continue
+          const kind = made ? 'synthetic' : 'real'
+          found.reversed.push(`${one} over ${other}, ${kind}, ${phase}: ${first.toFixed(2)}, then ${second.toFixed(2)}`)
+        }
+    }
+  return found
+}
+
 /** The comparison for a terminal: significant changes first, then the means. */
 export function comparison(before: Results, after: Results): string {
   const shared = before.allocators.map(({ id }) => id).filter((id) => after.allocators.some((other) => other.id === id))
@@ -102,5 +132,10 @@ export function comparison(before: Results, after: Results): string {
       )
     lines.push(`  ${all.length - clear.length} within the noise`)
   }
-  return lines.join('\n')
+  const { pairs, reversed } = orders(before, after)
+  lines.push(
+    '',
+    `order: ${pairs - reversed.length} of ${pairs} pairs that differ by more than 10 % are the same way round`,
+  )
+  return lines.concat(reversed.map((pair) => `  ${pair}`)).join('\n')
 }
