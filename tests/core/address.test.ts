@@ -104,8 +104,9 @@ it('blocks of 2 GiB less a byte are served, grown and refused', () => {
   expect(core.realloc(p, PTRDIFF_MAX + 1)).toBe(0)
   expect(core.lastError()).toBe(Errno.ENOMEM)
   expect(core.malloc(PTRDIFF_MAX)).toBe(0) // no room for two
-  const q = core.malloc(GIB)
+  const q = core.malloc(GIB + GIB / 2)
   expect(q).toBeGreaterThan(2 ** 31)
+  expect(core.realloc(q, GIB)).toBe(q)
   expect(core.realloc(q, GIB + GIB / 2)).toBe(q)
   expect(core.verify()).toBe(0)
   core.free(p)

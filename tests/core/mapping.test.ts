@@ -33,6 +33,10 @@ function marks(core: Core, p: number, n: number): number[] {
     return page.subarray(1).equals(page.subarray(0, -1)) ? page[0] : Number.NaN
   })
 }
+/** Makes the heap large, so that nothing of its own need move when it is used. */
+function reserve(core: Core): void {
+  core.free(core.malloc(60 * PAGE))
+}
 function expectFailure(core: Core, result: number, errno: number): void {
   expect(result >>> 0).toBe(FAILED)
   expect(core.lastError()).toBe(errno)
@@ -61,6 +65,19 @@ describe('mmap', () => {
     const q = core.mmap(0, 15 * PAGE)
     expect(q).toBeLessThan(p + 20 * PAGE)
     expect(marks(core, q, 15)).toEqual(Array(15).fill(0))
+  })
+
+  it('gives zeros although the heap’s tables were there meanwhile', () => {
+    for (const given of [0, 1, 100, PAGE]) {
+      for (let n = 1; n < 40; n += n < 8 ? 1 : 5) {
+        for (const take of ['mmap', 'calloc'] as const) {
+          const core = createCore()
+          core.sbrk(given)
+          const p = take === 'mmap' ? core.mmap(0, n * PAGE) : core.calloc(n, PAGE)
+          expect(marks(core, p, n)).toEqual(Array(n).fill(0))
+        }
+      }
+    }
   })
 
   it('takes the address as a hint only', () => {
@@ -270,7 +287,7 @@ describe('mremap', () => {
 
   it('grows in place into free pages and into new memory, which read as zero', () => {
     const core = createCore()
-    core.free(core.malloc(20 * PAGE)) // so that the heap's own tables need not move meanwhile
+    reserve(core)
     const p = mapPages(core, 6)
     core.munmap(p + 2 * PAGE, 4 * PAGE)
     expect(core.mremap(p, 2 * PAGE, 5 * PAGE, 0)).toBe(p)
@@ -283,8 +300,9 @@ describe('mremap', () => {
 
   it('moves with its contents if it may, else fails and changes nothing', () => {
     const core = createCore()
+    reserve(core)
     const p = mapPages(core, 3)
-    core.mmap(p + 3 * PAGE, PAGE, 3, ANONYMOUS | MAP_FIXED)
+    expect(core.mmap(p + 3 * PAGE, PAGE, 3, ANONYMOUS | MAP_FIXED)).toBe(p + 3 * PAGE)
     const block = core.malloc(2 * PAGE)
     expectFailure(core, core.mremap(p, 3 * PAGE, 9 * PAGE, 0), Errno.ENOMEM)
     expect(marks(core, p, 3)).toEqual([1, 2, 3])
@@ -376,7 +394,7 @@ describe('malloc and mappings', () => {
     const blocks: number[] = []
     for (let p = core.malloc(200); p; p = core.malloc(200)) blocks.push(p)
     total = blocks.length * 208
-    expect(total).toBeGreaterThan(58 * PAGE * 0.9)
+    expect(total).toBeGreaterThan(58 * PAGE * 0.85)
     for (const p of blocks) core.free(p)
     for (const p of mapped) expect(core.mmap(p, PAGE, 3, ANONYMOUS | MAP_FIXED)).toBe(p)
     expect(core.verify()).toBe(0)
