@@ -27,7 +27,7 @@ const steps = [
   [
     'engines',
     tools,
-    `npm install --save-dev ${engines} && apt-get install -y chromium firefox-esr && pip install wasmtime`,
+    `npm install --save-dev ${engines} && apt-get install -y chromium firefox-esr lld-14 wabt && pip install wasmtime`,
   ],
   ['sources: crates', sources, '[ -d vendor ] || cargo vendor'],
   [
