@@ -5,6 +5,7 @@ import { conflictTests } from './conflicts.ts'
 import { engineTests } from './engines.ts'
 import { guideTests } from './guides.ts'
 import { linkTests } from './link.ts'
+import { newestTests } from './newest.ts'
 import { programTests } from './programs.ts'
 import { sizeTests } from './sizes.ts'
 
@@ -12,7 +13,15 @@ run(process.execPath, ['scripts/build.mjs'], { stdio: ['ignore', 2, 2] })
 run('npm', ['run', '--silent', 'build:embed'], { stdio: ['ignore', 2, 2] })
 
 const words = process.argv.slice(2)
-const all = [...guideTests, ...linkTests, ...conflictTests, ...sizeTests, ...programTests, ...engineTests]
+const all = [
+  ...guideTests,
+  ...newestTests,
+  ...linkTests,
+  ...conflictTests,
+  ...sizeTests,
+  ...programTests,
+  ...engineTests,
+]
 const chosen = words.length === 0 ? all : all.filter(({ name }) => words.every((word) => name.includes(word)))
 
 let passed = 0

