@@ -1,6 +1,6 @@
 // The break: sbrk and brk.
 import { describe, expect, it } from 'vitest'
-import { BREAK_MAX, createCore, Errno, FAILED, PAGE } from './core.ts'
+import { BREAK_MAX, Core, createCore, Errno, FAILED, PAGE } from './core.ts'
 import { Oracle } from './oracle.ts'
 
 describe('sbrk', () => {
@@ -115,6 +115,22 @@ describe('sbrk', () => {
     expect(core.munmap(p, 6 * PAGE)).toBe(0)
     expect(core.sbrk(1)).toBe(FAILED)
     expect(core.malloc(6 * PAGE - 16)).not.toBe(0)
+    expect(core.verify()).toBe(0)
+  })
+})
+
+describe('growth', () => {
+  it('asks for more than it needs as the heap gets large, and for no more than that if it is refused', () => {
+    const asked: number[] = []
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 0x1000 })
+    const core = new Core(memory, 1024, (pages) => {
+      asked.push(pages)
+      return pages > 1 && memory.buffer.byteLength > 12 * 2 ** 20 ? -1 : memory.grow(pages)
+    })
+    for (let i = 0; i < 15_000; i++) expect(core.malloc(1000)).not.toBe(0)
+    expect(core.size).toBeGreaterThan(14 * 2 ** 20)
+    expect(Math.max(...asked)).toBeGreaterThan(2)
+    expect(asked.at(-1)).toBe(1)
     expect(core.verify()).toBe(0)
   })
 })

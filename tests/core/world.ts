@@ -287,7 +287,8 @@ export class World {
     const range = this.#claimBlock(core, p, size)
     if (zero) this.oracle.checkZero(p, p + size)
     this.oracle.fill(range)
-    this.blocks.push({ range, size })
+    // Nothing tells the heap afterwards that an aligned block was asked for with less than it got.
+    this.blocks.push({ range, size: alignment > 16 ? range.end - range.start : size })
   }
 
   #claimBlock(core: Core, p: number, size: number): Range {

@@ -1,0 +1,230 @@
+// npm run test:mutants: breaks the core in one place at a time, and shows that some test notices each.
+//
+// A mutant counts as killed if a test fails on it that passes on the core as it is.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import asc from 'assemblyscript/asc'
+
+interface Mutant {
+  name: string
+  /** File of assembly/, what occurs in it once, and what stands there instead. */
+  file: string
+  find: string | RegExp
+  replace: string
+  /** Files of tests/core/, one of which is to notice. */
+  tests: string[]
+}
+
+const mutants: Mutant[] = [
+  {
+    name: 'a small block may be freed twice',
+    file: 'malloc.ts',
+    find: /if \(!\(p & 15\) && !\(\(free \| INACTIVE\) & bit\)\) \{(?=\s+free \|= bit)/,
+    replace: 'if (!(p & 15)) {',
+    tests: ['misuse'],
+  },
+  {
+    name: 'a large block may be freed twice',
+    file: 'malloc.ts',
+    find: /if \(!\(p & 15\) && isUsed\(w\)\) \{(?=\s+release)/,
+    replace: 'if (!(p & 15)) {',
+    tests: ['misuse'],
+  },
+  {
+    name: 'sizes above PTRDIFF_MAX are not refused',
+    file: 'malloc.ts',
+    find: /(function mallocSlow[^}]*?)size > SIZE_MAX/,
+    replace: '$1size == SIZE_MAX',
+    tests: ['conformance'],
+  },
+  {
+    name: 'calloc does not clear large blocks',
+    file: 'malloc.ts',
+    find: /if \(p && p < fresh\) memory\.fill\(.*\);/,
+    replace: '',
+    tests: ['sizes'],
+  },
+  {
+    name: 'reallocarray’s product wraps',
+    file: 'malloc.ts',
+    find: /(function reallocarray[^}]*?)<u64>n \* size/,
+    replace: '$1<u64>(n * size)',
+    tests: ['conformance'],
+  },
+  {
+    name: 'realloc copies a cell less',
+    file: 'malloc.ts',
+    find: 'SMALL_MAX) copy(q, p, n)',
+    replace: 'SMALL_MAX) copy(q, p, n - 16)',
+    tests: ['sizes'],
+  },
+  {
+    name: 'a refusal does not note the address',
+    file: 'error.ts',
+    find: 'h.address = address;',
+    replace: '',
+    tests: ['misuse'],
+  },
+  {
+    name: 'blocks are half as aligned as asked for',
+    file: 'arena.ts',
+    find: 'roundUp(p, alignment)',
+    replace: 'roundUp(p, max<usize>(alignment >>> 1, 16))',
+    tests: ['sizes'],
+  },
+  {
+    name: 'a freed block is not joined with the free one behind',
+    file: 'arena.ts',
+    find: /(function release\([\s\S]*?)if \(isFree\(v\)\)/,
+    replace: '$1if (false)',
+    tests: ['conformance', 'oom'],
+  },
+  {
+    name: 'overwritten links are followed',
+    file: 'error.ts',
+    find: 'unreachable();',
+    replace: 'if (reason != OVERWRITTEN) unreachable();',
+    tests: ['corruption'],
+  },
+  {
+    name: 'small blocks are a cell apart too little',
+    file: 'size.ts',
+    find: /(function sizeOf[^}]*?)\(<usize>bin \+ 1\) << 4/,
+    replace: '$1max<usize>(<usize>bin, 1) << 4',
+    tests: ['sizes'],
+  },
+  {
+    name: 'a page whose spans are all free is kept',
+    file: 'span.ts',
+    find: /if \(unused != spansFrom\(start\)\) return;/,
+    replace: 'return;',
+    tests: ['oom'],
+  },
+  {
+    name: 'bytes given back to the break stay dirty',
+    file: 'break.ts',
+    find: /memory\.fill\(h\.brk, 0, bytes\);/,
+    replace: '',
+    tests: ['break'],
+  },
+  {
+    name: 'memory that others have grown is taken for the heap’s',
+    file: 'break.ts',
+    find: 'if (pages > h.limit && h.brk == <usize>h.limit << 16) {',
+    replace: 'if (pages > h.limit && h.brk == <usize>h.limit << 16) {\n    h.limit = pages;\n  } else if (false) {',
+    tests: ['instances'],
+  },
+  {
+    name: 'a growth that is refused is not tried with less',
+    file: 'break.ts',
+    find: 'want == need ||',
+    replace: 'true ||',
+    tests: ['break'],
+  },
+  {
+    name: 'munmap takes what malloc holds',
+    file: 'region.ts',
+    find: /(function munmap[\s\S]*?)!= MAPPED && !isFreePage\(q\)/,
+    replace: '$1== 99',
+    tests: ['mapping'],
+  },
+  {
+    name: 'mappings are not cleared',
+    file: 'region.ts',
+    find: /if \(p < fresh\) memory\.fill\(p, 0, .*\);/,
+    replace: '',
+    tests: ['mapping'],
+  },
+]
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const folder = mkdtempSync(path.join(tmpdir(), 'mutants-'))
+process.chdir(root)
+
+/** Builds a target of asconfig.json, with a mutant's change, if there is one. Returns the module's path. */
+async function build(target: string, mutant?: Mutant): Promise<string> {
+  const file = path.join(folder, `${target}.wasm`)
+  const options = ['--config', 'asconfig.json', '--target', target, '--optimizeLevel', '1', '--outFile', 'mutant.wasm']
+  const result = await asc.main(options, {
+    readFile(name) {
+      let text: string
+      try {
+        text = readFileSync(name, 'utf8')
+      } catch {
+        return null
+      }
+      if (path.normalize(name) !== path.join('assembly', mutant?.file ?? '')) return text
+      return mutate(text, mutant as Mutant)
+    },
+    writeFile(name, contents) {
+      if (name.endsWith('mutant.wasm')) writeFileSync(file, contents)
+    },
+    listFiles: () => null,
+  })
+  if (result.error) throw new Error(`${mutant?.name ?? 'the core'}: ${result.error.message}\n${result.stderr}`)
+  return file
+}
+
+function mutate(text: string, { name, file, find, replace }: Mutant): string {
+  const pattern = typeof find === 'string' ? find.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : find.source
+  const places = text.match(new RegExp(pattern, 'g'))?.length ?? 0
+  if (places !== 1) throw new Error(`${name}: assembly/${file} has ${places} places to change, not one`)
+  return text.replace(new RegExp(pattern), replace)
+}
+
+interface Report {
+  testResults: { name: string; status: string; assertionResults: { fullName: string; status: string }[] }[]
+}
+
+/** Names of the tests that fail on the modules, or of the first one that does. */
+function failures(fast: string, fault: string, tests: string[], one = false): Set<string> {
+  const report = path.join(folder, 'report.json')
+  rmSync(report, { force: true })
+  spawnSync(
+    process.execPath,
+    [
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      '--reporter=json',
+      `--bail=${one ? 1 : 0}`,
+      `--outputFile=${report}`,
+      ...tests.map((name) => `tests/core/${name}.test.ts`),
+    ],
+    // A seed that is always the same, so that what is random fails in both runs or in none.
+    { env: { ...process.env, SEED: '1', GRANARY_WASM: fast, GRANARY_FAULT_WASM: fault }, timeout: 120_000 },
+  )
+  let results: Report['testResults']
+  try {
+    results = (JSON.parse(readFileSync(report, 'utf8')) as Report).testResults
+  } catch {
+    return new Set(['the run, which did not end']) // it hangs or crashes
+  }
+  return new Set(
+    results.flatMap(({ name, status, assertionResults }) => {
+      const failed = assertionResults.filter((test) => test.status === 'failed').map((test) => test.fullName)
+      return status === 'failed' && !failed.length ? [name] : failed
+    }),
+  )
+}
+
+let survivors = 0
+try {
+  const files = [...new Set(mutants.flatMap(({ tests }) => tests))]
+  const before = failures(await build('fast'), await build('fault'), files)
+  if (before.size) console.log(`${before.size} tests fail on the core as it is; they do not count.`)
+  for (const mutant of mutants) {
+    const failed = failures(await build('fast', mutant), await build('fault', mutant), mutant.tests, !before.size)
+    const killers = [...failed].filter((name) => !before.has(name))
+    if (!killers.length) survivors++
+    console.log(
+      `${killers.length ? 'killed' : 'SURVIVED'}: ${mutant.name}${killers.length ? ` (${killers.length}: ${killers[0].trim()})` : ''}`,
+    )
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+console.log(`${mutants.length - survivors} of ${mutants.length} mutants killed`)
+process.exitCode = survivors ? 1 : 0
