@@ -100,6 +100,19 @@ export const conflictTests: Test[] = [
     },
   },
   {
+    name: "conflict: libc's allocator is not linked, in Rust without the crate",
+    run: () => {
+      const work = workFolder('conflict-rust')
+      const source = 'fn main() { println!("{}", (0..1000).map(|i| i.to_string()).collect::<Vec<_>>().concat().len()) }'
+      writeFileSync(path.join(work, 'main.rs'), source)
+      shell(`rustc -O --target wasm32-wasi -L ${root}/build/embed -l static=granary main.rs -o main.wasm`, work)
+      equal(shell(`node ${root}/examples/wasi.mjs main.wasm`, work), '2890\n', 'printed')
+      const names = shell('wasm-objdump -x -j name main.wasm', work)
+      equal(names.includes('dispose_chunk'), false, 'dlmalloc')
+      equal(names.includes('granary_set_errno'), true, 'granary')
+    },
+  },
+  {
     name: "conflict: linkers from LLVM 14 on, and wasi-libc's emulated mmap",
     run: () => {
       const work = workFolder('conflict-linkers')
