@@ -1,5 +1,5 @@
 // npm run build: assembly/ -> build/*.wasm, one for each target of asconfig.json -> src/generated/module.ts -> dist/
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { install, root, runTool } from './run.mjs'
 
@@ -11,14 +11,15 @@ const { targets } = JSON.parse(readFileSync(at('asconfig.json'), 'utf8'))
 
 /** Calls write with a temporary path and puts what it wrote in place at once: others may be reading the old file. */
 function replace(file, write) {
-  const temporary = `${file}.${process.pid}`
-  process.on('exit', () => rmSync(temporary, { force: true }))
+  const temporary = at('build', `${path.basename(file)}.${process.pid}`)
+  process.on('exit', () => rmSync(temporary, { recursive: true, force: true }))
   write(temporary)
   renameSync(temporary, file)
 }
 
 function buildModule(target, file) {
   console.log(`${target}: ${file}`)
+  const started = new Date()
   replace(at(file), (out) => {
     runTool(
       'assemblyscript/bin/asc.js',
@@ -30,6 +31,7 @@ function buildModule(target, file) {
       path.relative(root, out),
     )
     runTool('binaryen/bin/wasm-opt', '-O3', ...FEATURES, out, '-o', out)
+    utimesSync(out, started, started) // a source saved meanwhile is newer
   })
 }
 
@@ -57,5 +59,9 @@ replace(at('src/generated/module.ts'), (out) =>
     `/** ${targets.fast.outFile}, made by scripts/build.mjs. */\nexport const base64: string =\n  '${base64}'\n`,
   ),
 )
-rmSync(at('dist'), { recursive: true, force: true })
-for (const project of ['src', 'cli']) runTool('typescript/bin/tsc', '-p', project)
+replace(at('dist'), (out) => {
+  const folder = path.relative(root, out)
+  runTool('typescript/bin/tsc', '-p', 'src', '--outDir', folder)
+  runTool('typescript/bin/tsc', '-p', 'cli', '--outDir', path.join(folder, 'cli'))
+  rmSync(at('dist'), { recursive: true, force: true })
+})
