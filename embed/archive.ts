@@ -1,6 +1,7 @@
 // Writes a static library: the `ar` format with the symbol index that linkers before LLVM 15 insist on.
 
-import { External, Reader, readSections } from './wasm.ts'
+import { flag, kind } from './object.ts'
+import { Reader, readSections } from './wasm.ts'
 
 const fileHeaderLength = 60
 const magic = '!<arch>\n'
@@ -60,12 +61,11 @@ function definedSymbols(object: Uint8Array): string[] {
   reader.skipLebs(3) // version, the symbol table's number and its length
   const names: string[] = []
   reader.list(() => {
-    const kind = reader.byte()
+    const symbolKind = reader.byte()
     const flags = reader.u32()
-    const isUndefined = (flags & 0x10) !== 0
-    if (kind !== 1) reader.u32()
+    if (symbolKind !== kind.data) reader.u32() // the index of what it stands for; the only data symbols here are undefined
     const name = reader.name()
-    if (kind === External.function && !isUndefined && (flags & 2) === 0) names.push(name)
+    if (symbolKind === kind.function && (flags & (flag.undefined | flag.local)) === 0) names.push(name)
   })
   return names
 }

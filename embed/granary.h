@@ -48,8 +48,16 @@ void *mremap(void *address, size_t old_length, size_t new_length, int flags, ...
 
 /* Walks the whole heap: 0 if it is sound, otherwise the number of the first broken invariant. */
 int granary_verify(void);
-/* Fills in the heap's counters, one 32-bit number each. */
-void granary_stats(void *counters);
+/* What the heap holds, in bytes; all zero before the first allocation. Exact but for the peak. */
+struct granary_stats {
+  uint32_t heap;    /* from its base to the break */
+  uint32_t in_use;  /* blocks in use, as the heap rounded them */
+  uint32_t mapped;  /* mappings */
+  uint32_t free;    /* what requests may be given without growth */
+  uint32_t peak;    /* the most that was not free, sampled when the memory grew; spans counted whole */
+  uint32_t growths; /* how often the memory grew: not bytes */
+};
+void granary_stats(struct granary_stats *stats);
 /* errno of the last failed call, as Linux numbers it. For programs without a C library. */
 int granary_last_error(void);
 /* After a trap: why the heap refused a call (0 = it did not), and the address that it was given. */

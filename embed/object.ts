@@ -22,8 +22,9 @@ import {
 } from './wasm.ts'
 
 const relocation = { functionIndex: 0, memoryAddressSigned: 4, globalIndex: 7 } as const
-const kind = { function: 0, data: 1, global: 2 } as const
-const flag = { weak: 1, local: 2, undefined: 0x10, explicitName: 0x40 } as const
+/** What a symbol stands for, and what can be said of it, as in the `linking` section. */
+export const kind = { function: 0, data: 1, global: 2 } as const
+export const flag = { weak: 1, local: 2, undefined: 0x10, explicitName: 0x40 } as const
 const linkingVersion = 2
 const symbolTable = 8
 const functionNames = 1

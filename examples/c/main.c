@@ -42,6 +42,10 @@ int main(void) {
   errno = 0;
   if (brk(NULL) != -1 || errno != ENOMEM) return 7;
 
+  struct granary_stats stats;
+  granary_stats(&stats);
+  if (stats.heap < stats.in_use + stats.free || stats.growths == 0) return 8;
+
   printf("the heap is %s\n", granary_verify() == 0 ? "sound" : "damaged");
   return 0;
 }
