@@ -26,18 +26,18 @@ const SIZE: usize = 4
 }
 
 // @ts-ignore: decorator
-@global @unsafe function __alloc(size: usize): usize {
+@global function __alloc(size: usize): usize {
   const total = withFront(size)
   return begin(malloc(total), total)
 }
 
 // @ts-ignore: decorator
-@global @unsafe function __realloc(block: usize, size: usize): usize {
+@global function __realloc(block: usize, size: usize): usize {
   const total = withFront(size)
   return begin(realloc(block - FRONT, total), total)
 }
 
 // @ts-ignore: decorator
-@global @unsafe function __free(block: usize): void {
+@global function __free(block: usize): void {
   free(block - FRONT)
 }

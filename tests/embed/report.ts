@@ -37,8 +37,8 @@ Node ${process.versions.node}, ${repetitions} runs of each version in turn.`,
 const file = path.join(root, 'docs/embedding.md')
 let page = readFileSync(file, 'utf8')
 for (const [name, content] of Object.entries(tables)) {
-  const marked = new RegExp(`(<!-- ${name} -->\n)[^]*?(\n<!-- end -->)`)
+  const marked = new RegExp(`(<!-- ${name} -->)[^]*?(<!-- end -->)`)
   if (!marked.test(page)) throw new Error(`docs/embedding.md has no place for the table of ${name}`)
-  page = page.replace(marked, (_, start, end) => `${start}\n${content}\n${end}`)
+  page = page.replace(marked, (_, start, end) => `${start}\n\n${content}\n\n${end}`)
 }
 writeFileSync(file, page)

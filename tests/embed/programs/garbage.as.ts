@@ -7,7 +7,7 @@ class Node {
 }
 
 function tree(depth: i32): Node {
-  const node = new Node('depth ' + depth.toString())
+  const node = new Node(`depth ${depth}`)
   if (depth > 0) {
     node.left = tree(depth - 1)
     node.right = tree(depth - 1)
@@ -22,12 +22,12 @@ function letters(node: Node | null): i32 {
 export function work(): f64 {
   let seed: u32 = 42
   const counts = new Map<string, i32>()
-  const lists = new Array<Array<i32>>()
+  const lists: i32[][] = []
   for (let i = 0; i < 60000; i++) {
     seed = seed * 1664525 + 1013904223
-    const word = 'word ' + ((seed >> 8) % 5000).toString()
+    const word = `word ${(seed >> 8) % 5000}`
     counts.set(word, (counts.has(word) ? counts.get(word) : 0) + 1)
-    if (i % 20 == 0) lists.push(new Array<i32>())
+    if (i % 20 == 0) lists.push([])
     lists[<i32>(seed >> 4) % lists.length].push(i)
   }
   let sum: f64 = counts.size

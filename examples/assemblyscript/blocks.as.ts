@@ -4,11 +4,11 @@ import { free, heap_verify, malloc, realloc } from './node_modules/granary/assem
 export function sum(count: i32): i32 {
   let numbers = malloc(4)
   for (let i = 0; i < count; i++) {
-    numbers = realloc(numbers, <usize>(i + 1) << 2)
-    store<i32>(numbers + (<usize>i << 2), i)
+    numbers = realloc(numbers, (<usize>(i + 1)) << 2)
+    store<i32>(numbers + ((<usize>i) << 2), i)
   }
   let total = 0
-  for (let i = 0; i < count; i++) total += load<i32>(numbers + (<usize>i << 2))
+  for (let i = 0; i < count; i++) total += load<i32>(numbers + ((<usize>i) << 2))
   free(numbers)
   return heap_verify() == 0 ? total : -1
 }
