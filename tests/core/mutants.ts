@@ -92,9 +92,16 @@ const mutants: Mutant[] = [
   {
     name: 'small blocks are a cell apart too little',
     file: 'size.ts',
-    find: /(function sizeOf[^}]*?)\(<usize>bin \+ 1\) << 4/,
-    replace: '$1max<usize>(<usize>bin, 1) << 4',
+    find: 'c += bin + 1',
+    replace: 'c += max<u32>(bin, 1)',
     tests: ['sizes'],
+  },
+  {
+    name: 'a block may begin in the last cell of a span',
+    file: 'malloc.ts',
+    find: '(free | INACTIVE) & bit',
+    replace: 'free & bit',
+    tests: ['misuse'],
   },
   {
     name: 'a page whose spans are all free is kept',
