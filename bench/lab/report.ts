@@ -115,7 +115,7 @@ Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)
   }
 
   #meanMemory(id: string, workloads: string[]): number | undefined {
-    const figures = this.#filled(workloads).flatMap((workload) => memoryOf(this.#results, workload, id) ?? [])
+    const figures = workloads.flatMap((workload) => memoryOf(this.#results, workload, id) ?? [])
     return figures.length ? geometricMean(figures) : undefined
   }
 
@@ -184,7 +184,7 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
             rows.push({ ratio: ratio.value, cells: [workload, this.#title(id), phase, withInterval(ratio)] })
         }
         const [them, us] = [memoryOf(this.#results, workload, id), memoryOf(this.#results, workload, this.#ours)]
-        if (them && us && us / them > 1.02 && this.#filled([workload]).length)
+        if (them && us && us / them > 1.02)
           rows.push({ ratio: us / them, cells: [workload, this.#title(id), 'memory', two(us / them)] })
       }
     if (!rows.length) return `## Where ${this.#title(this.#ours)} loses\n\nIn this run nowhere beyond the noise.`

@@ -25,13 +25,15 @@ export function netOf(
   return net(replay[phase], floor[phase])
 }
 
-/** Peak memory over peak live bytes. */
+/** Peak memory over peak live bytes; memory comes in pages, so live bytes that fill less than one say nothing. */
 export function memoryOf(results: Results, workload: string, allocator: string): number | undefined {
   const replay = replayOf(results, workload, allocator)
   const info = results.workloads.find(({ id }) => id === workload)
-  if (!replay?.heap || replay.fault || !info) return undefined
+  if (!replay?.heap || replay.fault || !info || info.peak < PAGE) return undefined
   return replay.heap / info.peak
 }
+
+const PAGE = 65_536
 
 type Figure = (workload: string, allocator: string) => number | undefined
 
@@ -76,8 +78,10 @@ export function ratioTables(results: Results): string {
           const figureOfOther = figure(workload, other)
           return own === undefined || figureOfOther === undefined ? undefined : own / figureOfOther
         })
-        const faultOf = (i: number) =>
-          replayOf(results, workload, others[i])?.fault?.startsWith('not done') ? 'slow' : 'fault'
+        const faultOf = (i: number) => {
+          const fault = replayOf(results, workload, others[i])?.fault
+          return fault?.startsWith('not done') ? 'slow' : fault ? 'fault' : '-'
+        }
         row(workload, own?.toFixed(2) ?? '-', ratios, faultOf)
       }
       if (group.length < 2) continue
