@@ -26,23 +26,25 @@ function checkAssemblyScript() {
   const copy = (from, to, change) => writeFileSync(to, change(readFileSync(from, 'utf8')))
   try {
     const list = ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate', 'assembly/*.ts', '*.as.ts']
-    const files = spawnSync('git', list, { cwd: root, encoding: 'utf8' }).stdout.trim().split('\n')
-    for (const file of files) {
+    const sources = spawnSync('git', list, { cwd: root, encoding: 'utf8' }).stdout.trim().split('\n')
+    for (const file of sources) {
       mkdirSync(path.dirname(path.join(folder, file)), { recursive: true })
       copy(path.join(root, file), path.join(folder, file), toComment)
     }
-    // There is one kind of equality, integers have 64 bits, and editors need a comment above each decorator.
+    // There is one kind of equality, integers have 64 bits, the C functions have all of C's parameters, and editors need a
+    // comment above each decorator.
     const suspicious = { ...config.linter.rules.suspicious, noDoubleEquals: 'off', noTsIgnore: 'off' }
     const rules = {
       suspicious,
-      correctness: { noPrecisionLoss: 'off' },
+      correctness: { noPrecisionLoss: 'off', noUnusedFunctionParameters: 'off' },
       style: { useConst: 'off', useImportType: 'off' },
     }
-    const assemblyScript = { ...config, vcs: {}, files: {}, assist: { enabled: false }, linter: { rules } }
+    const off = { vcs: {}, files: {}, assist: { enabled: false }, json: { formatter: { enabled: false } } }
+    const assemblyScript = { ...config, ...off, linter: { rules } }
     writeFileSync(path.join(folder, 'biome.json'), JSON.stringify(assemblyScript))
     const sound = check(folder)
     if (flags.includes('--write'))
-      for (const file of files) copy(path.join(folder, file), path.join(root, file), toDecorator)
+      for (const file of sources) copy(path.join(folder, file), path.join(root, file), toDecorator)
     return sound
   } finally {
     rmSync(folder, { recursive: true })
