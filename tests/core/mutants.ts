@@ -43,7 +43,7 @@ const mutants: Mutant[] = [
   {
     name: 'calloc does not clear large blocks',
     file: 'malloc.ts',
-    find: /if \(p && p < fresh\) memory\.fill\(.*\);/,
+    find: /if \(p && p < \w+\) memory\.fill\(.*\)/,
     replace: '',
     tests: ['sizes'],
   },
@@ -64,7 +64,7 @@ const mutants: Mutant[] = [
   {
     name: 'a refusal does not note the address',
     file: 'error.ts',
-    find: 'h.address = address;',
+    find: 'h.address = address',
     replace: '',
     tests: ['misuse'],
   },
@@ -85,8 +85,8 @@ const mutants: Mutant[] = [
   {
     name: 'overwritten links are followed',
     file: 'error.ts',
-    find: 'unreachable();',
-    replace: 'if (reason != OVERWRITTEN) unreachable();',
+    find: 'unreachable()',
+    replace: 'if (reason != OVERWRITTEN) unreachable()',
     tests: ['corruption'],
   },
   {
@@ -106,22 +106,22 @@ const mutants: Mutant[] = [
   {
     name: 'a page whose spans are all free is kept',
     file: 'span.ts',
-    find: /if \(unused != spansFrom\(start\)\) return;/,
-    replace: 'return;',
+    find: 'if (unused != spansFrom(start)) return',
+    replace: 'if (start) return',
     tests: ['oom'],
   },
   {
     name: 'bytes given back to the break stay dirty',
     file: 'break.ts',
-    find: /memory\.fill\(h\.brk, 0, bytes\);/,
+    find: 'memory.fill(h.brk, 0, bytes)',
     replace: '',
     tests: ['break'],
   },
   {
     name: 'memory that others have grown is taken for the heap’s',
     file: 'break.ts',
-    find: 'if (pages > h.limit && h.brk == <usize>h.limit << 16) {',
-    replace: 'if (pages > h.limit && h.brk == <usize>h.limit << 16) {\n    h.limit = pages;\n  } else if (false) {',
+    find: /if \(pages > h\.limit && (h\.brk == .*)\) \{/,
+    replace: 'if (pages > h.limit && $1) {\n    h.limit = pages\n  } else if (false) {',
     tests: ['instances'],
   },
   {
@@ -141,7 +141,7 @@ const mutants: Mutant[] = [
   {
     name: 'mappings are not cleared',
     file: 'region.ts',
-    find: /if \(p < fresh\) memory\.fill\(p, 0, .*\);/,
+    find: /if \(p < \w+\) memory\.fill\(p, 0, .*\)/,
     replace: '',
     tests: ['mapping'],
   },
@@ -218,6 +218,7 @@ function failures(fast: string, fault: string, tests: string[], one = false): Se
 }
 
 let survivors = 0
+for (const mutant of mutants) mutate(readFileSync(`assembly/${mutant.file}`, 'utf8'), mutant) // all can be made
 try {
   const files = [...new Set(mutants.flatMap(({ tests }) => tests))]
   const before = failures(await build('fast'), await build('fault'), files)
