@@ -50,7 +50,7 @@ export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> 
   return new Heap(instance.exports as unknown as HeapExports, memory)
 }
 
-/** As createHeap, at once. Browsers older than 2023 refuse to compile a module of this size outside of workers so. */
+/** As createHeap, at once. Outside of workers, browsers from before 2023 compile a module of this size only in createHeap. */
 export function createHeapSync(options: HeapOptions = {}): Heap {
   const { memory, imports } = toImports(options)
   const { module = (compiled ??= new WebAssembly.Module(builtIn())) } = options
