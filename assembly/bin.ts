@@ -4,155 +4,191 @@
 // Invariants: a span of a bin is exactly one of active, listed, detached, as its bits say; a detached one has no free block,
 // a listed one has.
 
-import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp } from "./layout";
-import { alignedFrom, carveTop, extend, find, findAligned, TRIES } from "./arena";
-import { addressOf, DETACHED, INACTIVE, releaseSpan, Span, spanOf, takeSpan } from "./span";
-import { BINS_SMALL, cellsOf } from "./size";
+import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp } from './layout'
+import { alignedFrom, carveTop, extend, find, findAligned, TRIES } from './arena'
+import { addressOf, DETACHED, WATCHED, releaseSpan, Span, spanOf, takeSpan } from './span'
+import { BINS_SMALL, cellsOf } from './size'
 
 // Fields of a bin's records.
-export const ACTIVE_SPAN: usize = ACTIVE;
-export const ACTIVE_AT: usize = ACTIVE + 4;
-export const CELLS: usize = ACTIVE + 8;
-export const HEAD: usize = LISTS;
-export const TAIL: usize = LISTS + 4;
-export const HELD: usize = LISTS + 8;
+export const ACTIVE_SPAN: usize = ACTIVE
+export const ACTIVE_AT: usize = ACTIVE + 4
+export const CELLS: usize = ACTIVE + 8
+export const HEAD: usize = LISTS
+export const TAIL: usize = LISTS + 4
+export const HELD: usize = LISTS + 8
 
 /** Address bits of a span's links. */
-export const LINK: u32 = ~1023;
+export const LINK: u32 = ~1023
 
 /** Address of a bin's records, less the offsets above. */
 // @ts-ignore: decorator
 @inline export function recordOf(bin: u32): usize {
-  return base() + (<usize>bin << 4);
+  return base() + ((<usize>bin) << 4)
 }
 /** The record of a span's bin. */
 // @ts-ignore: decorator
 @inline function recordOfSpan(span: Span): usize {
-  return base() + (span.next & 0xF0);
+  return base() + (span.next & 0xf0)
 }
 /** The active span of a bin. */
 // @ts-ignore: decorator
 @inline export function activeOf(record: usize): Span {
-  return changetype<Span>(load<usize>(record, ACTIVE_SPAN));
+  return changetype<Span>(load<usize>(record, ACTIVE_SPAN))
 }
 
 /** Sets up the records of a new heap. */
 export function beginBins(): void {
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
-    store<usize>(recordOf(bin), base() + NONE, ACTIVE_SPAN);
-    store<u64>(recordOf(bin), cellsOf(bin), CELLS);
+    store<usize>(recordOf(bin), base() + NONE, ACTIVE_SPAN)
+    store<u64>(recordOf(bin), cellsOf(bin), CELLS)
   }
 }
 
 /** Puts a span behind the bin's list. */
 function append(record: usize, span: Span): void {
-  let s = addressOf(span), last = load<usize>(record, TAIL);
-  span.next &= ~LINK & ~DETACHED;
-  span.prev = <u32>last;
-  if (last) spanOf(last).next |= <u32>s;
-  else store<usize>(record, s, HEAD);
-  store<usize>(record, s, TAIL);
+  let s = addressOf(span),
+    last = load<usize>(record, TAIL)
+  span.next &= ~LINK & ~DETACHED
+  span.prev = <u32>last
+  if (last) spanOf(last).next |= <u32>s
+  else store<usize>(record, s, HEAD)
+  store<usize>(record, s, TAIL)
 }
 /** Takes a span out of the bin's list. */
 function remove(record: usize, span: Span): void {
-  let next: usize = span.next & LINK, prev: usize = span.prev;
-  if (next) spanOf(next).prev = <u32>prev;
-  else store<usize>(record, prev, TAIL);
-  if (prev) spanOf(prev).next = (spanOf(prev).next & ~LINK) | <u32>next;
-  else store<usize>(record, next, HEAD);
+  let next: usize = span.next & LINK,
+    prev: usize = span.prev
+  if (next) spanOf(next).prev = <u32>prev
+  else store<usize>(record, prev, TAIL)
+  if (prev) spanOf(prev).next = (spanOf(prev).next & ~LINK) | <u32>next
+  else store<usize>(record, next, HEAD)
 }
 
 /** Makes the span at s the active one of its bin, and detaches the one that was, which is full. */
 function activate(record: usize, s: usize): void {
-  let span = spanOf(s), last = activeOf(record);
+  let span = spanOf(s),
+    last = activeOf(record)
   if (changetype<usize>(last) != base() + NONE) {
-    last.free |= INACTIVE;
-    last.next |= DETACHED;
+    last.free |= WATCHED
+    last.next |= DETACHED
   }
-  span.free &= ~INACTIVE;
-  store<usize>(record, changetype<usize>(span), ACTIVE_SPAN);
-  store<usize>(record, s, ACTIVE_AT);
+  store<usize>(record, changetype<usize>(span), ACTIVE_SPAN)
+  store<usize>(record, s, ACTIVE_AT)
 }
 
 /** Gives a bin, whose active span is full, the next one with room or a new one. False if there is no memory. */
 export function refill(bin: u32): bool {
-  let record = recordOf(bin), s = load<usize>(record, HEAD);
-  if (s) remove(record, spanOf(s));
+  let record = recordOf(bin),
+    s = load<usize>(record, HEAD)
+  if (s) remove(record, spanOf(s))
   else {
-    s = takeSpan(false);
+    s = takeSpan(false)
     if (!s) {
-      s = takeSpan(!reclaim());
-      if (!s) s = takeSpan(true);
-      if (!s) return false;
+      s = takeSpan(!reclaim())
+      if (!s) s = takeSpan(true)
+      if (!s) return false
     }
-    spanOf(s).next = bin << 4;
-    store<u32>(record, load<u32>(record, HELD) + 1, HELD);
+    let held = load<u32>(record, HELD)
+    spanOf(s).next = bin << 4
+    // The only one of its bin stays, or a program that allocates and frees one block would take a span each time.
+    if (!held) spanOf(s).free &= ~WATCHED
+    store<u32>(record, held + 1, HELD)
+    header().settled = 0
   }
-  activate(record, s);
-  return true;
+  activate(record, s)
+  return true
 }
 
 /** Gives a span that is in no list back. */
 function drop(record: usize, span: Span): void {
-  store<u32>(record, load<u32>(record, HELD) - 1, HELD);
-  releaseSpan(addressOf(span));
+  store<u32>(record, load<u32>(record, HELD) - 1, HELD)
+  releaseSpan(addressOf(span))
 }
 
 /** The end of a free that found the span detached, or that left it without blocks: `free` is what it has now. */
 export function freed(span: Span, free: u64): void {
-  let record = recordOfSpan(span);
-  span.free = free;
+  let record = recordOfSpan(span)
+  span.free = free
   if (span.next & DETACHED) {
-    append(record, span);
-    return;
+    append(record, span)
+    return
   }
-  remove(record, span);
-  // If the bin has nothing else at hand, the empty span stays.
-  if (!load<usize>(record, HEAD) && !(activeOf(record).free & load<u64>(record, CELLS))) activate(record, addressOf(span));
-  else drop(record, span);
+  let active = activeOf(record),
+    cells = load<u64>(record, CELLS),
+    room = active.free & cells
+  if (span == active) {
+    // Spans that stay empty are to leave long runs free. One that the bin may need at once is kept, and not asked again.
+    if (load<u32>(record, HELD) > 1 && !load<usize>(record, HEAD)) {
+      span.free = free & ~WATCHED
+      return
+    }
+    store<usize>(record, base() + NONE, ACTIVE_SPAN)
+  } else {
+    remove(record, span)
+    if (room ? room == cells && addressOf(span) < load<usize>(record, ACTIVE_AT) : !load<usize>(record, HEAD)) {
+      activate(record, addressOf(span))
+      if (!room) return
+      active.next &= ~DETACHED
+      span = active
+    }
+  }
+  drop(record, span)
+}
+
+/** Once a quarter of the heap or less is in use, releases what empty spans the bins keep: else the next blocks would be put
+ *  into them, wherever they are, and long runs would not come together again. */
+export function settle(): void {
+  let h = header(),
+    size = h.end - base()
+  if (h.settled || h.binned + (h.end - h.top) < size - (size >>> 2)) return
+  h.settled = 1
+  reclaim()
 }
 
 /** Releases the active spans that hold no blocks. False if there was none. */
 export function reclaim(): bool {
-  let any = false;
+  let any = false
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
-    let record = recordOf(bin), span = activeOf(record);
-    if (load<u64>(record, CELLS) & ~span.free) continue;
-    store<usize>(record, base() + NONE, ACTIVE_SPAN);
-    drop(record, span);
-    any = true;
+    let record = recordOf(bin),
+      span = activeOf(record)
+    if (load<u64>(record, CELLS) & ~span.free) continue
+    store<usize>(record, base() + NONE, ACTIVE_SPAN)
+    drop(record, span)
+    any = true
   }
-  return any;
+  return any
 }
 
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena; what the bins keep is released before the memory
  *  grows. 0 if there is no memory. */
 export function obtain(n: usize): usize {
-  let p = find(n, TRIES);
-  if (p) return p;
+  let p = find(n, TRIES)
+  if (p) return p
   if (reclaim()) {
-    p = find(n, TRIES);
-    if (p) return p;
+    p = find(n, TRIES)
+    if (p) return p
   }
   // If the memory may not grow, a look at all free blocks of the bin.
-  return find(n, extend(n) ? TRIES : -1);
+  return find(n, extend(n) ? TRIES : -1)
 }
 
 /** As obtain, n bytes and no more at a multiple of `alignment`. */
 export function obtainAligned(n: usize, alignment: usize): usize {
   while (true) {
-    let p = findAligned(n, alignment, 32);
-    if (p) return p;
-    let h = header(), top = h.top, a = alignedFrom(top, alignment);
-    if (a < top || a > BREAK_MAX - n) break;
-    if (a + n <= h.end) return carveTop(a, a + n);
-    if (!reclaim() && !extend(a + n - top)) break;
+    let p = findAligned(n, alignment, 32)
+    if (p) return p
+    let h = header(),
+      top = h.top,
+      a = alignedFrom(top, alignment)
+    if (a < top || a > BREAK_MAX - n) break
+    if (a + n <= h.end) return carveTop(a, a + n)
+    if (!reclaim() && !extend(a + n - top)) break
   }
-  return findAligned(n, alignment, -1);
+  return findAligned(n, alignment, -1)
 }
 
 /** Bytes of the arena's block for a request. */
 // @ts-ignore: decorator
 @inline export function blockSize(size: usize): usize {
-  return max(roundUp(size, CELL), BLOCK_MIN);
+  return max(roundUp(size, CELL), BLOCK_MIN)
 }

@@ -5,101 +5,104 @@
 //
 // What lies between brk and limit reads as zero, unless it was part of the memory that the heap was given at its start.
 
-import { GROW_IMPORT } from "./config";
-import { header, BREAK_MAX, PAGE, roundUp } from "./layout";
+import { GROW_IMPORT } from './config'
+import { header, BREAK_MAX, PAGE, roundUp } from './layout'
 
 // @ts-ignore: decorator
-@external("env", "grow") declare function grow(pages: i32): i32;
+@external("env", "grow") declare function grow(pages: i32): i32
 
 /** Grows the memory; false if refused. The one caller of memory.grow. */
 function growMemory(pages: u32): bool {
-  let got: i32;
-  if (GROW_IMPORT) got = grow(pages);
-  else got = memory.grow(pages);
-  if (got < 0) return false;
-  header().growths++;
-  return true;
+  let got: i32
+  if (GROW_IMPORT) got = grow(pages)
+  else got = memory.grow(pages)
+  if (got < 0) return false
+  header().growths++
+  return true
 }
 
 /** As growMemory, before there is a header. */
 export function growFirst(pages: u32): bool {
-  if (GROW_IMPORT) return grow(pages) >= 0;
-  return memory.grow(pages) >= 0;
+  if (GROW_IMPORT) return grow(pages) >= 0
+  return memory.grow(pages) >= 0
 }
 
 /** Pages of memory, at most what the break may reach. */
 // @ts-ignore: decorator
 @inline export function memoryPages(): u32 {
-  return min<u32>(memory.size(), <u32>(BREAK_MAX >>> 16));
+  return min<u32>(memory.size(), <u32>(BREAK_MAX >>> 16))
 }
 
 /** Makes the memory from brk to brk + bytes the heap's, and `spare` bytes more if they are granted. What others have
  *  grown is skipped, unless some of the heap's own lies before it: then the answer is false, as it is where the memory
  *  may not grow. */
 function own(bytes: usize, spare: usize): bool {
-  let h = header();
-  let pages = memoryPages();
-  if (pages > h.limit && h.brk == <usize>h.limit << 16) {
-    h.brk = h.floor = <usize>pages << 16;
-    h.limit = pages;
+  let h = header()
+  let pages = memoryPages()
+  if (pages > h.limit && h.brk == (<usize>h.limit) << 16) {
+    h.brk = h.floor = (<usize>pages) << 16
+    h.limit = pages
   }
-  if (bytes > BREAK_MAX - h.brk) return false;
-  let need = <u32>((h.brk + bytes + PAGE - 1) >>> 16);
-  if (need <= h.limit) return true;
-  if (pages > h.limit) return false;
-  let want = <u32>((h.brk + min(BREAK_MAX - h.brk, bytes + spare) + PAGE - 1) >>> 16);
+  if (bytes > BREAK_MAX - h.brk) return false
+  let need = <u32>((h.brk + bytes + PAGE - 1) >>> 16)
+  if (need <= h.limit) return true
+  if (pages > h.limit) return false
+  let want = <u32>((h.brk + min(BREAK_MAX - h.brk, bytes + spare) + PAGE - 1) >>> 16)
   if (!growMemory(want - h.limit)) {
-    if (want == need || !growMemory(need - h.limit)) return false;
-    want = need;
+    if (want == need || !growMemory(need - h.limit)) return false
+    want = need
   }
-  h.limit = want;
-  return true;
+  h.limit = want
+  return true
 }
 
 /** Moves the break up to a 64 KiB boundary, by at least `bytes`, for the arena, which can take the memory at once.
  *  Returns where the new stretch begins: at the old break, unless others have grown the memory. It may be shorter than
  *  asked for if memory of others follows: ask again. 0 if refused. */
 export function advance(bytes: usize, spare: usize): usize {
-  let h = header();
+  let h = header()
   if (!own(bytes, spare)) {
-    let rest = (<usize>h.limit << 16) - h.brk;
-    if (!rest || memoryPages() == h.limit) return 0;
-    bytes = rest;
+    let rest = ((<usize>h.limit) << 16) - h.brk
+    if (!rest || memoryPages() == h.limit) return 0
+    bytes = rest
   }
-  let start = h.brk;
-  h.brk = h.floor = min(<usize>h.limit << 16, roundUp(start + min(BREAK_MAX - start, bytes + spare), PAGE));
-  return start;
+  let start = h.brk
+  h.brk = h.floor = min((<usize>h.limit) << 16, roundUp(start + min(BREAK_MAX - start, bytes + spare), PAGE))
+  return start
 }
 
 /** Moves the break up by `bytes`, whose memory reads as zero. Returns where they begin: at the old break, or beyond what
  *  others have grown. 0 if refused, and nothing has changed. */
 export function raiseBreak(bytes: usize): usize {
-  let h = header(), old = h.brk, floor = h.floor, limit = h.limit;
+  let h = header(),
+    old = h.brk,
+    floor = h.floor,
+    limit = h.limit
   if (!own(bytes, (old - floor) >>> 3)) {
     // The rest of the heap's own memory may be too short, with others' behind it: then it is left unused.
-    let pages = memoryPages();
-    if (pages == limit) return 0;
-    h.brk = h.floor = <usize>pages << 16;
-    h.limit = pages;
+    let pages = memoryPages()
+    if (pages == limit) return 0
+    h.brk = h.floor = (<usize>pages) << 16
+    h.limit = pages
     if (!own(bytes, 0)) {
-      h.brk = old;
-      h.floor = floor;
-      h.limit = limit;
-      return 0;
+      h.brk = old
+      h.floor = floor
+      h.limit = limit
+      return 0
     }
   }
-  let start = h.brk;
-  h.brk = start + bytes;
-  if (start < h.fresh) memory.fill(start, 0, min(bytes, h.fresh - start));
-  return start;
+  let start = h.brk
+  h.brk = start + bytes
+  if (start < h.fresh) memory.fill(start, 0, min(bytes, h.fresh - start))
+  return start
 }
 
 /** Moves the break down by `bytes` and zeroes them. False, and nothing has changed, if they did not all come from
  *  raiseBreak since the arena last grew. */
 export function lowerBreak(bytes: usize): bool {
-  let h = header();
-  if (bytes > h.brk - h.floor) return false;
-  h.brk -= bytes;
-  memory.fill(h.brk, 0, bytes);
-  return true;
+  let h = header()
+  if (bytes > h.brk - h.floor) return false
+  h.brk -= bytes
+  memory.fill(h.brk, 0, bytes)
+  return true
 }

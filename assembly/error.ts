@@ -1,39 +1,39 @@
 // How calls fail: with an errno where C says so, with a refusal where going on would damage the heap.
 
-import { header, base } from "./layout";
+import { header, base } from './layout'
 
 /** errno numbers of Linux and musl. */
-export const EBADF: u32 = 9;
-export const ENOMEM: u32 = 12;
-export const EFAULT: u32 = 14;
-export const EEXIST: u32 = 17;
-export const EINVAL: u32 = 22;
-export const ENOTSUP: u32 = 95;
+export const EBADF: u32 = 9
+export const ENOMEM: u32 = 12
+export const EFAULT: u32 = 14
+export const EEXIST: u32 = 17
+export const EINVAL: u32 = 22
+export const ENOTSUP: u32 = 95
 
 // Reasons of a refusal. The sentences are the host's.
 /** The address is not in the heap. */
-export const OUTSIDE: u32 = 1;
+export const OUTSIDE: u32 = 1
 /** The address is not a multiple of the alignment that every block has. */
-export const MISALIGNED: u32 = 2;
+export const MISALIGNED: u32 = 2
 /** A block can begin there, but none is in use: freed before, or never allocated. */
-export const NOT_IN_USE: u32 = 3;
+export const NOT_IN_USE: u32 = 3
 /** No block begins there. */
-export const NOT_A_BLOCK: u32 = 4;
+export const NOT_A_BLOCK: u32 = 4
 /** The address belongs to a mapping, which only munmap takes. */
-export const IS_MAPPED: u32 = 5;
+export const IS_MAPPED: u32 = 5
 /** A free block was written to: its links or its size don't agree with the heap's own records. */
-export const OVERWRITTEN: u32 = 6;
+export const OVERWRITTEN: u32 = 6
 
 /** Notes an errno. Returns 0, the failed result of most functions. */
 export function fail(error: u32): usize {
-  header().error = error;
-  return 0;
+  header().error = error
+  return 0
 }
 
 /** Notes why a call is refused and traps; nothing else has changed. */
 export function refuse(reason: u32, address: usize): void {
-  let h = header();
-  h.reason = reason;
-  h.address = address;
-  unreachable();
+  let h = header()
+  h.reason = reason
+  h.address = address
+  unreachable()
 }

@@ -18,133 +18,136 @@
 //      the block before a block's start p is free  ⇔  the cell p-1 is marked
 //
 // Blocks of up to 256 bytes stand in spans of 1 KiB, each for blocks of one size. A page of spans ends at a 64 KiB boundary
-// and starts where the arena had room; its last KiB is its header, with a descriptor for each span:
+// and starts where the arena had room, at least 1 KiB behind the boundary before; its last KiB is its header, with a
+// descriptor for each KiB from boundary to boundary:
 //
-//   page of spans    │ span │ span │ unused │ span │ … │ header │
-//   header           │ guard, 16 bytes │ descriptor of span 0 │ of span 1 │ … │ of span 62 │
+//   page of spans    │ span 1 │ span 2 │ unused │ span 4 │ … │ header │
+//   header           │ guard, 16 bytes │ descriptor of span 1 │ of span 2 │ … │ of span 62 │ of the header │
 //
-// The guard takes the bytes that an overflow of the block before the header writes; it is the descriptor of the header.
+// The guard, which nobody reads, takes the bytes that an overflow of the block before the header writes.
 //
-//   descriptor   0  free   u64   bit i clear: a block in use begins at cell i of the span; bit 63: it is not its bin's active span
+//   descriptor   0  free   u64   bit i clear: a block in use begins at cell i of the span; bit 63: WATCHED
 //                8  next   u32   address of the next span with room | bin << 4 | DETACHED
 //               12  prev   u32   address of the previous span with room
 //
 // So p is a block in use ⇔ it is a multiple of 16 and the bit of its cell is clear; bit 63 is never asked for, for no block
 // begins in a span's last cell. A span that is not used has all bits set: every pointer there is refused.
 
-import { __heap_base } from "./env";
+import { __heap_base } from './env'
 
-export const PAGE: usize = 0x10000;
-export const CELL: usize = 16;
-export const SPAN: usize = 1024;
+export const PAGE: usize = 0x10000
+export const CELL: usize = 16
+export const SPAN: usize = 1024
 
 /** Largest address that the break may reach. */
-export const BREAK_MAX: usize = 0xFFFF0000;
+export const BREAK_MAX: usize = 0xffff0000
 /** Largest size of a block: PTRDIFF_MAX, as in C. */
-export const SIZE_MAX: usize = 0x7FFFFFFF;
+export const SIZE_MAX: usize = 0x7fffffff
 /** Blocks up to this size stand in spans. */
-export const SMALL_MAX: usize = 256;
+export const SMALL_MAX: usize = 256
 /** Bytes of the smallest block in the arena: a free one needs five cells. */
-export const BLOCK_MIN: usize = 80;
+export const BLOCK_MIN: usize = 80
 
 /** A page's entry in `header.map` is the number of its first span; from here on it has none. */
-export const NO_SPANS: u32 = 64;
+export const NO_SPANS: u32 = 64
 /** A page of a mapping. */
-export const MAPPED: u32 = 65;
+export const MAPPED: u32 = 65
 
-export const MAGIC: u32 = 0x4E415247; // "GRAN"
-export const ABI_VERSION: u32 = 1;
+export const MAGIC: u32 = 0x4e415247 // "GRAN"
+export const ABI_VERSION: u32 = 1
 
 // @ts-ignore: decorator
 @unmanaged
 export class Header {
-  magic: u32;
+  magic: u32
   /** ABI version << 8 | variant. */
-  abi: u32;
+  abi: u32
   /** errno of the last failure, as musl numbers it. */
-  error: u32;
+  error: u32
   /** Why the last refused call was refused (error.ts), and the address it was given. */
-  reason: u32;
-  address: usize;
+  reason: u32
+  address: usize
   /** Bytes from the header to `end`: a block's address p satisfies p - header < extent. */
-  extent: usize;
+  extent: usize
   /** The tables, each biased so that a page or cell number indexes it: a byte for each page … */
-  map: usize;
+  map: usize
   /** … a bit for each cell … */
-  shadow: usize;
+  shadow: usize
   /** … two distances for each KiB … */
-  links: usize;
+  links: usize
   /** … and an entry for each page. */
-  entries: usize;
+  entries: usize
   /** Address of the tables, and the number of the first page that they do not cover. */
-  tables: usize;
-  capacity: u32;
+  tables: usize
+  capacity: u32
   /** The arena's last stretch without blocks is [top, end); `end` is a multiple of 64 KiB. */
-  top: usize;
-  end: usize;
-  /** From here on the arena was never written. */
-  fresh: usize;
+  top: usize
+  end: usize
+  /** From here on the arena was never written. What it was when the block that was handed out last was taken from top, or -1
+   *  if that was in a bin: from there on, the block reads as zero. */
+  fresh: usize
+  zeroFrom: usize
   /** The break, the lowest value sbrk may give it, and the pages of memory that are the heap's up to there. */
-  brk: usize;
-  floor: usize;
-  limit: u32;
+  brk: usize
+  floor: usize
+  limit: u32
   /** Counters: successful growths, free bytes in the arena's bins, mapped pages, sampled peak of bytes not free. */
-  growths: u32;
-  binned: usize;
-  mapped: u32;
-  peak: usize;
+  growths: u32
+  binned: usize
+  mapped: u32
+  peak: usize
   /** Bit e: some bin of sizes in [2^(e+8), 2^(e+9)) has a free block. */
-  exponents: u32;
+  exponents: u32
   /** Bytes of spans, unused ones too, and of what is neither a block, a span nor free: header, tables, headers of pages,
    *  memory of others. */
-  spanned: usize;
-  fixed: usize;
+  spanned: usize
+  fixed: usize
   /** Number of the first page of spans that has an unused one, counted from 1; 0 if none has. */
-  roomy: u32;
-  _pad0: u32;
-  _pad1: u32;
+  roomy: u32
+  /** Whether the bins' empty spans were released since a bin took one. */
+  settled: u32
 }
 
 // Behind the header's fields, at these offsets from it:
 
 /** For each bin of small blocks { descriptor of its active span u32, address of that span u32, cells where blocks begin u64 },
  *  16 bytes each. */
-export const ACTIVE: usize = 112;
+export const ACTIVE: usize = 112
 /** For each bin { first span with room u32, last u32, number of spans u32, unused }, 16 bytes each. */
-export const LISTS: usize = ACTIVE + 256;
+export const LISTS: usize = ACTIVE + 256
 /** A descriptor without free blocks: the active span of a bin that has none. */
-export const NONE: usize = LISTS + 256;
+export const NONE: usize = LISTS + 256
 /** For each exponent of free blocks' sizes, which of its bins have any; u32 each. */
-export const STEPS: usize = NONE + 16;
+export const STEPS: usize = NONE + 16
 /** Heads of the arena's bins { next, previous }, 8 bytes each. */
-export const BINS: usize = STEPS + 24 * 4;
-export const STEP_BITS: u32 = 4;
-export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 3));
+export const BINS: usize = STEPS + 24 * 4
+export const STEP_BITS: u32 = 4
+export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 3))
 
-if (offsetof<Header>() != ACTIVE) ERROR("layout: the header's fields must end at ACTIVE");
-if (HEADER_SIZE & 15) ERROR("layout: the header must be a whole number of cells");
+if (offsetof<Header>() != ACTIVE) ERROR("layout: the header's fields must end at ACTIVE")
+if (HEADER_SIZE & 15) ERROR('layout: the header must be a whole number of cells')
 
 /** Where the header belongs. */
 // @ts-ignore: decorator
 @inline export function headerAddress(): usize {
-  return (<usize>__heap_base + 15) & ~15;
+  return (<usize>__heap_base + 15) & ~15
 }
 
 // Of this instance: 0 until it has found or made the header, so that a comparison each fast path makes anyway tells.
-let heap: usize = 0;
+let heap: usize = 0
 
 /** Address of the header. */
 // @ts-ignore: decorator
 @inline export function base(): usize {
-  return heap;
+  return heap
 }
 /** Makes the header at headerAddress() this instance's. */
 export function adopt(): void {
-  heap = headerAddress();
+  heap = headerAddress()
 }
 // @ts-ignore: decorator
 @inline export function header(): Header {
-  return changetype<Header>(base());
+  return changetype<Header>(base())
 }
 
 // A pair in `header.links`, one for each KiB, for blocks that reach over its end, which no mark in that KiB tells of:
@@ -156,20 +159,20 @@ export function adopt(): void {
 //       or out u32 elsewhere: the address that a far `out` in the page means
 //    8  in u32     the address that a far `in` in the page means
 //   12  next, prev u16   in a page of spans: the next and the previous one that has an unused span, counted from 1
-export const ENTRY_OUT: usize = 0;
-export const ENTRY_IN: usize = 8;
-export const ENTRY_NEXT: usize = 12;
-export const ENTRY_PREV: usize = 14;
+export const ENTRY_OUT: usize = 0
+export const ENTRY_IN: usize = 8
+export const ENTRY_NEXT: usize = 12
+export const ENTRY_PREV: usize = 14
 
 // @ts-ignore: decorator
 @inline export function entryOf(p: usize): usize {
-  return header().entries + ((p >>> 12) & ~15);
+  return header().entries + ((p >>> 12) & ~15)
 }
 // @ts-ignore: decorator
 @inline export function mapOf(p: usize): usize {
-  return header().map + (p >>> 16);
+  return header().map + (p >>> 16)
 }
 // @ts-ignore: decorator
 @inline export function roundUp(n: usize, to: usize): usize {
-  return (n + to - 1) & ~(to - 1);
+  return (n + to - 1) & ~(to - 1)
 }

@@ -1,74 +1,91 @@
 // malloc and its family. A small request is served by one load of the bin's active span and one bit; a free is checked by
 // the span's or the shadow's bits before anything changes.
 
-import { __heap_base } from "./env";
+import { __heap_base } from './env'
 import {
-  ABI_VERSION, adopt, base, BREAK_MAX, Header, header, headerAddress, HEADER_SIZE, MAGIC, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX,
-} from "./layout";
-import { VARIANT } from "./config";
-import {
-  EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse,
-} from "./error";
-import { growFirst, memoryPages } from "./break";
-import { around, isFree, isUsed, stopOf } from "./shadow";
-import { begin, beginSize, release, resize } from "./arena";
-import { DETACHED, INACTIVE, spanOf } from "./span";
-import { activeOf, ACTIVE_AT, beginBins, blockSize, CELLS, freed, obtain, obtainAligned, recordOf, refill } from "./bin";
+  ABI_VERSION,
+  adopt,
+  base,
+  BREAK_MAX,
+  Header,
+  header,
+  headerAddress,
+  HEADER_SIZE,
+  MAGIC,
+  mapOf,
+  MAPPED,
+  PAGE,
+  roundUp,
+  SIZE_MAX,
+  SMALL_MAX,
+} from './layout'
+import { VARIANT } from './config'
+import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
+import { growFirst, memoryPages } from './break'
+import { around, isFree, isUsed, stopOf } from './shadow'
+import { begin, beginSize, release, resize } from './arena'
+import { DETACHED, WATCHED, spanOf } from './span'
+import { activeOf, ACTIVE_AT, beginBins, blockSize, CELLS, freed, obtain, obtainAligned, recordOf, refill, settle } from './bin'
 
 // Of this instance: SMALL_MAX once it has found or made the header, and how far it knows the heap to reach.
-let smallLimit: usize = 0;
-let known: usize = 0;
+let smallLimit: usize = 0
+let known: usize = 0
 
 /** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it. */
 export function ready(): bool {
-  if (smallLimit) return true;
-  let p = headerAddress(), h = changetype<Header>(p);
-  if (p < <usize>__heap_base || p > BREAK_MAX - beginSize() - PAGE) return false;
-  let end = roundUp(p + beginSize(), PAGE), pages = <u32>(end >>> 16), have: u32 = memory.size();
-  if (have < pages && !growFirst(pages - have)) return false;
-  adopt();
-  if (h.magic != MAGIC || h.abi != (ABI_VERSION << 8 | VARIANT)) {
-    memory.fill(p, 0, HEADER_SIZE);
-    h.limit = memoryPages();
-    h.fresh = <usize>h.limit << 16;
-    h.brk = h.floor = end;
-    begin(end);
-    beginBins();
-    h.abi = ABI_VERSION << 8 | VARIANT;
-    h.magic = MAGIC;
+  if (smallLimit) return true
+  let p = headerAddress(),
+    h = changetype<Header>(p)
+  if (p < <usize>__heap_base || p > BREAK_MAX - beginSize() - PAGE) return false
+  let end = roundUp(p + beginSize(), PAGE),
+    pages = <u32>(end >>> 16),
+    have: u32 = memory.size()
+  if (have < pages && !growFirst(pages - have)) return false
+  adopt()
+  if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) {
+    memory.fill(p, 0, HEADER_SIZE)
+    h.limit = memoryPages()
+    h.fresh = (<usize>h.limit) << 16
+    h.brk = h.floor = end
+    begin(end)
+    beginBins()
+    h.abi = (ABI_VERSION << 8) | VARIANT
+    h.magic = MAGIC
   }
-  smallLimit = SMALL_MAX;
-  return true;
+  smallLimit = SMALL_MAX
+  return true
 }
 
 /** Whether p lies in the heap as far as it reaches now. */
 function isInHeap(p: usize): bool {
-  if (!smallLimit && !ready()) return false;
-  known = header().extent;
-  return p - base() < known;
+  if (!smallLimit && !ready()) return false
+  known = header().extent
+  return p - base() < known
 }
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
  *  no memory or `size` is above PTRDIFF_MAX. */
 export function malloc(size: usize): usize {
   if (size - 1 < smallLimit) {
-    let record = base() + ((size - 1) & 0xF0), span = activeOf(record);
-    let free = span.free, m = free & load<u64>(record, CELLS);
+    let record = base() + ((size - 1) & 0xf0),
+      span = activeOf(record)
+    let free = span.free,
+      m = free & load<u64>(record, CELLS)
     if (m) {
-      span.free = free ^ (m & -m);
-      return load<usize>(record, ACTIVE_AT) + (<usize>ctz(m) << 4);
+      span.free = free ^ (m & -m)
+      return load<usize>(record, ACTIVE_AT) + ((<usize>ctz(m)) << 4)
     }
   }
-  return mallocSlow(size);
+  return mallocSlow(size)
 }
 
 function mallocSlow(size: usize): usize {
-  if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0;
-  if (size > SIZE_MAX) return fail(ENOMEM);
-  if (size <= SMALL_MAX && refill(<u32>(size - 1) >>> 4)) return malloc(size);
+  if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0
+  if (size > SIZE_MAX) return fail(ENOMEM)
+  if (size <= SMALL_MAX && refill(<u32>(size - 1) >>> 4)) return malloc(size)
   // Also what no span can be made for: the arena may still have a block.
-  let p = obtain(blockSize(size));
-  return p ? p : fail(ENOMEM);
+  let p = obtain(blockSize(size))
+  return p ? p : fail(ENOMEM)
 }
 
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the
@@ -76,85 +93,89 @@ function mallocSlow(size: usize): usize {
 export function free(p: usize): void {
   if (p - base() < known || isInHeap(p)) {
     if (inSpan(p)) {
-      let span = spanOf(p), bit = <u64>1 << (p >>> 4), free = span.free;
-      if (!(p & 15) && !((free | INACTIVE) & bit)) {
-        free |= bit;
-        if (free == -1 || span.next & DETACHED) freed(span, free);
-        else span.free = free;
-        return;
+      let span = spanOf(p),
+        bit = (<u64>1) << (p >>> 4),
+        free = span.free
+      if (!(p & 15) && !((free | WATCHED) & bit)) {
+        free |= bit
+        if (free == -1 || span.next & DETACHED) freed(span, free)
+        else span.free = free
+        return
       }
     } else {
-      let w = around(p);
+      let w = around(p)
       if (!(p & 15) && isUsed(w)) {
-        release(p, w);
-        return;
+        release(p, w)
+        settle()
+        return
       }
     }
   }
-  if (p) refuseBlock(p);
+  if (p) refuseBlock(p)
 }
 
 /** Bytes of the block at p, which must be in use. Refused if it is not. */
 function sizeInUse(p: usize): usize {
   if (!(p & 15) && (p - base() < known || isInHeap(p))) {
     if (inSpan(p)) {
-      let span = spanOf(p);
-      if (!((span.free | INACTIVE) & (<u64>1 << (p >>> 4)))) return (span.next & 0xF0) + 16;
+      let span = spanOf(p)
+      if (!((span.free | WATCHED) & ((<u64>1) << (p >>> 4)))) return (span.next & 0xf0) + 16
     } else {
-      let w = around(p);
-      if (isUsed(w)) return stopOf(p, w) - p;
+      let w = around(p)
+      if (isUsed(w)) return stopOf(p, w) - p
     }
   }
-  refuseBlock(p);
-  return 0;
+  refuseBlock(p)
+  return 0
 }
 
 /** Whether p, an address in the heap, lies in a page of spans. */
 // @ts-ignore: decorator
 @inline function inSpan(p: usize): bool {
-  return <u32>((p >>> 10) & 63) >= load<u8>(mapOf(p));
+  return <u32>((p >>> 10) & 63) >= load<u8>(mapOf(p))
 }
 
 /** Refuses p, where no block in use starts, with the reason. */
 function refuseBlock(p: usize): void {
-  if (!ready()) unreachable(); // no memory for a header: no place for the reason either
-  let reason = NOT_A_BLOCK;
-  if (!isInHeap(p)) reason = OUTSIDE;
-  else if (p & 15) reason = MISALIGNED;
+  if (!ready()) unreachable() // no memory for a header: no place for the reason either
+  let reason = NOT_A_BLOCK
+  if (!isInHeap(p)) reason = OUTSIDE
+  else if (p & 15) reason = MISALIGNED
   else if (inSpan(p)) {
-    if (load<u64>(recordOf((spanOf(p).next >>> 4) & 15), CELLS) & (<u64>1 << (p >>> 4))) reason = NOT_IN_USE;
-  } else if (load<u8>(mapOf(p)) == MAPPED) reason = IS_MAPPED;
-  else if (isFree(around(p))) reason = NOT_IN_USE;
-  refuse(reason, p);
+    if (load<u64>(recordOf((spanOf(p).next >>> 4) & 15), CELLS) & ((<u64>1) << (p >>> 4))) reason = NOT_IN_USE
+  } else if (load<u8>(mapOf(p)) == MAPPED) reason = IS_MAPPED
+  else if (isFree(around(p))) reason = NOT_IN_USE
+  refuse(reason, p)
 }
 
 /** C's calloc: n times `size` bytes of zeros. 0 with ENOMEM if there is no memory, or the product is too large. */
 export function calloc(n: usize, size: usize): usize {
-  let total = <u64>n * size;
-  if (total > SIZE_MAX) return ready() ? fail(ENOMEM) : 0;
-  let bytes = <usize>total;
+  let total = <u64>n * size
+  if (total > SIZE_MAX) return ready() ? fail(ENOMEM) : 0
+  let bytes = <usize>total
   if (bytes <= SMALL_MAX) {
-    let p = malloc(bytes);
-    if (p) clear(p, bytes);
-    return p;
+    let p = malloc(bytes)
+    if (p) clear(p, bytes)
+    return p
   }
-  if (!ready()) return 0;
-  let fresh = header().fresh, p = malloc(bytes);
-  if (p && p < fresh) memory.fill(p, 0, min(bytes, fresh - p));
-  return p;
+  if (!ready()) return 0
+  let p = malloc(bytes),
+    dirty = header().zeroFrom
+  if (p && p < dirty) memory.fill(p, 0, min(bytes, dirty - p))
+  return p
 }
 
 // The small sizes' memory.fill and memory.copy: a call of the engine's costs more than these loops.
 function clear(p: usize, n: usize): void {
   for (let end = p + n; p < end; p += 16) {
-    store<u64>(p, 0);
-    store<u64>(p, 0, 8);
+    store<u64>(p, 0)
+    store<u64>(p, 0, 8)
   }
 }
 function copy(to: usize, from: usize, n: usize): void {
   for (let end = from + n; from < end; from += 16, to += 16) {
-    store<u64>(to, load<u64>(from));
-    store<u64>(to, load<u64>(from, 8), 8);
+    store<u64>(to, load<u64>(from))
+    store<u64>(to, load<u64>(from, 8), 8)
   }
 }
 
@@ -162,102 +183,104 @@ function copy(to: usize, from: usize, n: usize): void {
  *  is now; 0 with ENOMEM if there is no memory, and the block is as before. p = 0 is malloc; size = 0 frees and returns 0,
  *  as in glibc. Refused if no block in use starts at p. */
 export function realloc(p: usize, size: usize): usize {
-  if (!p) return malloc(size);
+  if (!p) return malloc(size)
   if (!size) {
-    free(p);
-    return 0;
+    free(p)
+    return 0
   }
-  let old = sizeInUse(p);
-  if (size > SIZE_MAX) return fail(ENOMEM);
+  let old = sizeInUse(p)
+  if (size > SIZE_MAX) return fail(ENOMEM)
   if (inSpan(p)) {
     // Less than half would waste the rest of the block.
-    if (size <= old && size << 1 >= old) return p;
-  } else if (resize(p, blockSize(size))) return p;
-  let q = malloc(size), n = min(old, size);
-  if (!q) return size <= old ? p : 0;
-  if (n <= SMALL_MAX) copy(q, p, n);
-  else memory.copy(q, p, n);
-  free(p);
-  return q;
+    if (size <= old && roundUp(size, 16) << 1 >= old) return p
+  } else if (resize(p, blockSize(size))) return p
+  let q = malloc(size),
+    n = min(old, size)
+  if (!q) return size <= old ? p : 0
+  if (n <= SMALL_MAX) copy(q, p, n)
+  else memory.copy(q, p, n)
+  free(p)
+  return q
 }
 
 /** BSD's reallocarray: realloc to n times `size` bytes; 0 with ENOMEM if the product is too large, the block untouched. */
 export function reallocarray(p: usize, n: usize, size: usize): usize {
-  let total = <u64>n * size;
-  if (total > SIZE_MAX) return ready() ? fail(ENOMEM) : 0;
-  return realloc(p, <usize>total);
+  let total = <u64>n * size
+  if (total > SIZE_MAX) return ready() ? fail(ENOMEM) : 0
+  return realloc(p, <usize>total)
 }
 
 function isPowerOfTwo(n: usize): bool {
-  return popcnt(n) == 1;
+  return popcnt(n) == 1
 }
 function aligned(alignment: usize, size: usize): usize {
-  if (!ready()) return 0;
-  if (alignment <= 16) return malloc(size);
-  if (size > SIZE_MAX) return fail(ENOMEM);
-  let n = roundUp(max<usize>(size, 1), alignment);
+  if (!ready()) return 0
+  if (alignment <= 16) return malloc(size)
+  if (size > SIZE_MAX) return fail(ENOMEM)
+  let n = roundUp(max<usize>(size, 1), alignment)
   if (n <= SMALL_MAX) {
     // Spans begin at multiples of 1 KiB, so blocks whose size is a multiple of the alignment are aligned.
-    let p = malloc(n);
-    if (!(p & (alignment - 1))) return p;
-    free(p);
+    let p = malloc(n)
+    if (!(p & (alignment - 1))) return p
+    free(p)
   }
-  let p = obtainAligned(blockSize(size), alignment);
-  return p ? p : fail(ENOMEM);
+  let p = obtainAligned(blockSize(size), alignment)
+  return p ? p : fail(ENOMEM)
 }
 
 /** C11's aligned_alloc: `size` bytes at a multiple of `alignment`, a power of two. 0 with EINVAL if it is none, with ENOMEM
  *  if there is no memory. The size need not be a multiple of the alignment (C23). */
 export function aligned_alloc(alignment: usize, size: usize): usize {
-  if (!isPowerOfTwo(alignment)) return ready() ? fail(EINVAL) : 0;
-  return aligned(alignment, size);
+  if (!isPowerOfTwo(alignment)) return ready() ? fail(EINVAL) : 0
+  return aligned(alignment, size)
 }
 
 /** POSIX's posix_memalign: stores the block's address at `at` and returns 0; EINVAL if the alignment is not a power of two
  *  and a multiple of 4, ENOMEM if there is no memory, and nothing is stored. The last error is kept. */
 export function posix_memalign(at: usize, alignment: usize, size: usize): u32 {
-  if (!isPowerOfTwo(alignment) || alignment < sizeof<usize>()) return EINVAL;
-  if (!ready()) return ENOMEM;
-  let error = header().error, p = aligned(alignment, size);
-  header().error = error;
-  if (!p) return ENOMEM;
-  store<usize>(at, p);
-  return 0;
+  if (!isPowerOfTwo(alignment) || alignment < sizeof<usize>()) return EINVAL
+  if (!ready()) return ENOMEM
+  let error = header().error,
+    p = aligned(alignment, size)
+  header().error = error
+  if (!p) return ENOMEM
+  store<usize>(at, p)
+  return 0
 }
 
 /** `size` bytes at a multiple of 64 KiB. */
 export function valloc(size: usize): usize {
-  return aligned(PAGE, size);
+  return aligned(PAGE, size)
 }
 /** `size` bytes, rounded up to a multiple of 64 KiB, at such a multiple. */
 export function pvalloc(size: usize): usize {
-  return aligned(PAGE, size > SIZE_MAX ? size : roundUp(max<usize>(size, 1), PAGE));
+  return aligned(PAGE, size > SIZE_MAX ? size : roundUp(max<usize>(size, 1), PAGE))
 }
 
 /** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
 export function malloc_usable_size(p: usize): usize {
-  return p ? sizeInUse(p) : 0;
+  return p ? sizeInUse(p) : 0
 }
 
 /** C23's free_sized: free, for a caller that knows the size it asked for. */
 export function free_sized(p: usize, size: usize): void {
-  free(p);
+  free(p)
 }
 /** C23's free_aligned_sized: free, for a caller that knows alignment and size. */
 export function free_aligned_sized(p: usize, alignment: usize, size: usize): void {
-  free(p);
+  free(p)
 }
 
 /** The errno of the last failed call, as Linux and musl number it; 0 if none has failed. */
 export function lastError(): u32 {
   // A heap that could not even begin has no place to note why: it is always for lack of memory.
-  return smallLimit || ready() ? header().error : ENOMEM;
+  return smallLimit || ready() ? header().error : ENOMEM
 }
 /** Why the last refused call was refused: a reason of error.ts; 0 if none was. */
 export function trapReason(): u32 {
-  return smallLimit || ready() ? header().reason : 0;
+  return smallLimit || ready() ? header().reason : 0
 }
 /** The address that the last refused call was given. */
 export function trapAddress(): usize {
-  return smallLimit || ready() ? header().address : 0;
+  return smallLimit || ready() ? header().address : 0
 }

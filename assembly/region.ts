@@ -4,104 +4,119 @@
 //
 // Invariant: `header.map` has MAPPED for each page of a mapping, and for no other.
 
-import { BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from "./layout";
-import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from "./error";
-import { lowerBreak, raiseBreak } from "./break";
-import { around, firstMark, isFree, isReserved, isUsed, startOf, stopOf, unmark } from "./shadow";
-import { carve, carveTop, extend, isGap, releasePart, reserve, unreserve } from "./arena";
-import { obtainAligned } from "./bin";
-import { ready } from "./malloc";
+import { BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
+import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
+import { lowerBreak, raiseBreak } from './break'
+import {
+  around,
+  firstMark,
+  flip,
+  isFree,
+  isReserved,
+  isUsed,
+  noteUsed,
+  RESERVED,
+  startOf,
+  stopOf,
+  USED,
+  USED_TO_RESERVED,
+} from './shadow'
+import { carve, carveTop, extend, isGap, release } from './arena'
+import { obtainAligned } from './bin'
+import { ready } from './malloc'
 
 // Linux's and musl's numbers.
-const PROT_EXEC: u32 = 4;
-const MAP_TYPE: u32 = 15;
-const MAP_SHARED: u32 = 1;
-const MAP_PRIVATE: u32 = 2;
-const MAP_FIXED: u32 = 0x10;
-const MAP_ANONYMOUS: u32 = 0x20;
-const MAP_FIXED_NOREPLACE: u32 = 0x100000;
-const MREMAP_MAYMOVE: u32 = 1;
-const MADV_DONTNEED: u32 = 4;
+const PROT_EXEC: u32 = 4
+const MAP_TYPE: u32 = 15
+const MAP_SHARED: u32 = 1
+const MAP_PRIVATE: u32 = 2
+const MAP_FIXED: u32 = 0x10
+const MAP_ANONYMOUS: u32 = 0x20
+const MAP_FIXED_NOREPLACE: u32 = 0x100000
+const MREMAP_MAYMOVE: u32 = 1
+const MADV_DONTNEED: u32 = 4
 
 /** Notes an errno and returns -1, as mmap and its kin do. */
 // @ts-ignore: decorator
 @inline function failed(error: u32): usize {
-  return fail(error) - 1;
+  return fail(error) - 1
 }
 
 /** Whether the pages from p to p + n are in the heap. */
 function inHeap(p: usize, n: usize): bool {
-  let h = header();
-  return p > changetype<usize>(h) && p <= h.end && n <= h.end - p;
+  let h = header()
+  return p > changetype<usize>(h) && p <= h.end && n <= h.end - p
 }
 /** Whether all pages from p to p + n are mapped. */
 function areMapped(p: usize, n: usize): bool {
-  if (!inHeap(p, n)) return false;
-  for (let end = p + n; p < end; p += PAGE) if (load<u8>(mapOf(p)) != MAPPED) return false;
-  return true;
+  if (!inHeap(p, n)) return false
+  for (let end = p + n; p < end; p += PAGE) if (load<u8>(mapOf(p)) != MAPPED) return false
+  return true
 }
 /** Whether the page at p, below top, lies in a free block. */
 function isFreePage(p: usize): bool {
-  let m = firstMark(p + CELL, header().top), w = around(m);
-  return m < header().top && !isUsed(w) && (<u32>w & 0x200) != 0 && startOf(m) <= p && m + CELL >= p + PAGE;
+  let m = firstMark(p + CELL, header().top),
+    w = around(m)
+  return m < header().top && !isUsed(w) && (<u32>w & 0x200) != 0 && startOf(m) <= p && m + CELL >= p + PAGE
 }
 
 /** Gives the pages from p to `end`, all mapped, back to the arena. */
 function unmap(p: usize, end: usize): void {
-  let h = header();
-  for (let q = p; q < end; q += PAGE) if (isReserved(around(q))) unreserve(q);
-  memory.fill(mapOf(p), <u8>NO_SPANS, (end - p) >>> 16);
-  h.mapped -= <u32>((end - p) >>> 16);
-  if (end < h.top && load<u8>(mapOf(end)) == MAPPED) {
-    unreserve(end);
-    reserve(end);
-  }
-  releasePart(p, end);
+  let h = header()
+  for (let q = p; q < end; q += PAGE) if (isReserved(around(q))) flip(q, RESERVED)
+  memory.fill(mapOf(p), <u8>NO_SPANS, (end - p) >>> 16)
+  h.mapped -= <u32>((end - p) >>> 16)
+  // What follows may be the rest of a mapping that began before.
+  if (end < h.top && load<u8>(mapOf(end)) == MAPPED && !isReserved(around(end))) flip(end, RESERVED)
+  flip(p, USED)
+  noteUsed(p, end)
+  release(p, around(p))
 }
 /** Gives the mapped pages from p to `end` back. */
 function unmapAll(p: usize, end: usize): void {
-  end = min(end, header().end);
+  end = min(end, header().end)
   while (p < end) {
-    let q = p;
-    while (q < end && load<u8>(mapOf(q)) == MAPPED) q += PAGE;
-    if (q > p) unmap(p, q);
-    p = q + PAGE;
+    let q = p
+    while (q < end && load<u8>(mapOf(q)) == MAPPED) q += PAGE
+    if (q > p) unmap(p, q)
+    p = q + PAGE
   }
 }
-/** Marks the pages of the block in use at p, n bytes, as mapped, and zeroes those below `fresh`. */
-function map(p: usize, n: usize, fresh: usize): void {
-  memory.fill(mapOf(p), <u8>MAPPED, n >>> 16);
-  header().mapped += <u32>(n >>> 16);
-  if (p < fresh) memory.fill(p, 0, min(n, fresh - p));
+/** Marks the pages of the block at p, n bytes, which was just taken, as mapped, and makes them read as zero. */
+function map(p: usize, n: usize): void {
+  let dirty = header().zeroFrom
+  memory.fill(mapOf(p), <u8>MAPPED, n >>> 16)
+  header().mapped += <u32>(n >>> 16)
+  if (p < dirty) memory.fill(p, 0, min(n, dirty - p))
 }
 
 /** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. */
 function mapFixed(p: usize, n: usize, replace: bool): usize {
-  let h = header();
-  if (p & (PAGE - 1)) return failed(EINVAL);
-  if (p <= changetype<usize>(h) || p > BREAK_MAX - n) return failed(replace ? ENOMEM : EEXIST);
+  let h = header()
+  if (p & (PAGE - 1)) return failed(EINVAL)
+  if (p <= changetype<usize>(h) || p > BREAK_MAX - n) return failed(replace ? ENOMEM : EEXIST)
   for (let q = p; q < p + n && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) == MAPPED ? !replace : !isFreePage(q)) return failed(replace ? ENOMEM : EEXIST);
+    if (load<u8>(mapOf(q)) == MAPPED ? !replace : !isFreePage(q)) return failed(replace ? ENOMEM : EEXIST)
   }
-  if (p + n > h.end && !extend(p + n - h.top)) return failed(ENOMEM);
-  if (p + n > h.end) return failed(ENOMEM);
+  if (p + n > h.end && !extend(p + n - h.top)) return failed(ENOMEM)
+  if (p + n > h.end) return failed(ENOMEM)
   // Top may have moved over a part of the range: tables, or memory that others have grown.
   for (let q = p; q < p + n && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) != MAPPED && !isFreePage(q)) return failed(ENOMEM);
+    if (load<u8>(mapOf(q)) != MAPPED && !isFreePage(q)) return failed(ENOMEM)
   }
-  let fresh = h.fresh;
-  if (p < h.top) unmapAll(p, p + n);
+  if (p < h.top) unmapAll(p, p + n)
   if (p >= h.top) {
-    if (!isGap(p - h.top)) return failed(ENOMEM);
-    carveTop(p, p + n);
+    if (!isGap(p - h.top)) return failed(ENOMEM)
+    carveTop(p, p + n)
   } else {
-    let last = firstMark(p + CELL, h.top), start = startOf(last);
-    if (!isGap(p - start) || !isGap(last + CELL - p - n)) return failed(ENOMEM);
-    carve(start, last + CELL, p, p + n);
+    let last = firstMark(p + CELL, h.top),
+      start = startOf(last)
+    if (!isGap(p - start) || !isGap(last + CELL - p - n)) return failed(ENOMEM)
+    carve(start, last + CELL, p, p + n)
   }
-  reserve(p);
-  map(p, n, fresh);
-  return p;
+  flip(p, USED_TO_RESERVED)
+  map(p, n)
+  return p
 }
 
 /** POSIX's mmap for anonymous memory: `length` bytes, rounded up to pages of 64 KiB, that read as zero, at a multiple of
@@ -110,101 +125,103 @@ function mapFixed(p: usize, n: usize, replace: bool): usize {
  *  without MAP_ANONYMOUS; ENOTSUP for PROT_EXEC; EEXIST where NOREPLACE finds memory in use; ENOMEM if there is none, or
  *  if MAP_FIXED asks for what malloc, sbrk or others hold. */
 export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i32, offset: u32): usize {
-  if (!ready()) return -1;
-  let type = flags & MAP_TYPE;
-  if (!length || (type != MAP_SHARED && type != MAP_PRIVATE)) return failed(EINVAL);
-  if (!(flags & MAP_ANONYMOUS)) return failed(EBADF);
-  if (offset) return failed(EINVAL);
-  if (prot & PROT_EXEC) return failed(ENOTSUP);
-  if (length > BREAK_MAX) return failed(ENOMEM);
-  let n = roundUp(length, PAGE);
-  if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) return mapFixed(address, n, !(flags & MAP_FIXED_NOREPLACE));
-  let fresh = header().fresh, p = obtainAligned(n, PAGE);
-  if (!p) return failed(ENOMEM);
-  reserve(p);
-  map(p, n, fresh);
-  return p;
+  if (!ready()) return -1
+  let type = flags & MAP_TYPE
+  if (!length || (type != MAP_SHARED && type != MAP_PRIVATE)) return failed(EINVAL)
+  if (!(flags & MAP_ANONYMOUS)) return failed(EBADF)
+  if (offset) return failed(EINVAL)
+  if (prot & PROT_EXEC) return failed(ENOTSUP)
+  if (length > BREAK_MAX) return failed(ENOMEM)
+  let n = roundUp(length, PAGE)
+  if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) return mapFixed(address, n, !(flags & MAP_FIXED_NOREPLACE))
+  let p = obtainAligned(n, PAGE)
+  if (!p) return failed(ENOMEM)
+  flip(p, USED_TO_RESERVED)
+  map(p, n)
+  return p
 }
 
 /** POSIX's munmap: whole mappings, parts of them or holes in them; pages without a mapping are passed over. -1 and EINVAL
  *  if `address` is no page's, `length` is 0, or part of the range is held by malloc, sbrk or others; nothing changes then. */
 export function munmap(address: usize, length: usize): i32 {
-  if (!ready()) return -1;
-  let h = header();
-  if (address & (PAGE - 1) || !length || length > BREAK_MAX) return <i32>failed(EINVAL);
-  let n = roundUp(length, PAGE), end = address + n;
-  if (address > BREAK_MAX - n || address <= changetype<usize>(h)) return <i32>failed(EINVAL);
+  if (!ready()) return -1
+  let h = header()
+  if (address & (PAGE - 1) || !length || length > BREAK_MAX) return <i32>failed(EINVAL)
+  let n = roundUp(length, PAGE),
+    end = address + n
+  if (address > BREAK_MAX - n || address <= changetype<usize>(h)) return <i32>failed(EINVAL)
   for (let q = address; q < end && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) != MAPPED && !isFreePage(q)) return <i32>failed(EINVAL);
+    if (load<u8>(mapOf(q)) != MAPPED && !isFreePage(q)) return <i32>failed(EINVAL)
   }
-  if (address < h.end) unmapAll(address, end);
-  return 0;
+  if (address < h.end) unmapAll(address, end)
+  return 0
 }
 
 /** Linux's mremap: changes the mapped range [address, address + old) to `size` bytes where it is, or with MREMAP_MAYMOVE
  *  elsewhere. New pages read as zero. -1 and EINVAL for an address that is no page's, a length of 0 or another flag;
  *  EFAULT if the range is not mapped; ENOMEM if there is no room; nothing changes then. */
 export function mremap(address: usize, old: usize, size: usize, flags: u32): usize {
-  if (!ready()) return -1;
-  let h = header();
-  if (address & (PAGE - 1) || !old || !size || flags & ~MREMAP_MAYMOVE) return failed(EINVAL);
-  if (old > BREAK_MAX || !areMapped(address, roundUp(old, PAGE))) return failed(EFAULT);
-  if (size > BREAK_MAX) return failed(ENOMEM);
-  let n = roundUp(old, PAGE), m = roundUp(size, PAGE), end = address + n, fresh = h.fresh;
-  if (m < n) unmap(address + m, end);
-  if (m <= n) return address;
-  let more = m - n;
-  if (end == h.top && h.end - end < more) extend(more);
+  if (!ready()) return -1
+  let h = header()
+  if (address & (PAGE - 1) || !old || !size || flags & ~MREMAP_MAYMOVE) return failed(EINVAL)
+  if (old > BREAK_MAX || !areMapped(address, roundUp(old, PAGE))) return failed(EFAULT)
+  if (size > BREAK_MAX) return failed(ENOMEM)
+  let n = roundUp(old, PAGE),
+    m = roundUp(size, PAGE),
+    end = address + n
+  if (m < n) unmap(address + m, end)
+  if (m <= n) return address
+  let more = m - n
+  if (end == h.top && h.end - end < more) extend(more)
   if (end == h.top && h.end - end >= more) {
-    carveTop(end, end + more);
+    carveTop(end, end + more)
   } else if (end < h.top && isFree(around(end))) {
-    let stop = stopOf(end, around(end)) + CELL;
-    if (stop - end >= more && isGap(stop - end - more)) carve(end, stop, end, end + more);
-    else end = 0;
-  } else end = 0;
+    let stop = stopOf(end, around(end)) + CELL
+    if (stop - end >= more && isGap(stop - end - more)) carve(end, stop, end, end + more)
+    else end = 0
+  } else end = 0
   if (end) {
-    unmark(end);
-    unmark(end + CELL);
-    map(end, more, fresh);
-    return address;
+    flip(end, USED)
+    map(end, more)
+    return address
   }
-  if (!(flags & MREMAP_MAYMOVE)) return failed(ENOMEM);
-  let p = mmap(0, m, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == -1) return -1;
-  memory.copy(p, address, n);
-  unmap(address, address + n);
-  return p;
+  if (!(flags & MREMAP_MAYMOVE)) return failed(ENOMEM)
+  let p = mmap(0, m, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+  if (p == -1) return -1
+  memory.copy(p, address, n)
+  unmap(address, address + n)
+  return p
 }
 
 /** POSIX's madvise on mapped pages. MADV_DONTNEED makes them read as zero; NORMAL, RANDOM, SEQUENTIAL and WILLNEED do
  *  nothing. -1 and EINVAL for other advice or an address that is no page's, ENOMEM if a page is not mapped. */
 export function madvise(address: usize, length: usize, advice: u32): i32 {
-  if (!ready()) return -1;
-  if (address & (PAGE - 1) || length > BREAK_MAX || advice > MADV_DONTNEED) return <i32>failed(EINVAL);
-  let n = roundUp(length, PAGE);
-  if (!n) return 0;
-  if (!areMapped(address, n)) return <i32>failed(ENOMEM);
-  if (advice == MADV_DONTNEED) memory.fill(address, 0, n);
-  return 0;
+  if (!ready()) return -1
+  if (address & (PAGE - 1) || length > BREAK_MAX || advice > MADV_DONTNEED) return <i32>failed(EINVAL)
+  let n = roundUp(length, PAGE)
+  if (!n) return 0
+  if (!areMapped(address, n)) return <i32>failed(ENOMEM)
+  if (advice == MADV_DONTNEED) memory.fill(address, 0, n)
+  return 0
 }
 
 /** POSIX's sbrk: moves the break by `bytes` and returns where it was; 0 asks. New bytes read as zero. Memory that others
  *  have grown is skipped: then the new bytes begin at the returned address, but not where the break was. -1 and ENOMEM if
  *  the memory may not grow, or to give back more than sbrk has handed out since the arena last grew. */
 export function sbrk(bytes: i32): usize {
-  if (!ready()) return -1;
-  if (bytes < 0) return lowerBreak(<usize>-bytes) ? header().brk - bytes : failed(ENOMEM);
-  let start = raiseBreak(<usize>bytes);
-  return start ? start : failed(ENOMEM);
+  if (!ready()) return -1
+  if (bytes < 0) return lowerBreak(<usize>-bytes) ? header().brk - bytes : failed(ENOMEM)
+  let start = raiseBreak(<usize>bytes)
+  return start ? start : failed(ENOMEM)
 }
 
 /** POSIX's brk: moves the break to `address`. 0; or -1 and ENOMEM as sbrk, or if others' memory lies between. */
 export function brk(address: usize): i32 {
-  if (!ready()) return -1;
-  let old = header().brk;
-  if (address < old) return lowerBreak(old - address) ? 0 : <i32>failed(ENOMEM);
-  let start = raiseBreak(address - old);
-  if (start == old) return 0;
-  if (start) lowerBreak(address - old);
-  return <i32>failed(ENOMEM);
+  if (!ready()) return -1
+  let old = header().brk
+  if (address < old) return lowerBreak(old - address) ? 0 : <i32>failed(ENOMEM)
+  let start = raiseBreak(address - old)
+  if (start == old) return 0
+  if (start) lowerBreak(address - old)
+  return <i32>failed(ENOMEM)
 }

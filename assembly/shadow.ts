@@ -1,114 +1,120 @@
 // The shadow: one bit for each cell of 16 bytes, set where layout.ts says. It lies outside the blocks, so what a program
 // writes past a block's end, before its start or after its free never changes what the heap believes.
 
-import { header, entryOf, ENTRY_IN, ENTRY_OUT, CELL } from "./layout";
+import { header, entryOf, ENTRY_IN, ENTRY_OUT, CELL } from './layout'
 
 // @ts-ignore: decorator
 @inline function byteOf(p: usize): usize {
-  return header().shadow + (p >>> 7);
+  return header().shadow + (p >>> 7)
 }
 // @ts-ignore: decorator
 @inline function bitOf(p: usize): u32 {
-  return <u32>(p >>> 4) & 7;
+  return <u32>(p >>> 4) & 7
 }
 
-/** Marks the cell at p. */
-export function mark(p: usize): void {
-  let a = byteOf(p);
-  store<u8>(a, load<u8>(a) | <u8>(<u32>1 << bitOf(p)));
-}
-/** Takes the mark of the cell at p away. */
-export function unmark(p: usize): void {
-  let a = byteOf(p);
-  store<u8>(a, load<u8>(a) & ~<u8>(<u32>1 << bitOf(p)));
+// What `flip` turns: marks on a block's first cell, its second, both; what makes a block in use of a reserved one, and a
+// reserved one of nothing.
+export const FIRST: u32 = 1
+export const SECOND: u32 = 2
+export const USED: u32 = 3
+export const USED_TO_RESERVED: u32 = 6
+export const RESERVED: u32 = 5
+
+/** Turns the marks on the cells from p on that `cells` has bits for. */
+// @ts-ignore: decorator
+@inline export function flip(p: usize, cells: u32): void {
+  let a = byteOf(p)
+  store<u32>(a, load<u32>(a) ^ (cells << bitOf(p)))
 }
 
 /** The marks around p: bit 8 is that of p's cell, bit 7 the one before, bits 9 to 56 those behind. */
 // @ts-ignore: decorator
 @inline export function around(p: usize): u64 {
-  return load<u64>(byteOf(p) - 1) >>> bitOf(p);
+  return load<u64>(byteOf(p) - 1) >>> bitOf(p)
 }
 /** Whether a block in use starts at the cell with these marks around: 1 1 0 0. */
 // @ts-ignore: decorator
 @inline export function isUsed(w: u64): bool {
-  return ((<u32>w) & 0xF00) == 0x300;
+  return (<u32>w & 0xf00) == 0x300
 }
 /** Of a cell where a block starts: whether that one is free: 1 0 0. */
 // @ts-ignore: decorator
 @inline export function isFree(w: u64): bool {
-  return ((<u32>w) & 0x700) == 0x100;
+  return (<u32>w & 0x700) == 0x100
 }
 /** Of a cell where a block starts: whether that one is reserved: 1 0 1. */
 // @ts-ignore: decorator
 @inline export function isReserved(w: u64): bool {
-  return ((<u32>w) & 0x700) == 0x500;
+  return (<u32>w & 0x700) == 0x500
 }
 /** Of a cell where a block starts: whether the one before is free. */
 // @ts-ignore: decorator
 @inline export function followsFree(w: u64): bool {
-  return ((<u32>w) & 0x80) != 0;
+  return (<u32>w & 0x80) != 0
 }
 
 /** The first mark behind the block that starts at p with the marks w around: where a block in use ends, or the last cell of
  *  a free one. */
 // @ts-ignore: decorator
 @inline export function stopOf(p: usize, w: u64): usize {
-  w >>>= 11;
-  return w ? p + 3 * CELL + (<usize>ctz(w) << 4) : farStop(p);
+  w >>>= 11
+  return w ? p + 3 * CELL + ((<usize>ctz(w)) << 4) : farStop(p)
 }
 function farStop(p: usize): usize {
-  let h = header(), granule = p & ~1023;
-  let w = load<u64>(h.shadow + ((p >>> 10) << 3)) & (<u64>-8 << (p >>> 4));
-  if (w) return granule + (<usize>ctz(w) << 4);
-  let out: usize = load<u16>(h.links + ((p >>> 10) << 2));
-  return out ? granule + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT);
+  let h = header(),
+    granule = p & ~1023
+  let w = load<u64>(h.shadow + ((p >>> 10) << 3)) & ((<u64>-8) << (p >>> 4))
+  if (w) return granule + ((<usize>ctz(w)) << 4)
+  let out: usize = load<u16>(h.links + ((p >>> 10) << 2))
+  return out ? granule + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT)
 }
 
 /** The start of the free block whose last cell is at m. */
 export function startOf(m: usize): usize {
-  let h = header(), granule = m & ~1023;
-  let w = load<u64>(h.shadow + ((m >>> 10) << 3)) & ~(<u64>-1 << (m >>> 4));
-  if (w) return granule + (<usize>(63 - clz(w)) << 4);
-  let cells: usize = load<u16>(h.links + ((m >>> 10) << 2), 2);
-  return cells ? granule + 1024 - (cells << 4) : load<usize>(entryOf(m), ENTRY_IN);
+  let h = header(),
+    granule = m & ~1023
+  let w = load<u64>(h.shadow + ((m >>> 10) << 3)) & ~((<u64>-1) << (m >>> 4))
+  if (w) return granule + ((<usize>(63 - clz(w))) << 4)
+  let cells: usize = load<u16>(h.links + ((m >>> 10) << 2), 2)
+  return cells ? granule + 1024 - (cells << 4) : load<usize>(entryOf(m), ENTRY_IN)
 }
 
 function noteOut(p: usize, stop: usize): void {
-  let cells = (stop - (p & ~1023)) >>> 4;
+  let cells = (stop - (p & ~1023)) >>> 4
   if (cells >> 16) {
-    store<usize>(entryOf(p), stop, ENTRY_OUT);
-    cells = 0;
+    store<usize>(entryOf(p), stop, ENTRY_OUT)
+    cells = 0
   }
-  store<u16>(header().links + ((p >>> 10) << 2), <u16>cells);
+  store<u16>(header().links + ((p >>> 10) << 2), <u16>cells)
 }
 /** Notes where the block in use at p ends. */
 // @ts-ignore: decorator
 @inline export function noteUsed(p: usize, end: usize): void {
-  if ((p ^ end) >>> 10) noteOut(p, end);
+  if ((p ^ end) >>> 10) noteOut(p, end)
 }
 /** Notes where the free block [p, end) ends and starts. */
 export function noteFree(p: usize, end: usize): void {
-  if (!((p ^ end) >>> 10)) return;
-  let last = end - CELL;
-  noteOut(p, last);
-  if (!((p ^ last) >>> 10)) return;
-  let cells = ((last | 1023) + 1 - p) >>> 4;
+  if (!((p ^ end) >>> 10)) return
+  let last = end - CELL
+  noteOut(p, last)
+  if (!((p ^ last) >>> 10)) return
+  let cells = ((last | 1023) + 1 - p) >>> 4
   if (cells >> 16) {
-    store<usize>(entryOf(last), p, ENTRY_IN);
-    cells = 0;
+    store<usize>(entryOf(last), p, ENTRY_IN)
+    cells = 0
   }
-  store<u16>(header().links + ((last >>> 10) << 2), <u16>cells, 2);
+  store<u16>(header().links + ((last >>> 10) << 2), <u16>cells, 2)
 }
 
 /** The first mark from c on, or `end`. Looks at each word between: for walks, not for blocks' sizes. */
 export function firstMark(c: usize, end: usize): usize {
-  let shadow = header().shadow;
-  let w = load<u64>(shadow + ((c >>> 10) << 3)) & (<u64>-1 << (c >>> 4));
-  c &= ~1023;
+  let shadow = header().shadow
+  let w = load<u64>(shadow + ((c >>> 10) << 3)) & ((<u64>-1) << (c >>> 4))
+  c &= ~1023
   while (!w) {
-    c += 1024;
-    if (c >= end) return end;
-    w = load<u64>(shadow + ((c >>> 10) << 3));
+    c += 1024
+    if (c >= end) return end
+    w = load<u64>(shadow + ((c >>> 10) << 3))
   }
-  return min(c + (<usize>ctz(w) << 4), end);
+  return min(c + ((<usize>ctz(w)) << 4), end)
 }

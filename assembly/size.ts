@@ -1,16 +1,16 @@
 // Sizes and bins of small blocks, all pure. Bin b holds blocks of 16 (b + 1) bytes.
 
 /** Number of bins of small blocks. */
-export const BINS_SMALL: u32 = 16;
+export const BINS_SMALL: u32 = 16
 
 /** Bytes of the blocks of a bin. */
 // @ts-ignore: decorator
 @inline export function sizeOf(bin: u32): usize {
-  return (<usize>bin + 1) << 4;
+  return (<usize>bin + 1) << 4
 }
 /** The cells of a span where blocks of a bin begin, as bits. The last cell is none's, whose bit is the span's state. */
 export function cellsOf(bin: u32): u64 {
-  let cells: u64 = 0;
-  for (let c: u32 = 0; c + max<u32>(bin, 1) < 64; c += bin + 1) cells |= <u64>1 << c;
-  return cells;
+  let cells: u64 = 0
+  for (let c: u32 = 0; c + max<u32>(bin, 1) < 64; c += bin + 1) cells |= (<u64>1) << c
+  return cells
 }

@@ -1,56 +1,62 @@
 // heap_stats: what the heap holds, from the counters of the slow paths and a walk over the spans with room.
 
-import { base, header, SPAN } from "./layout";
-import { spanOf } from "./span";
-import { activeOf, CELLS, HEAD, HELD, LINK, recordOf } from "./bin";
-import { BINS_SMALL, cellsOf, sizeOf } from "./size";
-import { ready } from "./malloc";
+import { base, header, SPAN } from './layout'
+import { spanOf } from './span'
+import { activeOf, CELLS, HEAD, HELD, LINK, recordOf } from './bin'
+import { BINS_SMALL, cellsOf, sizeOf } from './size'
+import { ready } from './malloc'
 
 /** What heap_stats stores, each a u32. */
 // @ts-ignore: decorator
 @unmanaged
 class Stats {
   /** Bytes from the heap's base to the break. */
-  heap: usize;
+  heap: usize
   /** Bytes in blocks in use, as the heap rounded them. */
-  inUse: usize;
+  inUse: usize
   /** Bytes in mappings. */
-  mapped: usize;
+  mapped: usize
   /** Bytes that a request may be given without growth: free blocks and the stretch before the break. */
-  free: usize;
+  free: usize
   /** The most bytes that were not free in the arena when the memory grew, or now: a sample, spans counted whole. */
-  peak: usize;
+  peak: usize
   /** Times that the memory grew. */
-  growths: u32;
+  growths: u32
 }
 
 /** Free blocks in the spans of a bin. */
 function freeBlocks(bin: u32): u32 {
-  let record = recordOf(bin), cells = load<u64>(record, CELLS), n = <u32>popcnt(activeOf(record).free & cells);
-  for (let s = load<usize>(record, HEAD); s; s = spanOf(s).next & LINK) n += <u32>popcnt(spanOf(s).free & cells);
-  return n;
+  let record = recordOf(bin),
+    cells = load<u64>(record, CELLS),
+    n = <u32>popcnt(activeOf(record).free & cells)
+  for (let s = load<usize>(record, HEAD); s; s = spanOf(s).next & LINK) n += <u32>popcnt(spanOf(s).free & cells)
+  return n
 }
 
 /** Stores six u32 at `out`: bytes of the heap, in blocks in use (as the heap rounded them), in mappings, free (what requests
  *  may be given without growth); the sampled peak of bytes that were not free in the arena, spans counted whole; and how
  *  often the memory grew. All zero before the first allocation. Exact but for the peak, in O(spans with room). */
 export function stats(out: usize): void {
-  let s = changetype<Stats>(out);
-  memory.fill(out, 0, offsetof<Stats>());
-  if (!ready()) return;
-  let h = header(), used = h.top - base() - h.binned;
-  let unused = <u32>(h.spanned >>> 10), small: usize = 0, smallFree: usize = 0;
+  let s = changetype<Stats>(out)
+  memory.fill(out, 0, offsetof<Stats>())
+  if (!ready()) return
+  let h = header(),
+    used = h.top - base() - h.binned
+  let unused = <u32>(h.spanned >>> 10),
+    small: usize = 0,
+    smallFree: usize = 0
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
-    let free = freeBlocks(bin), spans = load<u32>(recordOf(bin), HELD);
-    unused -= spans;
-    small += <usize>(spans * <u32>popcnt(cellsOf(bin)) - free) * sizeOf(bin);
-    smallFree += <usize>free * sizeOf(bin);
+    let free = freeBlocks(bin),
+      spans = load<u32>(recordOf(bin), HELD)
+    unused -= spans
+    small += <usize>(spans * <u32>popcnt(cellsOf(bin)) - free) * sizeOf(bin)
+    smallFree += <usize>free * sizeOf(bin)
   }
-  s.heap = h.brk - base();
-  s.mapped = <usize>h.mapped << 16;
-  s.inUse = used - h.fixed - h.spanned - s.mapped + small;
-  s.free = h.binned + (h.end - h.top) + smallFree + <usize>unused * SPAN;
-  h.peak = max(h.peak, used);
-  s.peak = h.peak;
-  s.growths = h.growths;
+  s.heap = h.brk - base()
+  s.mapped = (<usize>h.mapped) << 16
+  s.inUse = used - h.fixed - h.spanned - s.mapped + small
+  s.free = h.binned + (h.end - h.top) + smallFree + <usize>unused * SPAN
+  h.peak = max(h.peak, used)
+  s.peak = h.peak
+  s.growths = h.growths
 }

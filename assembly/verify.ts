@@ -1,171 +1,203 @@
 // heap_verify: walks the whole heap and checks every invariant that layout.ts and the layers document.
 
 import {
-  ABI_VERSION, base, BLOCK_MIN, CELL, ENTRY_NEXT, ENTRY_PREV, entryOf, header, HEADER_SIZE, MAGIC, mapOf, MAPPED, PAGE, SPAN,
-  STEP_BITS, STEPS,
-} from "./layout";
-import { VARIANT } from "./config";
-import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from "./shadow";
-import { binOf, headOf, LISTED } from "./arena";
-import { DETACHED, entryAt, INACTIVE, pageOf, spanOf, spansFrom } from "./span";
-import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from "./bin";
-import { ready } from "./malloc";
-import { BINS_SMALL, cellsOf } from "./size";
+  ABI_VERSION,
+  base,
+  BLOCK_MIN,
+  CELL,
+  ENTRY_NEXT,
+  ENTRY_PREV,
+  entryOf,
+  header,
+  HEADER_SIZE,
+  MAGIC,
+  mapOf,
+  MAPPED,
+  PAGE,
+  SPAN,
+  STEP_BITS,
+  STEPS,
+} from './layout'
+import { VARIANT } from './config'
+import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from './shadow'
+import { binOf, headOf, LISTED } from './arena'
+import { DETACHED, entryAt, WATCHED, pageOf, spanOf, spansFrom } from './span'
+import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
+import { ready } from './malloc'
+import { BINS_SMALL, cellsOf } from './size'
 
 /** The header: magic number, ABI version and variant are those of this module. */
-const HEADER: u32 = 1;
+const HEADER: u32 = 1
 /** top, end, the break and the limit are in this order, and where they may be. */
-const BORDERS: u32 = 2;
+const BORDERS: u32 = 2
 /** The blocks follow one another without a gap from the tables to top, each with the marks of one kind. */
-const ROW: u32 = 3;
+const ROW: u32 = 3
 /** No two free blocks touch, none touches top. */
-const JOINED: u32 = 4;
+const JOINED: u32 = 4
 /** Where a block ends, and where a free one starts, is found from its other end. */
-const REACH: u32 = 5;
+const REACH: u32 = 5
 /** Each free block of 256 bytes and more is in its bin's list once, and nothing else is; the bitmaps agree. */
-const IN_BINS: u32 = 6;
+const IN_BINS: u32 = 6
 /** The counter of free bytes is their sum. */
-const COUNTED: u32 = 7;
+const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; it is listed if it has an unused one. */
-const PAGE_LIST: u32 = 8;
-/** An unused span's descriptor, and the header's guard, have all bits of `free` set. */
-const UNUSED: u32 = 9;
+const PAGE_LIST: u32 = 8
+/** An unused span's descriptor, and the header's own, have all bits of `free` set. */
+const UNUSED: u32 = 9
 /** A span's free bits beyond its blocks are set, and its bin has the cells of its size. */
-const DESCRIPTOR: u32 = 10;
+const DESCRIPTOR: u32 = 10
 /** A span is exactly one of active, listed, detached; detached ones are full, listed ones not. */
-const STATE: u32 = 11;
+const STATE: u32 = 11
 /** A bin holds as many spans as it has counted. */
-const HELD_SUM: u32 = 12;
+const HELD_SUM: u32 = 12
 /** The pages marked as mapped are those of mappings, which are as many as counted. */
-const MAPPINGS: u32 = 13;
+const MAPPINGS: u32 = 13
 
 /** Whether p is in the list of its bin. */
 function isListed(p: usize, n: usize): bool {
-  let head = headOf(binOf(n)), before = head;
+  let head = headOf(binOf(n)),
+    before = head
   for (let q = load<usize>(head); q != head; q = load<usize>(q)) {
-    if (q - base() >= header().extent || load<usize>(q, 4) != before) return false;
-    if (q == p) return load<u32>(q, 8) == n;
-    before = q;
+    if (q - base() >= header().extent || load<usize>(q, 4) != before) return false
+    if (q == p) return load<u32>(q, 8) == n
+    before = q
   }
-  return false;
+  return false
 }
 
 /** Whether the span at s is in the list of its bin. */
 function isOnList(record: usize, s: usize): bool {
-  let before: usize = 0, last = load<usize>(record, TAIL);
+  let before: usize = 0,
+    last = load<usize>(record, TAIL)
   for (let q = load<usize>(record, HEAD); q; q = spanOf(q).next & LINK) {
-    if (q - base() >= header().extent || spanOf(q).prev != <u32>before) return false;
-    if (q == s) return q == last || (spanOf(q).next & LINK) != 0;
-    before = q;
+    if (q - base() >= header().extent || spanOf(q).prev != <u32>before) return false
+    if (q == s) return q == last || (spanOf(q).next & LINK) != 0
+    before = q
   }
-  return false;
+  return false
 }
 
 function verifySpan(s: usize): u32 {
-  let span = spanOf(s), bin = (span.next >>> 4) & 15, record = recordOf(bin), cells = cellsOf(bin);
-  if (load<u64>(record, CELLS) != cells || (span.free | cells | INACTIVE) != -1) return DESCRIPTOR;
-  let active = activeOf(record) == span, listed = isOnList(record, s), detached = (span.next & DETACHED) != 0;
-  if (<u32>active + <u32>listed + <u32>detached != 1 || active != !(span.free & INACTIVE)) return STATE;
-  if (active && load<usize>(record, ACTIVE_AT) != s) return STATE;
-  if (detached && span.free & cells) return STATE;
-  if (listed && !(span.free & cells)) return STATE;
-  return 0;
+  let span = spanOf(s),
+    bin = (span.next >>> 4) & 15,
+    record = recordOf(bin),
+    cells = cellsOf(bin)
+  if (load<u64>(record, CELLS) != cells || (span.free | cells | WATCHED) != -1) return DESCRIPTOR
+  let active = activeOf(record) == span,
+    listed = isOnList(record, s),
+    detached = (span.next & DETACHED) != 0
+  if (<u32>active + <u32>listed + <u32>detached != 1 || (!active && !(span.free & WATCHED))) return STATE
+  if (active && load<usize>(record, ACTIVE_AT) != s) return STATE
+  if (detached && span.free & cells) return STATE
+  if (listed && !(span.free & cells)) return STATE
+  return 0
 }
 
 /** Whether the page that holds s is in the list of those with unused spans. */
 function isRoomy(s: usize): bool {
-  let before: u32 = 0, q = header().roomy;
-  for (; q && q != pageOf(s); q = load<u16>(entryAt(q), ENTRY_NEXT)) before = q;
-  return q && load<u16>(entryOf(s), ENTRY_PREV) == before;
+  let before: u32 = 0,
+    q = header().roomy
+  for (; q && q != pageOf(s); q = load<u16>(entryAt(q), ENTRY_NEXT)) before = q
+  return q && load<u16>(entryOf(s), ENTRY_PREV) == before
 }
 
 /** Verifies the page of spans that starts at s. */
 function verifyPage(s: usize): u32 {
-  let all = spansFrom(s), unused = load<u64>(entryOf(s)), end = (s | 0xFFFF) + 1 - SPAN;
-  if (s & (SPAN - 1) || load<u8>(mapOf(s)) != (s >>> 10 & 63) || unused & ~all || unused == all) return PAGE_LIST;
-  if (isRoomy(s) != (unused != 0)) return PAGE_LIST;
+  let all = spansFrom(s),
+    unused = load<u64>(entryOf(s)),
+    end = (s | 0xffff) + 1 - SPAN
+  if (s & (SPAN - 1) || load<u8>(mapOf(s)) != ((s >>> 10) & 63) || unused & ~all || unused == all) return PAGE_LIST
+  if (isRoomy(s) != (unused != 0)) return PAGE_LIST
   for (; s < end; s += SPAN) {
-    let span = spanOf(s), wrong: u32 = 0;
-    if (!((unused >>> (s >>> 10)) & 1)) wrong = verifySpan(s);
-    else if (span.free != -1 || span.next || span.prev) wrong = UNUSED;
-    if (wrong) return wrong;
+    let span = spanOf(s),
+      wrong: u32 = 0
+    if (!((unused >>> (s >>> 10)) & 1)) wrong = verifySpan(s)
+    else if (span.free != -1 || span.next || span.prev) wrong = UNUSED
+    if (wrong) return wrong
   }
-  return spanOf(end).free == -1 ? 0 : UNUSED;
+  return spanOf(end).free == -1 ? 0 : UNUSED
 }
 
 /** Spans of a bin, by a walk over the pages. */
 function spansOfBin(bin: u32): u32 {
-  let n: u32 = 0;
-  for (let p = base() & ~0xFFFF; p < header().end; p += PAGE) {
-    let first: usize = load<u8>(mapOf(p)), unused = load<u64>(entryOf(p));
+  let n: u32 = 0
+  for (let p = base() & ~0xffff; p < header().end; p += PAGE) {
+    let first: usize = load<u8>(mapOf(p)),
+      unused = load<u64>(entryOf(p))
     for (let i = first; i < 63; i++) {
-      if (!((unused >>> i) & 1) && ((spanOf(p + (i << 10)).next >>> 4) & 15) == bin) n++;
+      if (!((unused >>> i) & 1) && ((spanOf(p + (i << 10)).next >>> 4) & 15) == bin) n++
     }
   }
-  return n;
+  return n
 }
 
 function verifyBins(): u32 {
-  let h = header();
+  let h = header()
   for (let e: u32 = 0; e < 24; e++) {
-    let steps: u32 = 0;
+    let steps: u32 = 0
     for (let i: u32 = 0; i < 1 << STEP_BITS; i++) {
-      let head = headOf((e << STEP_BITS) + i);
+      let head = headOf((e << STEP_BITS) + i)
       for (let p = load<usize>(head); p != head; p = load<usize>(p)) {
-        steps |= 1 << i;
-        if (p - base() >= h.extent || !isFree(around(p)) || binOf(load<u32>(p, 8)) != (e << STEP_BITS) + i) return IN_BINS;
+        steps |= 1 << i
+        if (p - base() >= h.extent || !isFree(around(p)) || binOf(load<u32>(p, 8)) != (e << STEP_BITS) + i)
+          return IN_BINS
       }
     }
-    if (steps & ~load<u32>(base() + (<usize>e << 2), STEPS) || (steps && !((h.exponents >>> e) & 1))) return IN_BINS;
+    if (steps & ~load<u32>(base() + ((<usize>e) << 2), STEPS) || (steps && !((h.exponents >>> e) & 1))) return IN_BINS
   }
-  for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (spansOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM;
-  return 0;
+  for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (spansOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM
+  return 0
 }
 
 /** 0 if the heap is sound, else the number of the invariant that is broken. */
 export function verify(): u32 {
-  if (!ready()) return 0; // there is none
-  let h = header();
-  if (h.magic != MAGIC || h.abi != (ABI_VERSION << 8 | VARIANT)) return HEADER;
-  if (h.top > h.end || h.end & (PAGE - 1) || h.floor > h.brk || h.end > h.brk || h.brk > <usize>h.limit << 16) return BORDERS;
-  if (h.extent != h.end - base() || <u32>(h.end >>> 16) >= h.capacity || h.limit > <u32>memory.size()) return BORDERS;
-  let p = base() + HEADER_SIZE, afterFree = false, binned: usize = 0, mapped: u32 = 0;
+  if (!ready()) return 0 // there is none
+  let h = header()
+  if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) return HEADER
+  if (h.top > h.end || h.end & (PAGE - 1) || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)
+    return BORDERS
+  if (h.extent != h.end - base() || <u32>(h.end >>> 16) >= h.capacity || h.limit > <u32>memory.size()) return BORDERS
+  let p = base() + HEADER_SIZE,
+    afterFree = false,
+    binned: usize = 0,
+    mapped: u32 = 0
   while (p != h.top) {
-    if (p > h.top) return ROW;
-    let w = around(p), end: usize;
-    if (followsFree(w) != afterFree) return ROW;
-    afterFree = false;
-    let first: u32 = load<u8>(mapOf(p));
-    if (<u32>(p >>> 10 & 63) >= first) {
-      end = (p | 0xFFFF) + 1;
-      if (!isUsed(w) || firstMark(p + 2 * CELL, end) != end) return ROW;
-      let wrong = verifyPage(p);
-      if (wrong) return wrong;
+    if (p > h.top) return ROW
+    let w = around(p),
+      end: usize
+    if (followsFree(w) != afterFree) return ROW
+    afterFree = false
+    let first: u32 = load<u8>(mapOf(p))
+    if (<u32>((p >>> 10) & 63) >= first) {
+      end = (p | 0xffff) + 1
+      if (!isUsed(w) || firstMark(p + 2 * CELL, end) != end) return ROW
+      let wrong = verifyPage(p)
+      if (wrong) return wrong
     } else if (isUsed(w)) {
-      end = firstMark(p + 2 * CELL, h.top);
-      if (stopOf(p, w) != end) return REACH;
+      end = firstMark(p + 2 * CELL, h.top)
+      if (stopOf(p, w) != end) return REACH
     } else if (isFree(w)) {
-      let last = firstMark(p + CELL, h.top);
-      end = last + CELL;
-      if (end >= h.top) return JOINED;
-      if (stopOf(p, w) != last || startOf(last) != p) return REACH;
-      if (end - p >= LISTED && !isListed(p, end - p)) return IN_BINS;
-      binned += end - p;
-      afterFree = true;
-      if (isFree(around(end))) return JOINED;
+      let last = firstMark(p + CELL, h.top)
+      end = last + CELL
+      if (end >= h.top) return JOINED
+      if (stopOf(p, w) != last || startOf(last) != p) return REACH
+      if (end - p >= LISTED && !isListed(p, end - p)) return IN_BINS
+      binned += end - p
+      afterFree = true
+      if (isFree(around(end))) return JOINED
     } else {
-      if (!isReserved(w)) return ROW;
-      end = firstMark(p + 3 * CELL, h.top);
+      if (!isReserved(w)) return ROW
+      end = firstMark(p + 3 * CELL, h.top)
       if (first == MAPPED) {
-        if (p & (PAGE - 1) || end & (PAGE - 1)) return MAPPINGS;
-        for (let q = p; q < end; q += PAGE, mapped++) if (load<u8>(mapOf(q)) != MAPPED) return MAPPINGS;
+        if (p & (PAGE - 1) || end & (PAGE - 1)) return MAPPINGS
+        for (let q = p; q < end; q += PAGE, mapped++) if (load<u8>(mapOf(q)) != MAPPED) return MAPPINGS
       }
     }
-    if (end - p < BLOCK_MIN) return ROW;
-    p = end;
+    if (end - p < BLOCK_MIN) return ROW
+    p = end
   }
-  if (afterFree) return JOINED;
-  if (binned != h.binned) return COUNTED;
-  if (mapped != h.mapped) return MAPPINGS;
-  return verifyBins();
+  if (afterFree) return JOINED
+  if (binned != h.binned) return COUNTED
+  if (mapped != h.mapped) return MAPPINGS
+  return verifyBins()
 }

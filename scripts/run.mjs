@@ -23,8 +23,8 @@ function installed() {
   if (!existsSync(stamp)) return false
   const { packages: want } = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'))
   const { packages: have } = JSON.parse(readFileSync(stamp, 'utf8'))
-  return Object.entries(want).every(([name, p]) =>
-    name === '' || (have[name] ? have[name].version === p.version : p.optional),
+  return Object.entries(want).every(
+    ([name, p]) => name === '' || (have[name] ? have[name].version === p.version : p.optional),
   )
 }
 
