@@ -95,13 +95,19 @@ function insert(p: usize, end: usize): void {
   h.exponents |= 1 << e
 }
 
-/** Refuses the free block [p, p + n) if its links don't lead back to it. */
+/** Whether a free block starts at p, or p is the bin's head. */
+function isNode(p: usize, head: usize): bool {
+  return p == head || (inside(p) && !(p & (CELL - 1)) && isFree(around(p)))
+}
+
+/** Refuses the free block [p, p + n) if its links don't lead to others and back to it. */
 function check(p: usize, n: usize): void {
   if (n < LISTED) return
   let after = load<usize>(p),
-    before = load<usize>(p, 4)
-  if (!inside(after) || !inside(before) || load<usize>(after, 4) != p || load<usize>(before) != p)
-    refuse(OVERWRITTEN, p)
+    before = load<usize>(p, 4),
+    head = headOf(binOf(n))
+  if (isNode(after, head) && isNode(before, head) && load<usize>(after, 4) == p && load<usize>(before) == p) return
+  refuse(OVERWRITTEN, p)
 }
 
 /** Takes the free block [p, p + n), which was checked, out of its bin. */

@@ -24,9 +24,13 @@ export const IS_MAPPED: u32 = 5
 /** A free block was written to: its links or its size don't agree with the heap's own records. */
 export const OVERWRITTEN: u32 = 6
 
-/** Notes an errno. Returns 0, the failed result of most functions. */
+// @ts-ignore: decorator
+@external('env', 'set_errno') declare function set_errno(error: u32): void
+
+/** Notes an errno, where the build says so in the embedding program too. Returns 0, the failed result of most functions. */
 export function fail(error: u32): usize {
   header().error = error
+  if (isDefined(ERRNO_BY_IMPORT)) set_errno(error)
   return 0
 }
 

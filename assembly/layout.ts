@@ -33,7 +33,7 @@
 // So p is a block in use ⇔ it is a multiple of 16 and the bit of its cell is clear; bit 63 is never asked for, for no block
 // begins in a span's last cell. A span that is not used has all bits set: every pointer there is refused.
 
-import { __heap_base } from './env'
+import { heapBase } from './env'
 
 export const PAGE: usize = 0x10000
 export const CELL: usize = 16
@@ -130,7 +130,7 @@ if (HEADER_SIZE & 15) ERROR('layout: the header must be a whole number of cells'
 /** Where the header belongs. */
 // @ts-ignore: decorator
 @inline export function headerAddress(): usize {
-  return (<usize>__heap_base + 15) & ~15
+  return (heapBase() + 15) & ~15
 }
 
 // Of this instance: 0 until it has found or made the header, so that a comparison each fast path makes anyway tells.

@@ -1,7 +1,7 @@
 // malloc and its family. A small request is served by one load of the bin's active span and one bit; a free is checked by
 // the span's or the shadow's bits before anything changes.
 
-import { __heap_base } from './env'
+import { heapBase } from './env'
 import {
   ABI_VERSION,
   adopt,
@@ -36,7 +36,7 @@ export function ready(): bool {
   if (smallLimit) return true
   let p = headerAddress(),
     h = changetype<Header>(p)
-  if (p < <usize>__heap_base || p > BREAK_MAX - beginSize() - PAGE) return false
+  if (p < heapBase() || p > BREAK_MAX - beginSize() - PAGE) return false
   let end = roundUp(p + beginSize(), PAGE),
     pages = <u32>(end >>> 16),
     have: u32 = memory.size()
