@@ -3,7 +3,7 @@
 // Biome's parser refuses AssemblyScript's decorators on functions and has no option for them. So it gets copies of those
 // files in which the decorators are comments.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { install, root } from './run.mjs'
@@ -26,7 +26,8 @@ function checkAssemblyScript() {
   const copy = (from, to, change) => writeFileSync(to, change(readFileSync(from, 'utf8')))
   try {
     const list = ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate', 'assembly/*.ts', '*.as.ts']
-    const sources = spawnSync('git', list, { cwd: root, encoding: 'utf8' }).stdout.trim().split('\n')
+    const { stdout } = spawnSync('git', list, { cwd: root, encoding: 'utf8' })
+    const sources = stdout.split('\n').filter((file) => file && existsSync(path.join(root, file)))
     for (const file of sources) {
       mkdirSync(path.dirname(path.join(folder, file)), { recursive: true })
       copy(path.join(root, file), path.join(folder, file), toComment)

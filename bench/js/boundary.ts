@@ -18,7 +18,7 @@ process.hrtime = ((start: [number, number] = [0, 0]) => {
 }) as typeof process.hrtime
 const { default: Benchmark } = await import('benchmark')
 
-const rounds = 5
+const rounds = 7
 const live = 1024
 
 interface Allocator<Block> {
