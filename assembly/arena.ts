@@ -8,19 +8,15 @@
 import {
   header,
   base,
-  entryOf,
   roundUp,
   BINS,
   BLOCK_MIN,
   BREAK_MAX,
   CELL,
-  ENTRY_OUT,
   HEADER_SIZE,
   NO_SPANS,
-  PAGE,
   STEPS,
   STEP_BITS,
-  Header,
 } from './layout'
 import {
   around,

@@ -1,6 +1,6 @@
 // How calls fail: with an errno where C says so, with a refusal where going on would damage the heap.
 
-import { header, base } from './layout'
+import { header } from './layout'
 
 /** errno numbers of Linux and musl. */
 export const EBADF: u32 = 9

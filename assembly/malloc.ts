@@ -25,7 +25,19 @@ import { growFirst, memoryPages } from './break'
 import { around, isFree, isUsed, stopOf } from './shadow'
 import { begin, beginSize, release, resize } from './arena'
 import { DETACHED, WATCHED, spanOf } from './span'
-import { activeOf, ACTIVE_AT, beginBins, blockSize, CELLS, freed, obtain, obtainAligned, recordOf, refill, settle } from './bin'
+import {
+  activeOf,
+  ACTIVE_AT,
+  beginBins,
+  blockSize,
+  CELLS,
+  freed,
+  obtain,
+  obtainAligned,
+  recordOf,
+  refill,
+  settle,
+} from './bin'
 
 // Of this instance: SMALL_MAX once it has found or made the header, and how far it knows the heap to reach.
 let smallLimit: usize = 0
