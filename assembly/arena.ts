@@ -429,8 +429,8 @@ function absorb(start: usize, end: usize, n: usize): bool {
   h.fresh = max(h.fresh, a)
   if (tables) {
     let at = a + n,
-      top = at + tables
-    h.fixed += tables - (stopOf(old, 0) - old)
+      top = isGap(end - at - tables) ? at + tables : end
+    h.fixed += top - at - (stopOf(old, 0) - old)
     flip(at, RESERVED)
     flip(top, FIRST)
     noteUsed(at, top)

@@ -62,21 +62,21 @@ export const RESERVED: u32 = 5
 }
 function farStop(p: usize): usize {
   let h = header(),
-    granule = p & ~1023
+    kib = p & ~1023
   let w = load<u64>(h.shadow + ((p >>> 10) << 3)) & ((<u64>-8) << (p >>> 4))
-  if (w) return granule + ((<usize>ctz(w)) << 4)
+  if (w) return kib + ((<usize>ctz(w)) << 4)
   let out: usize = load<u16>(h.links + ((p >>> 10) << 2))
-  return out ? granule + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT)
+  return out ? kib + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT)
 }
 
 /** The start of the free block whose last cell is at m. */
 export function startOf(m: usize): usize {
   let h = header(),
-    granule = m & ~1023
+    kib = m & ~1023
   let w = load<u64>(h.shadow + ((m >>> 10) << 3)) & ~((<u64>-1) << (m >>> 4))
-  if (w) return granule + ((<usize>(63 - clz(w))) << 4)
+  if (w) return kib + ((<usize>(63 - clz(w))) << 4)
   let cells: usize = load<u16>(h.links + ((m >>> 10) << 2), 2)
-  return cells ? granule + 1024 - (cells << 4) : load<usize>(entryOf(m), ENTRY_IN)
+  return cells ? kib + 1024 - (cells << 4) : load<usize>(entryOf(m), ENTRY_IN)
 }
 
 function noteOut(p: usize, stop: usize): void {
