@@ -15,6 +15,7 @@ import {
   CELL,
   HEADER_SIZE,
   NO_SPANS,
+  PAGE,
   STEPS,
   STEP_BITS,
 } from './layout'
@@ -31,7 +32,6 @@ import {
   startOf,
   stopOf,
   USED,
-  USED_TO_RESERVED,
 } from './shadow'
 import { refuse, OVERWRITTEN } from './error'
 import { advance } from './break'
@@ -40,8 +40,6 @@ import { advance } from './break'
 export const LISTED: usize = 256
 const MIN_EXPONENT: u32 = 8
 const EXPONENTS: u32 = 24
-/** Pages that the first tables cover. */
-const FIRST_CAPACITY: u32 = 4
 /** Blocks of a request's own bin that are looked at for the best fit. */
 export const TRIES: u32 = 4
 
@@ -329,141 +327,132 @@ export function resize(p: usize, n: usize): bool {
 
 // -------------------------------------------------------------------------------------------------------------- growth
 
-/** Bytes of the tables for `pages` pages: the shadow between two words of zeros, the links, the entries, the map. */
-function tablesSize(pages: u32): usize {
-  return roundUp(16 + <usize>pages * (512 + 256 + 16 + 1), CELL)
-}
+/** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
+const LOW_PAGES: usize = 4
+/** Bytes of the tables' words of zeros and of their part for each page: shadow, links, entry, map. */
+const TABLES_FIXED: usize = 16
+const TABLES_PAGE: usize = 512 + 256 + 16 + 1
+/** Bytes from the header to the first block. */
+export const BEGIN_SIZE: usize = HEADER_SIZE + ((TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL - 1) & ~(CELL - 1))
+
 /** Number of the heap's first page. */
 // @ts-ignore: decorator
-@inline function firstPage(): u32 {
-  return <u32>(base() >>> 16)
+@inline function firstPage(): usize {
+  return base() >>> 16
+}
+/** Where the arena ends if its memory and its tables end with the page before number `capacity`. */
+export function endFor(capacity: usize): usize {
+  let end = capacity << 16,
+    pages = capacity - firstPage()
+  return pages > LOW_PAGES ? (end - TABLES_FIXED - pages * TABLES_PAGE) & ~(CELL - 1) : end
+}
+/** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
+function capacityFor(to: usize): usize {
+  let first = firstPage(),
+    capacity = (to + PAGE - 1) >>> 16
+  if (capacity <= first + LOW_PAGES) return capacity
+  return (to - first * TABLES_PAGE + TABLES_FIXED + CELL + (PAGE - TABLES_PAGE) - 1) / (PAGE - TABLES_PAGE)
 }
 
-/** Begins tables for `pages` pages at `a`, all zero but the map, and copies what the old ones have. */
-function setTables(a: usize, pages: u32): void {
+/** Moves an array of the tables up, of which each page has 1 << log2 bytes, and fills it up with `value` for new pages. */
+function moveUp(to: usize, from: usize, log2: usize, pages: usize, value: u8): void {
+  let start = firstPage() << log2,
+    old = ((<usize>header().capacity) << log2) - start
+  memory.copy(to + start, from + start, old)
+  memory.fill(to + start + old, value, (pages << log2) - old)
+}
+/** Moves the tables up to `a`, for so many pages. */
+function setTables(a: usize, pages: usize): void {
   let h = header(),
-    first = <usize>firstPage()
-  let bytes = tablesSize(pages),
-    old = h.tables ? h.capacity - <u32>first : 0
-  if (a < h.fresh) memory.fill(a, 0, min(bytes, h.fresh - a))
-  let n = <usize>pages,
-    shadow = a + 8 - (first << 9),
-    links = a + 16 + n * 512 - (first << 8)
-  let entries = a + 16 + n * 768 - (first << 4),
-    map = a + 16 + n * 784 - first
-  memory.fill(map + first, <u8>NO_SPANS, pages)
-  if (old) {
-    memory.copy(shadow + (first << 9), h.shadow + (first << 9), (<usize>old) << 9)
-    memory.copy(links + (first << 8), h.links + (first << 8), (<usize>old) << 8)
-    memory.copy(entries + (first << 4), h.entries + (first << 4), (<usize>old) << 4)
-    memory.copy(map + first, h.map + first, old)
-  }
-  h.tables = a
-  h.capacity = <u32>first + pages
-  h.shadow = shadow
+    first = firstPage(),
+    links = a + 16 + (pages << 9),
+    entries = links + (pages << 8),
+    map = entries + (pages << 4)
+  links -= first << 8
+  entries -= first << 4
+  map -= first
+  // The last first: each goes to where it or those behind it were.
+  moveUp(map, h.map, 0, pages, <u8>NO_SPANS)
+  moveUp(entries, h.entries, 4, pages, 0)
+  moveUp(links, h.links, 8, pages, 0)
+  store<u64>(a + 8 + (pages << 9), 0)
+  moveUp(a + 8 - (first << 9), h.shadow, 9, pages, 0)
+  store<u64>(a, 0)
+  h.shadow = a + 8 - (first << 9)
   h.links = links
   h.entries = entries
   h.map = map
 }
+/** Makes the arena reach as far as the given capacity allows. */
+function setEnd(capacity: usize): void {
+  let h = header(),
+    end = endFor(capacity),
+    pages = capacity - firstPage()
+  if (pages > LOW_PAGES) {
+    setTables(end, pages)
+    // The only mark that may stand behind the pages that the low tables had.
+    if (h.top == (<usize>h.capacity) << 16) flip(h.top, FIRST)
+  }
+  h.end = end
+  h.extent = end - base()
+  h.capacity = <u32>capacity
+}
 
 /** Makes the arena hold a free stretch of at least n bytes (a multiple of 16, at least BLOCK_MIN) where top is, which may
- *  be elsewhere then: in top, or where new tables had to follow it, in a bin. False if the memory may not grow so far. */
+ *  be elsewhere then. False if the memory may not grow so far. */
 export function extend(n: usize): bool {
   let h = header()
   while (true) {
     let size = h.end - base(),
-      spare = size < 0x4000000 ? size >>> 6 : size >>> 3
-    let need = n - (h.end - h.top)
-    spare = spare > need ? spare - need : 0
-    let start = advance(need + tablesFor(need + spare), spare)
-    if (!start) {
-      start = advance(need + tablesFor(need), 0)
-      if (!start) return false
-    }
-    if (absorb(start, h.brk, n)) return true
+      brk = h.brk,
+      from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN
+    if (n > BREAK_MAX - from) return false
+    let capacity = capacityFor(from + n)
+    if (capacity > BREAK_MAX >>> 16) return false
+    let need = (capacity << 16) - brk,
+      spare = size < 0x4000000 ? size >>> 6 : size >>> 3,
+      start = advance(need, spare > need ? spare - need : 0)
+    if (!start) return false
+    if (absorb(start, h.brk) && h.end - h.top >= n) return true
   }
 }
 
-/** Bytes of new tables that the arena needs before it can reach `bytes` beyond the break, or 0. */
-function tablesFor(bytes: usize): usize {
+/** Gives the stretch [start, end) behind the tables to the arena, whose tables go to its end: the continuation of top, or a
+ *  new top behind a gap. False if it is too short for its own tables: then it becomes part of the next gap. */
+function absorb(start: usize, end: usize): bool {
   let h = header(),
-    last = <u32>((h.brk + min(bytes, BREAK_MAX - h.brk)) >>> 16)
-  last += (last >>> 5) + 2 // and what the tables take themselves, with some to spare
-  return last < h.capacity ? 0 : tablesSize(grownCapacity(last))
-}
-function grownCapacity(last: u32): u32 {
-  let pages = last + 1 - firstPage()
-  return min(pages + (pages >>> 1) + 2, 0x10000 - firstPage())
-}
-
-/** Gives the stretch [start, end) to the arena: the continuation of top, or a new top behind a gap. Whether a stretch of n
- *  bytes is free there now. */
-function absorb(start: usize, end: usize, n: usize): bool {
-  let h = header(),
-    a = h.top,
-    old = h.tables,
-    last = <u32>(end >>> 16),
-    tables: usize = 0,
-    wanted = n
-  if (start != h.end) a = max(roundUp(start, CELL), h.end + 6 * CELL)
-  if (last >= h.capacity) {
-    tables = tablesSize(grownCapacity(last))
-    // Too short for its own tables: the stretch becomes part of the next gap.
-    if (end - a < tables + n) {
-      n = end - a - tables
-      if (<isize>n < <isize>BLOCK_MIN) return false
-    }
-    setTables(a + n, grownCapacity(last))
+    gap = (<usize>h.capacity) << 16,
+    capacity = end >>> 16,
+    a = start
+  if (start != gap) {
+    a = max(roundUp(start, CELL), gap + BLOCK_MIN)
+    if (endFor(capacity) < a + BLOCK_MIN) return false
   }
   h.peak = max(h.peak, h.top - base() - h.binned)
-  if (start != h.end) {
-    let gap = h.end
-    flip(gap, gap == h.top ? RESERVED ^ FIRST : RESERVED)
-    flip(a, FIRST)
-    if (h.top != gap) releaseTop(gap, a)
-    h.top = a
-    h.fixed += a - gap
-  }
-  h.end = end
-  h.extent = end - base()
   h.fresh = max(h.fresh, a)
-  if (tables) {
-    let at = a + n,
-      top = isGap(end - at - tables) ? at + tables : end
-    h.fixed += top - at - (stopOf(old, 0) - old)
-    flip(at, RESERVED)
-    flip(top, FIRST)
-    noteUsed(at, top)
-    h.fresh = max(h.fresh, top)
-    releaseTop(at, top)
-    flip(old, USED_TO_RESERVED)
-    release(old, around(old))
-    return n == wanted
-  }
-  return end - a >= n
-}
-
-/** Makes top, up to `end`, whose cell is marked, a free block in a bin, and moves top to `to`. */
-function releaseTop(end: usize, to: usize): void {
-  let h = header(),
-    p = h.top
-  h.top = to
+  setEnd(capacity)
+  if (start == gap) return true
+  // The gap is reserved; what lies before it, where the tables were, is free.
+  let p = h.top
+  flip(gap, gap == p ? RESERVED ^ FIRST : RESERVED)
+  flip(a, FIRST)
+  noteUsed(gap, a)
+  h.top = a
+  h.fixed += a - gap
+  if (p == gap) return true
   flip(p, SECOND)
-  noteUsed(p, end)
+  noteUsed(p, gap)
   release(p, around(p))
+  return true
 }
 
-/** Begins the arena: its tables stand behind the header, top behind them up to `end`, a multiple of 64 KiB. */
+/** Begins the arena behind the header and the first tables, up to `end`, a multiple of 64 KiB. At least a block has room. */
 export function begin(end: usize): void {
   let h = header(),
-    tables = base() + HEADER_SIZE
-  h.end = end
-  h.extent = end - base()
-  setTables(tables, FIRST_CAPACITY)
-  let top = tables + tablesSize(FIRST_CAPACITY)
-  if (!isGap(end - top)) top = end
-  flip(tables, RESERVED)
-  noteUsed(tables, top)
+    top = base() + BEGIN_SIZE
+  h.capacity = <u32>firstPage()
+  setTables(base() + HEADER_SIZE, LOW_PAGES)
+  setEnd(end >>> 16)
   flip(top, FIRST)
   h.top = top
   h.fixed = top - base()
@@ -472,8 +461,4 @@ export function begin(end: usize): void {
     store<usize>(head, head)
     store<usize>(head, head, 4)
   }
-}
-/** Bytes that the header and the first tables take. */
-export function beginSize(): usize {
-  return HEADER_SIZE + tablesSize(FIRST_CAPACITY)
 }

@@ -77,10 +77,9 @@ export class Header {
   links: usize
   /** … and an entry for each page. */
   entries: usize
-  /** Address of the tables, and the number of the first page that they do not cover. */
-  tables: usize
+  /** Number of the page behind the arena's memory, with its tables. */
   capacity: u32
-  /** The arena's last stretch without blocks is [top, end); `end` is a multiple of 64 KiB. */
+  /** The arena's last stretch without blocks is [top, end). */
   top: usize
   end: usize
   /** From here on the arena was never written. What it was when the block that was handed out last was taken from top, or -1
@@ -124,7 +123,7 @@ export const BINS: usize = STEPS + 24 * 4
 export const STEP_BITS: u32 = 4
 export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 3))
 
-if (offsetof<Header>() != ACTIVE) ERROR("layout: the header's fields must end at ACTIVE")
+if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
 if (HEADER_SIZE & 15) ERROR('layout: the header must be a whole number of cells')
 
 /** Where the header belongs. */

@@ -6,6 +6,7 @@ import {
   ABI_VERSION,
   adopt,
   base,
+  BLOCK_MIN,
   BREAK_MAX,
   Header,
   header,
@@ -23,7 +24,7 @@ import { VARIANT } from './config'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
 import { growFirst, memoryPages } from './break'
 import { around, isFree, isUsed, stopOf } from './shadow'
-import { begin, beginSize, release, resize } from './arena'
+import { begin, BEGIN_SIZE, release, resize } from './arena'
 import { DETACHED, WATCHED, spanOf } from './span'
 import {
   activeOf,
@@ -48,8 +49,8 @@ export function ready(): bool {
   if (smallLimit) return true
   let p = headerAddress(),
     h = changetype<Header>(p)
-  if (p < heapBase() || p > BREAK_MAX - beginSize() - PAGE) return false
-  let end = roundUp(p + beginSize(), PAGE),
+  if (p < heapBase() || p > BREAK_MAX - BEGIN_SIZE - PAGE) return false
+  let end = roundUp(p + BEGIN_SIZE + BLOCK_MIN, PAGE),
     pages = <u32>(end >>> 16),
     have: u32 = memory.size()
   if (have < pages && !growFirst(pages - have)) return false

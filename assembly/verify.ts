@@ -9,7 +9,6 @@ import {
   ENTRY_PREV,
   entryOf,
   header,
-  HEADER_SIZE,
   MAGIC,
   mapOf,
   MAPPED,
@@ -20,7 +19,7 @@ import {
 } from './layout'
 import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from './shadow'
-import { binOf, headOf, LISTED } from './arena'
+import { BEGIN_SIZE, binOf, endFor, headOf, LISTED } from './arena'
 import { DETACHED, entryAt, WATCHED, pageOf, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
 import { ready } from './malloc'
@@ -154,10 +153,10 @@ export function verify(): u32 {
   if (!ready()) return 0 // there is none
   let h = header()
   if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) return HEADER
-  if (h.top > h.end || h.end & (PAGE - 1) || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)
+  if (h.top > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)
     return BORDERS
-  if (h.extent != h.end - base() || <u32>(h.end >>> 16) >= h.capacity || h.limit > <u32>memory.size()) return BORDERS
-  let p = base() + HEADER_SIZE,
+  if (h.extent != h.end - base() || h.end != endFor(h.capacity) || h.limit > <u32>memory.size()) return BORDERS
+  let p = base() + BEGIN_SIZE,
     afterFree = false,
     binned: usize = 0,
     mapped: u32 = 0
