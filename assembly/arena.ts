@@ -41,6 +41,7 @@ export const LISTED: usize = 256
 const MIN_EXPONENT: u32 = 8
 const EXPONENTS: u32 = 24
 /** Blocks of a request's own bin that are looked at for the best fit. */
+const VICT: usize = 100000
 export const TRIES: u32 = 4
 
 // ---------------------------------------------------------------------------------------------------------------- bins
@@ -215,15 +216,24 @@ export function find(n: usize, tries: u32): usize {
   return take(best, n)
 }
 
-/** A block of exactly n bytes at a multiple of `alignment` from the bins, of which it looks at `tries` blocks, or 0. */
+/** A block of exactly n bytes at a multiple of `alignment` from the bins, or 0. Looks at `tries` blocks, and takes the
+ *  smallest that fits of the first bin that has one. */
 export function findAligned(n: usize, alignment: usize, tries: u32): usize {
-  for (let head = headFrom(n < LISTED ? 0 : binOf(n)); head; head = headFrom(binAt(head) + 1)) {
-    for (let p = load<usize>(head); p != head; p = load<usize>(p)) {
+  for (let head = headFrom(n < LISTED ? 0 : binOf(n)); head && tries; head = headFrom(binAt(head) + 1)) {
+    let best: usize = 0,
+      bestEnd: usize = -1
+    for (let p = load<usize>(head); p != head && tries; p = load<usize>(p), tries--) {
       let end = endOfFree(p),
         a = alignedFrom(p, alignment),
         stop = a + n
-      if (a >= p && a < end && n <= end - a && isGap(end - stop)) return carve(p, end, a, stop)
-      if (!--tries) return 0
+      if (a >= p && a < end && n <= end - a && isGap(end - stop) && end - p < bestEnd - best) {
+        best = p
+        bestEnd = end
+      }
+    }
+    if (best) {
+      let a = alignedFrom(best, alignment)
+      return carve(best, bestEnd, a, a + n)
     }
   }
   return 0
@@ -410,7 +420,7 @@ export function extend(n: usize): bool {
     let capacity = capacityFor(from + n)
     if (capacity > BREAK_MAX >>> 16) return false
     let need = (capacity << 16) - brk,
-      spare = size < 0x4000000 ? size >>> 6 : size >>> 3,
+      spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
       start = advance(need, spare > need ? spare - need : 0)
     if (!start) return false
     if (absorb(start, h.brk) && h.end - h.top >= n) return true
