@@ -126,8 +126,10 @@ export class Heap {
     }
     this.free = (pointer) => {
       if (typeof pointer !== 'number' || pointer >>> 0 !== pointer) assertAddress('pointer', pointer)
+      const block = pointer
+      pointer = 0 // V8 keeps arguments on the stack while there is a handler: 3 % of a pair of malloc and free
       try {
-        free(pointer)
+        free(block)
       } catch (error) {
         throw refusal('free', error)
       }
