@@ -73,6 +73,17 @@ int main(void) {
   return 0;
 }`
 
+const printAndGrow = `
+int main(void) {
+  for (int i = 0; i < 100; i++) {
+    __builtin_wasm_memory_grow(0, 100);
+    puts(".");
+    fflush(stdout);
+  }
+  printf("heap %d\\n", granary_verify());
+  return 0;
+}`
+
 export const conflictTests: Test[] = [
   ...['', '-Wl,--stack-first', '-Wl,--no-stack-first', '-Wl,--initial-memory=33554432'].map((option) => ({
     name: `conflict: the stack ${option}`,
@@ -83,6 +94,10 @@ export const conflictTests: Test[] = [
   {
     name: 'conflict: others that call memory.grow',
     run: () => equal(output('grow', grow), '0 bytes damaged, heap 0\n', 'printed'),
+  },
+  {
+    name: 'conflict: a host that is called after the memory has grown by much',
+    run: () => equal(output('host', printAndGrow), `${'.\n'.repeat(100)}heap 0\n`, 'printed'),
   },
   {
     name: "conflict: libc's allocator is not linked",

@@ -2,8 +2,10 @@
 // the last line is { time, memory }: CPU time of the run in ms, compiled beforehand, and the bytes of its memory at the end.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
 import { WASI } from 'node:wasi'
 
+setFlagsFromString('--no-turbo-fast-api-calls') // for the reason that examples/wasi.mjs gives
 const [kind, file] = process.argv.slice(2)
 
 async function prepare() {
