@@ -11,7 +11,7 @@ const usage = `usage: granary link program.wasm -o linked.wasm
 Puts granary's malloc, free and their family into a finished WebAssembly module, in place of those
 that it imports or of those that it contains, and optimises the result.`
 
-const core = fileURLToPath(new URL('../../build/granary.wasm', import.meta.url))
+const core = fileURLToPath(new URL('../../build/embed/granary.wasm', import.meta.url))
 
 try {
   const options = { output: { type: 'string', short: 'o' }, help: { type: 'boolean', short: 'h' } } as const
@@ -27,6 +27,9 @@ try {
     writeFileSync(values.output, wasm)
     for (const name of report.imports) console.log(`provided  ${name}`)
     for (const name of report.replaced) console.log(`replaced  ${name}`)
+    console.log(
+      report.errno ? 'errno     set' : 'errno     not set: the module does not export it (-Wl,--export=errno)',
+    )
     const { before, optimised, after } = report
     console.log(`${program}: ${before} bytes, ${optimised} when optimised; with granary ${after}`)
   }

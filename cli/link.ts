@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type binaryenModule from 'binaryen'
+import { mallocFamily } from './family.ts'
 import {
   dataEnd,
   exportsOf,
@@ -31,6 +32,8 @@ export interface LinkReport {
   imports: string[]
   /** The functions of the module that are now granary's. */
   replaced: string[]
+  /** Whether the module says where its errno is. */
+  errno: boolean
   before: number
   /** The size of the module with the allocator that it came with, optimised and freed of debug information as the linked one is. */
   optimised: number
@@ -38,21 +41,7 @@ export interface LinkReport {
 }
 
 /** The functions that granary provides to a program. */
-const family = new Set([
-  ...[
-    'malloc',
-    'free',
-    'calloc',
-    'realloc',
-    'reallocarray',
-    'aligned_alloc',
-    'memalign',
-    'posix_memalign',
-    'valloc',
-    'pvalloc',
-  ],
-  ...['free_sized', 'free_aligned_sized', 'malloc_usable_size', 'sbrk', 'brk'],
-])
+const family = new Set([...mallocFamily, 'sbrk', 'brk'])
 
 /** What C libraries and allocators call these functions among themselves, in front of the usual name. */
 const prefix = /^(?:__libc_|emscripten_builtin_|dl)(?=\w*(?:alloc|align|free))/
@@ -66,7 +55,7 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   })
   const app = parseFields(read(binaryen, program).emitText())
   const heap = parseFields(read(binaryen, core).emitText())
-  const { memory, heapBase } = findLayout(app)
+  const { memory, heapBase, errno } = findLayout(app)
   const { imports, replaced } = findFamily(app, heap)
   checkState(app, replaced)
 
@@ -80,7 +69,9 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   const targets = [...new Set(replaced.values())].map((name) => field(importOf(name, heap)))
   const lent = [
     `(export "granary.memory" (memory ${memory}))`,
-    `(export "granary.heap_base" (global ${heapBase}))`,
+    `(export "granary.__heap_base" (global ${heapBase}))`,
+    ...(errno ? [] : [`(global ${nowhere} i32 (i32.const 0))`]),
+    `(export "granary.errno" (global ${errno ?? nowhere}))`,
   ].map(field)
   const merged = merge(binaryen, printFields([...targets, ...linked, ...lent]), printFields(heap.map(lendFrom)))
   const own = new Set(exportsOf(app).map((entry) => entry.name))
@@ -91,6 +82,7 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   const report = {
     imports: app.flatMap(({ id, from }) => (from && imports.has(id) ? [`${from.module}.${from.name}`] : [])),
     replaced: [...replaced].map(([id, base]) => (/^\$\d+$/.test(id) ? `${base} (function ${nameOf(id)})` : nameOf(id))),
+    errno: errno !== undefined,
     before: program.length,
     optimised: optimise(binaryen, read(binaryen, program), isNamed).length,
     after: wasm.length,
@@ -114,6 +106,9 @@ const features = {
   TailCall: 'tail-call',
 } as const
 
+/** The address of errno, in a module that does not say it. */
+const nowhere = '$"granary.errno"'
+
 const field = (text: string): Field => ({ text: ` ${text}`, kind: '', id: '' })
 
 function read(binaryen: Binaryen, wasm: Uint8Array) {
@@ -132,8 +127,23 @@ function allow(binaryen: Binaryen, module: ReturnType<typeof read>) {
 const hasNames = (wasm: Uint8Array) =>
   WebAssembly.Module.customSections(new WebAssembly.Module(wasm as BufferSource), 'name').length > 0
 
+/** The global that the module exports, or itself calls, by one of these names. */
+function globalOf(app: Field[], names: string[]): Field | undefined {
+  const exported = exportsOf(app).find((entry) => entry.kind === 'global' && names.includes(entry.name))
+  return app.find(({ kind, id }) => kind === 'global' && (id === exported?.id || names.includes(nameOf(id))))
+}
+
+const constant = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/
+
+interface Layout {
+  memory: string
+  heapBase: string
+  /** The global that holds the address of errno, which linkers make where they are told to export it. */
+  errno?: string
+}
+
 /** Where the program's memory is and where its heap may begin; refuses what is not laid out as one heap needs it. */
-function findLayout(app: Field[]): { memory: string; heapBase: string } {
+function findLayout(app: Field[]): Layout {
   const memories = app.filter((field) => field.kind === 'memory')
   if (memories.length !== 1) throw new LinkError(`the module has ${memories.length} memories: granary serves one`)
   const [memory] = memories
@@ -145,21 +155,19 @@ function findLayout(app: Field[]): { memory: string; heapBase: string } {
       "this is a module of Emscripten's, whose JavaScript must hear of growth: link granary-emscripten.o with -sMALLOC=none instead",
     )
   }
-  const exported = exportsOf(app).find((entry) => entry.kind === 'global' && heapBaseNames.includes(entry.name))
-  const heapBase = app.find(
-    (field) => field.kind === 'global' && (field.id === exported?.id || heapBaseNames.includes(nameOf(field.id))),
-  )
+  const heapBase = globalOf(app, heapBaseNames)
   if (!heapBase) {
     throw new LinkError('the module does not say where its heap may begin: link it with -Wl,--export=__heap_base')
   }
-  const value = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/.exec(heapBase.text)
+  const value = constant.exec(heapBase.text)
   if (!value) throw new LinkError('__heap_base is not a constant')
   if (dataEnd(app) > Number(value[1]) >>> 0) {
     throw new LinkError(
       'the module has data behind __heap_base: it was initialised before it was stored and holds blocks of its old heap; link it before that',
     )
   }
-  return { memory: memory.id, heapBase: heapBase.id }
+  const errno = globalOf(app, ['errno'])
+  return { memory: memory.id, heapBase: heapBase.id, errno: errno && constant.test(errno.text) ? errno.id : undefined }
 }
 
 interface Family {
@@ -269,12 +277,13 @@ function callGranary(field: Field, name: string): string {
   return ` (func ${field.id} (param ${params}) (result ${results})\n  (call ${imported(name)} ${operands.join(' ')})\n )`
 }
 
-/** The core's fields, taking memory and base from the program, and with exports that no program has too. */
+/** The core's fields, taking memory and addresses from the program and set_errno from itself, and with exports that no program has too. */
 function lendFrom(field: Field): Field {
   if (field.text.startsWith(' (export "')) return { ...field, text: field.text.replace('"', '"granary.') }
   if (!field.from) return field
-  const name = field.kind === 'memory' ? 'granary.memory' : 'granary.heap_base'
-  return { ...field, text: field.text.replace(`"${field.from.module}" "${field.from.name}"`, `"program" "${name}"`) }
+  const { module, name } = field.from
+  const source = field.kind === 'func' ? `"granary" "granary.granary_${name}"` : `"program" "granary.${name}"`
+  return { ...field, text: field.text.replace(`"${module}" "${name}"`, source) }
 }
 
 /** Merges the two modules with binaryen's tool: there is no function for it in the library. */

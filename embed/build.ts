@@ -1,6 +1,7 @@
-// npm run build:embed: compiles the core once for each kind of program and writes build/embed/*.o and lib*.a.
+// npm run build:embed: compiles the core once for each kind of program and writes build/embed/*.o and lib*.a, and for `granary link` the
+// module that they are made of.
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { root, runTool } from '../scripts/run.mjs'
 import { toArchive } from './archive.ts'
@@ -23,9 +24,7 @@ function compile(name: string, switches: string[]): Uint8Array {
   const entry = `embed/${name}.as.ts`
   runTool('assemblyscript/bin/asc.js', entry, '--config', 'asconfig.json', '--debug', '-o', file, ...uses)
   runTool('binaryen/bin/wasm-opt', ...optimise, '--enable-sign-ext', file, '-o', file)
-  const module = readFileSync(path.join(root, file))
-  rmSync(path.join(root, file))
-  return module
+  return readFileSync(path.join(root, file))
 }
 
 mkdirSync(path.join(root, output), { recursive: true })

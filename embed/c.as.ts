@@ -1,6 +1,12 @@
 // What C wants otherwise than the core offers it.
 
-import { mmap, mremap, realloc } from '../assembly/index'
+import { mmap, mremap, posix_memalign, realloc } from '../assembly/index'
+
+/** posix_memalign, returning the C library's error numbers. */
+export function c_posix_memalign(at: usize, alignment: usize, size: usize): i32 {
+  const error = posix_memalign(at, alignment, size)
+  return error ? wasiErrno(error) : 0
+}
 
 /** C's mmap: the offset is a 64-bit number of bytes, the core counts it in pages of 64 KiB. One that is no whole page is EINVAL, as is -1 here. */
 export function c_mmap(address: usize, length: usize, protection: i32, flags: i32, file: i32, offset: i64): usize {

@@ -1,23 +1,7 @@
 // Which symbols the object files define and ask for.
 
+import { mallocFamily } from '../cli/family.ts'
 import type { Symbols } from './object.ts'
-
-/** The functions by which C programs and C libraries allocate. Strong, so that nothing else can take their place in a program. */
-export const mallocFamily = [
-  'malloc',
-  'free',
-  'calloc',
-  'realloc',
-  'reallocarray',
-  'aligned_alloc',
-  'memalign',
-  'posix_memalign',
-  'valloc',
-  'pvalloc',
-  'free_sized',
-  'free_aligned_sized',
-  'malloc_usable_size',
-]
 
 /** Names by which C libraries call the same functions inside. One that is missing would link the library's own allocator too. */
 const aliases: Record<string, string[]> = {
@@ -28,25 +12,17 @@ const aliases: Record<string, string[]> = {
 }
 
 /** Functions of POSIX and of the component model, weak: a program may have its own, such as the read-only mmap that wasi-libc emulates. */
-const shared = {
-  sbrk: 'sbrk',
-  brk: 'brk',
-  c_mmap: 'mmap',
-  munmap: 'munmap',
-  c_mremap: 'mremap',
-  madvise: 'madvise',
-  cabi_realloc: 'cabi_realloc',
-}
+const shared = ['sbrk', 'brk', 'mmap', 'munmap', 'mremap', 'madvise', 'cabi_realloc']
 
 const own = ['heap_verify', 'heap_stats', 'last_error', 'trap_reason', 'trap_address']
 
-/** The symbols of every variant. */
+/** The symbols of every variant. The malloc family's are strong, so that nothing else can take their place in a program. */
 export const symbols: Symbols = {
   defined: {
     ...Object.fromEntries(
       mallocFamily.map((name) => [name, [name, ...(aliases[name] ?? [])].map((name) => ({ name }))]),
     ),
-    ...Object.fromEntries(Object.entries(shared).map(([name, symbol]) => [name, [{ name: symbol, weak: true }]])),
+    ...Object.fromEntries(shared.map((name) => [name, [{ name, weak: true }]])),
     ...Object.fromEntries(own.map((name) => [name, [{ name: `granary_${name.replace('heap_', '')}` }]])),
     granary_set_errno: [{ name: 'granary_set_errno' }],
     granary_grow: [{ name: 'granary_grow' }],

@@ -6,7 +6,7 @@ import binaryen from 'binaryen'
 import { LinkError, link } from '../../cli/link.ts'
 import { equal, root, shell, type Test, workFolder } from './harness.ts'
 
-const core = () => readFileSync(path.join(root, 'build/granary.wasm'))
+const core = () => readFileSync(path.join(root, 'build/embed/granary.wasm'))
 const wat = (text: string) => {
   const module = binaryen.parseText(text)
   module.setFeatures(binaryen.Features.Atomics | binaryen.Features.Memory64 | binaryen.Features.MutableGlobals)
@@ -72,6 +72,21 @@ async function refusal(module: string): Promise<string> {
 
 const clang = 'clang-22 --target=wasm32-wasi -O2 --no-wasm-opt -Wl,--export=__heap_base'
 
+/** Prints whether a request fails, sets errno to the C library's ENOMEM, and posix_memalign returns its EINVAL. */
+const failures = `
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+static void *volatile block;
+int main(void) {
+  for (int i = 0; i < 3; i++) block = malloc(0x7fffffff);
+  printf("%d %d", block == NULL, *(volatile int *)&errno == ENOMEM);
+  void *at = NULL;
+  printf(" %d\\n", posix_memalign(&at, 3, 100) == EINVAL);
+  free(block);
+  return 0;
+}`
+
 export const linkTests: Test[] = [
   {
     name: 'link: a module that imports malloc',
@@ -99,6 +114,19 @@ export const linkTests: Test[] = [
       const node = `node ${root}/examples/wasi.mjs`
       equal(shell(`${node} linked.wasm`, work), shell(`${node} words.wasm`, work), 'output')
       return report.trim().split('\n').at(-1)
+    },
+  },
+  {
+    name: "link: error numbers are the C library's, and in errno where the module exports it or the object file is linked",
+    run: () => {
+      const work = workFolder('link-errno')
+      writeFileSync(path.join(work, 'main.c'), failures)
+      const run = (options: string, command = '') =>
+        shell(`${clang} main.c ${options} -o main.wasm\n${command}\nnode ${root}/examples/wasi.mjs main.wasm`, work)
+      const link = 'npx granary link main.wasm -o main.wasm'
+      equal(run(`${root}/build/embed/granary.o`), '1 1 1\n', 'printed')
+      equal(run('-Wl,--export=errno', `${link} | grep -x 'errno     set' >&2`), '1 1 1\n', 'printed')
+      equal(run('', `${link} | grep '^errno     not set' >&2`), '1 0 1\n', 'printed')
     },
   },
   {
