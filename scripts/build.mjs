@@ -51,14 +51,18 @@ mkdirSync(at('build'), { recursive: true })
 if (upToDate()) console.log('build/*.wasm: newer than their sources')
 else for (const [target, { outFile }] of Object.entries(targets)) buildModule(target, outFile)
 
-const base64 = readFileSync(at(targets.fast.outFile)).toString('base64')
+/** Puts a module where the host imports it from. */
+function embed(wasm, name) {
+  const base64 = readFileSync(wasm).toString('base64')
+  replace(at(`src/generated/${name}.ts`), (out) =>
+    writeFileSync(out, `/** Made by scripts/build.mjs. */\nexport const base64: string =\n  '${base64}'\n`),
+  )
+}
+
 mkdirSync(at('src/generated'), { recursive: true })
-replace(at('src/generated/module.ts'), (out) =>
-  writeFileSync(
-    out,
-    `/** ${targets.fast.outFile}, made by scripts/build.mjs. */\nexport const base64: string =\n  '${base64}'\n`,
-  ),
-)
+embed(at(targets.fast.outFile), 'module')
+replace(at('build/batch.wasm'), (out) => runTool('binaryen/bin/wasm-as', 'src/batch.wat', '-o', out))
+embed(at('build/batch.wasm'), 'batch')
 replace(at('dist'), (out) => {
   const folder = path.relative(root, out)
   runTool('typescript/bin/tsc', '-p', 'src', '--outDir', folder)

@@ -20,3 +20,8 @@ export function isSize(name: string, value: number): boolean {
   assertInteger(name, value, 0, Number.MAX_SAFE_INTEGER)
   return false
 }
+
+/** Throws, naming the argument, if `value` is no Uint32Array: its elements need no check. */
+export function assertUint32Array(name: string, value: Uint32Array): void {
+  if (!(value instanceof Uint32Array)) throw new TypeError(`${name} must be a Uint32Array`)
+}

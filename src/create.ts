@@ -1,5 +1,6 @@
 import { instantiate, instantiateSync } from '@assemblyscript/loader'
 import { assertAddress, assertInteger } from './arguments.ts'
+import { bytesOf } from './base64.ts'
 import { base64 } from './generated/module.ts'
 import { Heap, type HeapExports } from './heap.ts'
 
@@ -44,7 +45,7 @@ const maxPages = 65536
 /** Makes a heap, in a memory of its own unless one is given. */
 export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> {
   const { memory, imports } = toImports(options)
-  const { module = (compiled ??= await WebAssembly.compile(builtIn())) } = options
+  const { module = (compiled ??= await WebAssembly.compile(bytesOf(base64))) } = options
   const source = typeof module === 'string' || module instanceof URL ? fetch(module) : module
   const { instance } = await instantiate(source, imports)
   return new Heap(instance.exports as unknown as HeapExports, memory)
@@ -53,17 +54,12 @@ export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> 
 /** As createHeap, at once. Outside of workers, browsers from before 2023 compile a module of this size only in createHeap. */
 export function createHeapSync(options: HeapOptions = {}): Heap {
   const { memory, imports } = toImports(options)
-  const { module = (compiled ??= new WebAssembly.Module(builtIn())) } = options
+  const { module = (compiled ??= new WebAssembly.Module(bytesOf(base64))) } = options
   const { instance } = instantiateSync(module, imports)
   return new Heap(instance.exports as unknown as HeapExports, memory)
 }
 
 let compiled: WebAssembly.Module | undefined
-
-/** The bytes of the module that is built in. */
-function builtIn() {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
-}
 
 function toImports(options: OwnMemory | GivenMemory) {
   const { memory = ownMemory(options), heapBase = ownBase } = options

@@ -1,4 +1,5 @@
-import { assertAddress, assertInteger, isSize } from './arguments.ts'
+import { assertAddress, assertInteger, assertUint32Array, isSize } from './arguments.ts'
+import { type Batch, createBatch } from './batch.ts'
 import { errnos, HeapError, reasons } from './errors.ts'
 
 /**
@@ -70,6 +71,8 @@ const statsSize = 24
 const readWrite = 3
 const privateAnonymous = 0x22
 const mayMove = 1
+// mallocMany passes so many sizes at a time, in a block of 4 KiB.
+const batchLength = 1024
 
 /**
  * A heap in a WebAssembly memory: C's malloc and its kin, and POSIX's mmap and sbrk, under the rules of C and POSIX.
@@ -104,6 +107,7 @@ export class Heap {
   declare readonly realloc: (pointer: number, size: number) => number
 
   #views: Views
+  #batch: Batch | undefined
   readonly #isShared: boolean
 
   /** Wraps an instance that exports the heap's functions, and the memory that it works on. */
@@ -151,6 +155,53 @@ export class Heap {
         throw refusal('realloc', error)
       }
     }
+  }
+
+  /**
+   * As malloc for each of the sizes: returns the blocks’ addresses in the same order, or null if there is no
+   * memory for all of them, and then none is allocated.
+   */
+  mallocMany(sizes: Uint32Array): Uint32Array | null {
+    assertUint32Array('sizes', sizes)
+    const { malloc_many, at } = this.#batches()
+    const blocks = sizes.slice() // sizes at first, then addresses; not in the heap's memory, which may grow
+    const scratch = this.malloc(4 * Math.min(blocks.length, batchLength))
+    if (!scratch) return null
+    let done = 0
+    try {
+      for (let end = 0; end < blocks.length && done === end; ) {
+        end = Math.min(blocks.length, done + batchLength)
+        this.u32.set(blocks.subarray(done, end), scratch / 4)
+        try {
+          this.#guard('mallocMany', () => malloc_many(scratch, scratch + 4 * (end - done)))
+        } finally {
+          const count = (at.value - scratch) >>> 2
+          blocks.set(this.u32.subarray(scratch / 4, scratch / 4 + count), done)
+          done += count
+        }
+      }
+    } finally {
+      this.free(scratch)
+      if (done < blocks.length) this.freeMany(blocks.subarray(0, done))
+    }
+    return done < blocks.length ? null : blocks
+  }
+
+  /**
+   * As free for each of the pointers. When one is refused, those before it are given back, it and those behind it
+   * are not.
+   */
+  freeMany(pointers: Uint32Array): void {
+    assertUint32Array('pointers', pointers)
+    const { free } = this.exports
+    const { free_8 } = this.#batches()
+    const p = new Int32Array(pointers.buffer, pointers.byteOffset, pointers.length) // as Wasm takes them
+    this.#guard('freeMany', () => {
+      let i = 0
+      for (; i + 8 <= p.length; i += 8)
+        free_8(p[i], p[i + 1], p[i + 2], p[i + 3], p[i + 4], p[i + 5], p[i + 6], p[i + 7])
+      for (; i < p.length; i++) free(p[i])
+    })
   }
 
   /** As malloc, at a multiple of `alignment`, a power of two. */
@@ -268,6 +319,11 @@ export class Heap {
       this.#views = viewsOf(this.memory.buffer)
     }
     return this.#views
+  }
+
+  #batches(): Batch {
+    const { malloc, free } = this.exports
+    return (this.#batch ??= createBatch({ malloc, free, memory: this.memory }))
   }
 
   #guard<T>(name: string, call: () => T): T {

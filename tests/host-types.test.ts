@@ -8,6 +8,7 @@ test('the types of the host', () => {
 
   expectTypeOf<Heap['malloc']>().toEqualTypeOf<(size: number) => number>()
   expectTypeOf<Heap['mremap']>().parameters.toEqualTypeOf<[number, number, number, boolean?]>()
+  expectTypeOf<Heap['mallocMany']>().toEqualTypeOf<(sizes: Uint32Array) => Uint32Array | null>()
   expectTypeOf<Heap['u8']>().toEqualTypeOf<Uint8Array>()
   expectTypeOf<Heap['i64']>().toEqualTypeOf<BigInt64Array>()
 

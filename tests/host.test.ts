@@ -175,6 +175,115 @@ describe('blocks', () => {
   })
 })
 
+describe('many blocks at once', () => {
+  const sizesOf = (length: number) => Uint32Array.from({ length }, (_, i) => (i * 37) % 300)
+
+  test.each([0, 1, 7, 8, 9, 1023, 1024, 1025, 2500])('%i blocks', (length) => {
+    const heap = createHeapSync()
+    const sizes = sizesOf(length)
+    const blocks = heap.mallocMany(sizes) as Uint32Array
+    expect(sizes).toEqual(sizesOf(length))
+    expect(blocks.length).toBe(length)
+    blocks.forEach((block, i) => {
+      heap.u8.fill(i, block, block + sizes[i])
+    })
+    for (const [i, block] of blocks.entries()) {
+      expect(heap.usableSize(block)).toBeGreaterThanOrEqual(sizes[i])
+      expect(heap.view(block, Uint8Array, sizes[i]).every((byte) => byte === (i & 255))).toBe(true)
+    }
+    expect(heap.verify()).toBe(0)
+    heap.freeMany(blocks)
+    expect(heap.stats().inUse).toBe(0)
+    expect(heap.verify()).toBe(0)
+  })
+
+  test('sizes may stand in the memory, which grows meanwhile', () => {
+    const heap = createHeapSync({ maximum: 200 })
+    const sizes = heap.view(heap.malloc(8000), Uint32Array, 2000).fill(3000)
+    const blocks = heap.mallocMany(sizes) as Uint32Array
+    expect(sizes.length).toBe(0)
+    expect(new Set(blocks).size).toBe(2000)
+  })
+
+  test('addresses from 2 GiB on are unsigned', () => {
+    const heapBase = 0x90000000
+    const heap = createHeapSync({ memory: new WebAssembly.Memory({ initial: heapBase / page }), heapBase })
+    const blocks = heap.mallocMany(sizesOf(1500)) as Uint32Array
+    for (const block of blocks) expect(block).toBeGreaterThan(heapBase)
+    heap.freeMany(blocks)
+    expect(heap.stats().inUse).toBe(0)
+  })
+
+  test.each([
+    ['the last', Uint32Array.of(...sizesOf(1500), 3e9)],
+    ['the first', Uint32Array.of(3e9, 1)],
+    ['none alone', new Uint32Array(5000).fill(100)],
+  ])('there is no memory for all (too much is %s): null, and none is allocated', (_, sizes) => {
+    const heap = createHeapSync({ maximum: 6 })
+    const block = heap.malloc(1000)
+    const before = heap.stats().inUse
+    expect(heap.mallocMany(sizes)).toBe(null)
+    expect(heap.stats().inUse).toBe(before)
+    expect(heap.verify()).toBe(0)
+    heap.free(block)
+  })
+
+  test('there is not even memory for the call', () => {
+    const heap = createHeapSync({ maximum: 1 })
+    for (const size of [10000, 1000, 100, 1]) while (heap.malloc(size));
+    expect(heap.mallocMany(sizesOf(100))).toBe(null)
+  })
+
+  test('blocks can be given back when there is no memory left', () => {
+    const heap = createHeapSync({ maximum: 2 })
+    const blocks: number[] = []
+    for (const size of [10000, 1000, 100, 1]) for (let block = 0; (block = heap.malloc(size)); ) blocks.push(block)
+    heap.freeMany(Uint32Array.from(blocks))
+    expect(heap.stats().inUse).toBe(0)
+  })
+
+  test.each([2, 17, 18])('those before the one that is refused, number %i, are given back', (refused) => {
+    const heap = createHeapSync()
+    const blocks = heap.mallocMany(sizesOf(20)) as Uint32Array
+    heap.free(blocks[refused])
+    const error = thrown(() => heap.freeMany(blocks))
+    expect(error).toBeInstanceOf(HeapError)
+    expect(error).toMatchObject({ code: 'NOT_IN_USE', address: blocks[refused] })
+    expect(error.message).toMatch(/^freeMany: the block at 0x/)
+    for (const block of blocks.subarray(0, refused)) expect(() => heap.usableSize(block)).toThrow(HeapError)
+    heap.freeMany(blocks.subarray(refused + 1))
+    expect(heap.stats().inUse).toBe(0)
+  })
+
+  test('a pointer of 0 does nothing', () => {
+    const heap = createHeapSync()
+    heap.freeMany(Uint32Array.of(0, heap.malloc(1), 0))
+    heap.freeMany(new Uint32Array(9))
+    expect(heap.stats().inUse).toBe(0)
+  })
+
+  test('when an allocation is refused, the others are given back', () => {
+    const heap = createHeapSync()
+    const pointer = heap.malloc(1000)
+    heap.malloc(1000)
+    heap.free(pointer)
+    heap.u8.fill(0x41, pointer, pointer + 1000)
+    const before = heap.stats().inUse
+    const error = thrown(() => heap.mallocMany(Uint32Array.of(...sizesOf(1100).fill(16), 1000)))
+    expect(error.code).toBe('OVERWRITTEN')
+    expect(error.message).toMatch(/^mallocMany: /)
+    expect(heap.stats().inUse).toBe(before)
+  })
+
+  test('only a Uint32Array will do', () => {
+    const heap = createHeapSync()
+    for (const value of [[16], new Float64Array(1), 16, undefined]) {
+      expect(thrown(() => heap.mallocMany(value as never)).message).toBe('sizes must be a Uint32Array')
+      expect(thrown(() => heap.freeMany(value as never)).message).toBe('pointers must be a Uint32Array')
+    }
+  })
+})
+
 describe('mappings and the break', () => {
   test('mmap, mremap, munmap', () => {
     const heap = createHeapSync()
