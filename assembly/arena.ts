@@ -25,6 +25,7 @@ import {
   flip,
   followsFree,
   isFree,
+  mark,
   noteFree,
   noteUsed,
   RESERVED,
@@ -166,7 +167,7 @@ function take(p: usize, n: usize): usize {
     flip(end - CELL, FIRST)
     noteUsed(p, end)
   } else {
-    flip(stop, FIRST)
+    mark(stop, FIRST)
     noteUsed(p, stop)
     insert(stop, end)
   }
@@ -180,7 +181,7 @@ function takeTop(n: usize): usize {
     stop = p + n
   if (!isGap(h.end - stop)) stop = h.end
   flip(p, SECOND)
-  flip(stop, FIRST)
+  mark(stop, FIRST)
   h.top = stop
   h.zeroFrom = h.fresh
   h.fresh = max(h.fresh, stop)
@@ -263,7 +264,7 @@ export function carveTop(a: usize, stop: usize): usize {
 
 /** Frees the front of the block in use [p, end), which begins at `a` then. */
 function split(p: usize, a: usize, end: usize): void {
-  flip(a, USED)
+  mark(a, USED)
   noteUsed(a, end)
   noteUsed(p, a)
   release(p, around(p))
@@ -296,13 +297,13 @@ export function release(p: usize, w: u64): void {
     else stop -= CELL
     insert(start, end)
   }
-  flip(stop, FIRST)
+  mark(stop, FIRST)
 }
 
 /** Frees [p, end), the rear of the block in use that begins at `start`. */
 export function releasePart(start: usize, p: usize, end: usize): void {
   noteUsed(start, p)
-  flip(p, USED)
+  mark(p, USED)
   noteUsed(p, end)
   release(p, around(p))
 }
@@ -339,9 +340,10 @@ export function resize(p: usize, n: usize): bool {
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
-/** Bytes of the tables' words of zeros and of their part for each page: shadow, links, entry, map. */
-const TABLES_FIXED: usize = 16
-const TABLES_PAGE: usize = 512 + 256 + 16 + 1
+/** Bytes of the tables' part for each page: shadow, sum, entry, map; and of the words of zeros around the shadow, and a sum
+ *  for the page behind the others, where a mark may stand. */
+const TABLES_FIXED: usize = 24
+const TABLES_PAGE: usize = 512 + 8 + 16 + 1
 /** Bytes from the header to the first block. */
 export const BEGIN_SIZE: usize = HEADER_SIZE + ((TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL - 1) & ~(CELL - 1))
 
@@ -375,21 +377,21 @@ function moveUp(to: usize, from: usize, log2: usize, pages: usize, value: u8): v
 function setTables(a: usize, pages: usize): void {
   let h = header(),
     first = firstPage(),
-    links = a + 16 + (pages << 9),
-    entries = links + (pages << 8),
+    sums = a + 16 + (pages << 9),
+    entries = sums + (pages << 3) + 8,
     map = entries + (pages << 4)
-  links -= first << 8
+  sums -= first << 3
   entries -= first << 4
   map -= first
   // The last first: each goes to where it or those behind it were.
   moveUp(map, h.map, 0, pages, <u8>NO_SPANS)
   moveUp(entries, h.entries, 4, pages, 0)
-  moveUp(links, h.links, 8, pages, 0)
+  moveUp(sums, h.sums, 3, pages, 0)
   store<u64>(a + 8 + (pages << 9), 0)
   moveUp(a + 8 - (first << 9), h.shadow, 9, pages, 0)
   store<u64>(a, 0)
   h.shadow = a + 8 - (first << 9)
-  h.links = links
+  h.sums = sums
   h.entries = entries
   h.map = map
 }
@@ -401,7 +403,7 @@ function setEnd(capacity: usize): void {
   if (pages > LOW_PAGES) {
     setTables(end, pages)
     // The only mark that may stand behind the pages that the low tables had.
-    if (h.top == (<usize>h.capacity) << 16) flip(h.top, FIRST)
+    if (h.top == (<usize>h.capacity) << 16) mark(h.top, FIRST)
   }
   h.end = end
   h.extent = end - base()
@@ -444,8 +446,8 @@ function absorb(start: usize, end: usize): bool {
   if (start == gap) return true
   // The gap is reserved; what lies before it, where the tables were, is free.
   let p = h.top
-  flip(gap, gap == p ? RESERVED ^ FIRST : RESERVED)
-  flip(a, FIRST)
+  mark(gap, gap == p ? RESERVED ^ FIRST : RESERVED)
+  mark(a, FIRST)
   noteUsed(gap, a)
   h.top = a
   h.fixed += a - gap
@@ -463,7 +465,7 @@ export function begin(end: usize): void {
   h.capacity = <u32>firstPage()
   setTables(base() + HEADER_SIZE, LOW_PAGES)
   setEnd(end >>> 16)
-  flip(top, FIRST)
+  mark(top, FIRST)
   h.top = top
   h.fixed = top - base()
   for (let bin: u32 = 0; bin < EXPONENTS << STEP_BITS; bin++) {
