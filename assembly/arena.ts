@@ -275,7 +275,8 @@ export function release(p: usize, w: u64): void {
   let h = header(),
     stop = stopOf(p, w),
     start = p,
-    end = stop
+    end = stop,
+    stays = false
   // Both neighbours are checked before anything changes.
   if (stop != h.top) {
     let v = around(stop)
@@ -286,8 +287,12 @@ export function release(p: usize, w: u64): void {
   }
   if (followsFree(w)) {
     start = startOf(p - CELL)
-    check(start, p - start)
-    unlink(start, p - start)
+    // What does not leave its bin keeps its links.
+    stays = stop != h.top && binOf(p - start) == binOf(end - start)
+    if (!stays) {
+      check(start, p - start)
+      unlink(start, p - start)
+    }
     flip(p - CELL, USED)
   }
   flip(p, SECOND)
@@ -295,7 +300,11 @@ export function release(p: usize, w: u64): void {
   else {
     if (end != stop) unlink(stop, end - stop)
     else stop -= CELL
-    insert(start, end)
+    if (stays) {
+      h.binned += end - p
+      store<usize>(start, end - start, 8)
+      noteFree(start, end)
+    } else insert(start, end)
   }
   mark(stop, FIRST)
 }
