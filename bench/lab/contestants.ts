@@ -16,7 +16,7 @@ export interface Field {
 
 /** Builds and merges the floor and all rivals; those that cannot be had are listed with the reason. */
 export async function prepare(rivals: Rival[], progress: (title: string) => void): Promise<Field> {
-  const floor = await merge(await floorAllocator())
+  const floor = merge(floorAllocator())
   const field: Field = {
     contestants: [{ id: 'floor', file: stored('floor', floor), alignment: 8 }],
     allocators: [],
@@ -27,8 +27,9 @@ export async function prepare(rivals: Rival[], progress: (title: string) => void
     progress(title)
     try {
       const wasm = readFileSync(await buildRival(rival))
-      const file = stored(id, await merge({ name: id, wasm }))
-      field.contestants.push({ id, file, frozen: freezable(file), alignment })
+      const merged = merge({ name: id, wasm })
+      const frozen = stored(`${id}-frozen`, freezable({ name: id, wasm: merged }))
+      field.contestants.push({ id, file: stored(id, merged), frozen, alignment })
       field.allocators.push({ id, title, version: rival.version(), source, note })
     } catch (error) {
       field.missing.push({ what: title, why: (error as Error).message })

@@ -31,19 +31,16 @@ interface Engine {
 
 const firefox = '/usr/lib/firefox-esr/firefox-esr'
 
+export const nodeTitle = ({ node, v8 }: { node: string; v8: string }) => `Node ${node} (V8 ${v8})`
+
+/** All but the one that runs the lab. */
 export const engines: Engine[] = [
-  {
-    name: 'Node',
-    title: () => `Node ${process.version.slice(1)} (V8 ${process.versions.v8})`,
-    run: (plan, progress) => runNode(process.execPath, plan, progress),
-  },
   {
     name: 'newest Node',
     title: () => {
-      const { node, v8 } = JSON.parse(text(newestNode, ['-p', 'JSON.stringify(process.versions)']))
-      return `Node ${node} (V8 ${v8})`
+      return nodeTitle(JSON.parse(text(newestNode, ['-p', 'JSON.stringify(process.versions)'])))
     },
-    run: (plan, progress) => runNode(newestNode, plan, progress),
+    run: runNewestNode,
   },
   { name: 'Firefox', title: () => text(firefox, ['--version']).replace('Mozilla ', ''), run: runFirefox },
   {
@@ -58,13 +55,13 @@ export const engines: Engine[] = [
   },
 ]
 
-async function runNode(node: string, plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
+async function runNewestNode(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
   const { workloads, contestants, repetitions, limit } = plan
   const tasks = workloads.map(
     (workload): Task => ({ kind: 'replay', workload, repetitions, check: false, residue: false }),
   )
   const reports = await runTasks(tasks, contestants, {
-    node,
+    node: newestNode,
     limit,
     progress: (task, step) => progress(`${workloads[task].id}: ${step}`),
   })

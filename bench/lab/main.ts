@@ -74,7 +74,7 @@ async function bench(): Promise<void> {
       rivals: [...candidates, ...chosen],
       workloads,
       repetitions: Number(values.reps ?? (mode === 'quick' ? 3 : 11)),
-      limit: mode === 'quick' ? 3 : 5,
+      limit: 3,
     },
     new Progress(),
     (results) => put(file, JSON.stringify(results)),

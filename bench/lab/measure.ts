@@ -2,7 +2,7 @@
 import os from 'node:os'
 import { measureBoundary } from './boundary.ts'
 import { prepare } from './contestants.ts'
-import { engines } from './engines.ts'
+import { engines, nodeTitle } from './engines.ts'
 import { measureNative } from './native.ts'
 import type { Progress } from './progress.ts'
 import type { Footprint, Growth, ReplayResult, Results } from './results.ts'
@@ -21,8 +21,8 @@ export interface Plan {
   limit: number
 }
 
-// Real programs of three kinds (a database, an interpreter, deep queues of big buffers), and the pattern that frees most at once.
-const LATENCY_WORKLOADS = ['sqlite-wasm32', 'lua-strings-wasm32', 'git-log-patch', 'free-at-random']
+// Real programs of two kinds (a database, deep queues of big buffers), and the pattern that frees most at once.
+const LATENCY_WORKLOADS = ['sqlite-wasm32', 'git-log-patch', 'free-at-random']
 const LATENCY_REPLAYS = 9
 const MEBIBYTE = 1 << 20
 const GROWTH_LIVE = [1, 4, 16, 64, 256, 1024].map((mebibytes) => mebibytes * MEBIBYTE)
@@ -35,7 +35,7 @@ const ENGINE_WORKLOADS = [
   'churn',
 ]
 const ENGINE_RIVALS = ['floor', 'granary', 'dlmalloc', 'emmalloc', 'mimalloc3', 'zig', 'talc', 'tlsf']
-const BOUNDARY_SECONDS = 2
+const BOUNDARY_SECONDS = 1
 
 type Part = (
   results: Results,
@@ -189,7 +189,7 @@ async function latencies(...[results, contestants, plan, show]: Parameters<Part>
 
 async function growth(...[results, contestants, { limit }, show]: Parameters<Part>): Promise<void> {
   const [reports] = await runTasks([{ kind: 'growth', lives: GROWTH_LIVE, repetitions: 3 }], contestants, {
-    limit: 4 * limit, // with many a memory.grow, which past 64 MiB is dear in some engines
+    limit: 6 * limit, // with many a memory.grow, which past 64 MiB is dear in some engines
     progress: (_, step, contestant) => show(`${step} ${contestant}`, 0.5),
   })
   for (const { id: allocator } of contestants) {
@@ -244,6 +244,9 @@ async function otherEngines(...[results, contestants, plan, show]: Parameters<Pa
   if (!workloads.length) return
   const chosen = contestants.filter(({ id }) => ENGINE_RIVALS.includes(id))
   const share = { workloads, contestants: chosen, repetitions: Math.ceil(plan.repetitions / 2), limit: plan.limit }
+  for (const { workload, allocator, fault, cold, warm } of results.replays)
+    if (workloads.some(({ id }) => id === workload) && ENGINE_RIVALS.includes(allocator))
+      results.engines.push({ engine: nodeTitle(process.versions), workload, allocator, fault, cold, warm })
   for (const [i, engine] of engines.entries())
     try {
       const title = engine.title()

@@ -1,4 +1,4 @@
-// The same replay by native allocators, and by ours in this engine, in turns; gross on both sides.
+// The same replay by native allocators in turns, then by ours in this engine; gross on both sides.
 import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { formatTrace } from '../trace.ts'
@@ -23,7 +23,7 @@ const natives: Native[] = [
 
 const libraries = '/usr/lib/x86_64-linux-gnu'
 
-/** Replays every workload in every native allocator and in `ours`, one repetition of each after the other. */
+/** Replays every workload in every native allocator, one repetition of each after the other, and then in `ours`. */
 export async function measureNative(
   workloads: Workload[],
   ours: Contestant | undefined,
@@ -70,8 +70,10 @@ export async function measureNative(
           row.fault = (error as Error).message.split('\n')[0]
         }
       }
-      if (!ours) continue
-      const task = { kind: 'replay' as const, workload, repetitions: 1, check: false, residue: false }
+    }
+    if (ours) {
+      progress(`${workload.id}: granary`, index / workloads.length)
+      const task = { kind: 'replay' as const, workload, repetitions, check: false, residue: false }
       const [reports] = await runTasks([task], [ours], { limit, progress: () => {} })
       for (const report of reports) {
         if ('fault' in report) own.fault = report.fault

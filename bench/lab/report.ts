@@ -451,7 +451,7 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
       ...others.flatMap((id) => (['warm', 'cold'] as Phase[]).map((phase) => mean(id, phase))),
     ]
     const versions = others.map((id) => `${id} ${native.find(({ allocator }) => allocator === id)?.version}`)
-    return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), in turns with granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [means, ...rows])}\n\n${this.#resident(ids, workloads)}`
+    return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), beside granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [means, ...rows])}\n\n${this.#resident(ids, workloads)}`
   }
 
   /** Big blocks are left out: natively, what is not touched is not resident. */
@@ -543,7 +543,7 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
 
 - **Traces** are sequences of malloc, free, realloc, calloc and aligned allocation of real programs ([traces](traces.md)), or come from deterministic generators. A replay writes the first and the last word of a block at each (re)allocation and reads the first at free.
 - **One module**: each allocator is merged with the same replay driver and optimised as a whole by the same tool and flags, so that a call costs what it costs in a linked program. All is compiled by the optimising tier before the first call. The driver’s own data lie below the heap.
-- **Turns**: a repetition replays the trace once cold (fresh instance) and once warm (again, after everything was freed) in every allocator, in an order that rotates; what else the machine does hits all alike. Time is the CPU time of the process.
+- **Turns**: a repetition replays the trace once cold (fresh instance) and once warm (again, after everything was freed) in every allocator, in an order that rotates; what else the machine does hits all alike. An allocator that takes more than 3 s for the repetitions of one workload makes fewer, at least three. Time is the CPU time of the process.
 - **Net**: a null allocator (a ring as long as the peak of live bytes) measures the floor, which is subtracted; at least ${LEAST_NET} ns are left. The figure is the least of the repetitions.
 - **Intervals** come from random halves of the repetitions: 95 % of them gave a figure within. Two figures whose intervals overlap are not told apart.
 - **Content check**: before any timing, every byte of every block is written and verified, and so is alignment. An allocator that fails is listed, not dropped. One that is not done in the time allowed is stopped and listed.

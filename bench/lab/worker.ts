@@ -58,8 +58,15 @@ const shares = [0.5, ...Array.from({ length: 25 }, (_, i) => 10 ** (-i / 4)).fil
 const BATCH = 32
 /** Operations that take long enough to be timed. */
 const ENOUGH = 50_000
-/** From this many live bytes on, one repetition must do: those whose memory grows in small steps take seconds. */
-const DEAR = 256 << 20
+
+/**
+ * So many repetitions are always made, and more while a contestant has spent less CPU time on them (nanoseconds): few do to
+ * tell what takes long from the others.
+ */
+const FEWEST = 3
+const BUDGET = 3e9
+/** How often one replay's time all the replays for latencies may take. */
+const LATENCY_LIMIT = 5
 
 const send = (message: Message) => writeSync(1, `${JSON.stringify(message)}\n`)
 const cpuTime = () => {
@@ -70,9 +77,8 @@ const wallTime = () => performance.now() * 1e6
 
 const job: Job = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 const most = job.limit * 1e9
-const compile = (file: string) => new WebAssembly.Module(readFileSync(file))
-const modules = new Map(job.contestants.map(({ id, file }) => [id, compile(file)]))
-const moduleOf = (id: string) => modules.get(id) as WebAssembly.Module
+const compiled = new Map<string, WebAssembly.Module>()
+for (const { file } of job.contestants) moduleOf(file)
 
 for (let task = job.from; task < job.tasks.length; task++) {
   const out = new Set(job.skip.filter((skip) => skip.task === task).map(({ contestant }) => contestant))
@@ -95,6 +101,13 @@ for (let task = job.from; task < job.tasks.length; task++) {
   send({ done: task })
 }
 
+/** The module in a file, compiled once. */
+function moduleOf(file: string): WebAssembly.Module {
+  const module = compiled.get(file) ?? new WebAssembly.Module(readFileSync(file))
+  compiled.set(file, module)
+  return module
+}
+
 type Tries = (contestants: Contestant[], step: string, attempt: (contestant: Contestant) => void) => void
 
 /** The contestants in an order that rotates with the repetition. */
@@ -103,24 +116,40 @@ function turn(repetition: number): Contestant[] {
   return [...job.contestants.slice(at), ...job.contestants.slice(0, at)]
 }
 
+/** What each contestant has spent of its BUDGET. */
+function budget() {
+  const spent = new Map<string, number>()
+  return {
+    goesOn: ({ id }: Contestant) => (spent.get(id) ?? 0) < BUDGET,
+    spend: (id: string, time: number) => spent.set(id, (spent.get(id) ?? 0) + time),
+  }
+}
+
 function run(work: Task, task: number, tries: Tries): void {
   if (work.kind === 'replay') {
     const trace = loaded(work.workload, task)
     const judged = job.contestants.filter(({ id }) => id !== 'floor')
     if (work.check)
-      tries(judged, 'checking', ({ id, alignment }) => new Player(moduleOf(id), trace).check(alignment, cpuTime, most))
-    for (let repetition = 0; repetition < work.repetitions; repetition++)
-      tries(turn(repetition), `repetition ${repetition + 1}`, ({ id }) => {
-        const player = new Player(moduleOf(id), trace)
+      tries(judged, 'checking', ({ file, alignment }) =>
+        new Player(moduleOf(file), trace).check(alignment, cpuTime, most),
+      )
+    const { goesOn, spend } = budget()
+    for (let repetition = 0; repetition < work.repetitions; repetition++) {
+      const takePart = repetition < FEWEST ? turn(repetition) : turn(repetition).filter(goesOn)
+      tries(takePart, `repetition ${repetition + 1}`, ({ id, file }) => {
+        const start = cpuTime()
+        const player = new Player(moduleOf(file), trace)
         const cold = player.time(cpuTime, most)
         const heap = player.heapBytes
         player.drain()
         const warm = repeated(player, trace)
         send({ task, contestant: id, cold, warm, heap, heapAgain: player.heapBytes })
+        spend(id, cpuTime() - start)
       })
+    }
     if (work.residue)
       tries(judged, 'residue', ({ id, frozen }) => {
-        if (frozen) send({ task, contestant: id, residue: residue(compile(frozen), trace) })
+        if (frozen) send({ task, contestant: id, residue: residue(moduleOf(frozen), trace) })
       })
   } else if (work.kind === 'latency') {
     const trace = loaded(work.workload, task)
@@ -128,7 +157,7 @@ function run(work: Task, task: number, tries: Tries): void {
     let clock = 0
     let batch = 0
     const measured = (contestant: Contestant) => {
-      const { single, batches } = minima(moduleOf(contestant.id), trace, work.repetitions)
+      const { single, batches } = minima(moduleOf(contestant.file), trace, work.repetitions)
       if (contestant.id === 'floor') {
         clock = quantile(single, 0.5)
         batch = quantile(batches, 0.5)
@@ -147,20 +176,22 @@ function run(work: Task, task: number, tries: Tries): void {
   } else if (work.kind === 'growth') {
     for (const live of work.lives) {
       const { trace, filled } = fillThenReplace(live, 200_000)
-      const repetitions = live < DEAR ? work.repetitions : 1
-      for (let repetition = 0; repetition < repetitions; repetition++)
-        tries(turn(repetition), `${live >>> 20} MiB`, ({ id }) => {
-          const player = new Player(moduleOf(id), trace)
+      const { goesOn, spend } = budget()
+      for (let repetition = 0; repetition < work.repetitions; repetition++)
+        tries(turn(repetition).filter(goesOn), `${live >>> 20} MiB`, ({ id, file }) => {
+          const start = cpuTime()
+          const player = new Player(moduleOf(file), trace)
           player.time(cpuTime, most, 0, filled)
           const ns = player.time(cpuTime, most, filled)
           send({ task, contestant: id, live, ns, heap: player.heapBytes })
+          spend(id, cpuTime() - start)
         })
     }
   } else {
     tries(
       job.contestants.filter(({ id }) => id !== 'floor'),
       'footprint',
-      ({ id }) => send({ task, contestant: id, footprint: footprint(moduleOf(id)) }),
+      ({ id, file }) => send({ task, contestant: id, footprint: footprint(moduleOf(file)) }),
     )
   }
 }
@@ -216,7 +247,7 @@ function timeEach(player: Player, trace: Trace, least: Float64Array, start: numb
     player.one()
     const ns = (performance.now() - before) * 1e6
     if (ns < least[i]) least[i] = ns
-    if ((i & 0xffff) === 0 && cpuTime() - start > 9 * most) throw new TooSlow()
+    if ((i & 0xffff) === 0 && cpuTime() - start > LATENCY_LIMIT * most) throw new TooSlow()
   }
 }
 

@@ -83,27 +83,31 @@ export function merge({ name, wasm }: Allocator): Uint8Array {
   })
 }
 
-// Takes the place of every memory.grow.
 const counter = `
   (global $growths (mut i32) (i32.const 0))
   (export "growths" (global $growths))
-  (func $counted_grow (param $pages i32) (result i32)
+  (func $grow (param $pages i32) (result i32)
     (local $before i32)
     (local.set $before (memory.grow (local.get $pages)))
     (if (i32.and (i32.ne (local.get $before) (i32.const -1)) (i32.ne (local.get $pages) (i32.const 0)))
       (then (global.set $growths (i32.add (global.get $growths) (i32.const 1)))))
-    (local.get $before)))`
+    (local.get $before))`
 
 /** A merged module that behaves the same and counts, in its global `growths`, how often its memory has grown. */
-export function countGrowths({ name, wasm }: Allocator): Uint8Array {
-  return cached(`counted-${name}`, [wasm, counter, version('binaryen')], (folder) => {
+export function countGrowths(merged: Allocator): Uint8Array {
+  return withGrowth('counted', merged, counter)
+}
+
+/** A merged module in which the function $grow, given as text, takes the place of every memory.grow. */
+export function withGrowth(kind: string, { name, wasm }: Allocator, grow: string): Uint8Array {
+  return cached(`${kind}-${name}`, [wasm, grow, version('binaryen')], (folder) => {
     writeFileSync(path.join(folder, 'merged.wasm'), wasm)
     tool('wasm-dis', folder, ['merged.wasm', ...FEATURES, '-o', 'merged.wat'])
     const text = readFileSync(path.join(folder, 'merged.wat'), 'utf8')
-    const counted = text.replaceAll('(memory.grow', '(call $counted_grow').replace(/\)\s*$/, counter)
-    writeFileSync(path.join(folder, 'counted.wat'), counted)
-    tool('wasm-as', folder, ['counted.wat', ...FEATURES, '-o', 'counted.wasm'])
-    return readFileSync(path.join(folder, 'counted.wasm'))
+    const changed = text.replaceAll('(memory.grow', '(call $grow').replace(/\)\s*$/, `${grow})`)
+    writeFileSync(path.join(folder, 'changed.wat'), changed)
+    tool('wasm-as', folder, ['changed.wat', ...FEATURES, '-o', 'changed.wasm'])
+    return readFileSync(path.join(folder, 'changed.wasm'))
   })
 }
 
