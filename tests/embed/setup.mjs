@@ -41,6 +41,7 @@ const env = {
   ...process.env,
   PATH: `${tools}/venv/bin:${process.env.PATH}`,
   DEBIAN_FRONTEND: 'noninteractive',
+  npm_config_loglevel: 'error', // npm run --silent would silence the reason of a failure too
   APT_CONFIG: path.join(tools, 'apt.conf'),
 }
 writeFileSync(env.APT_CONFIG, 'APT::Install-Recommends "false";\nDPkg::Lock::Timeout "900";\n')
