@@ -3,7 +3,7 @@
 import type { Results, Size } from './results.ts'
 import { type Estimate, estimate, geometricMean, LEAST_NET, median, net, netEstimate, ratioEstimate } from './stats.ts'
 import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
-import { memoryOf, netOf, referenceOf, replayOf } from './tables.ts'
+import { memoryOf, netOf, PAGE, referenceOf, replayOf } from './tables.ts'
 
 type Phase = 'warm' | 'cold'
 
@@ -13,8 +13,6 @@ export interface Report {
   pictures: Record<string, string>
 }
 
-// A workload whose live bytes fill less than this says nothing about memory, which comes in pages of 64 KiB.
-const PAGE = 65_536
 // Whose lines and bars are told apart by eye.
 const SHOWN = ['granary', 'dlmalloc', 'emmalloc', 'mimalloc2', 'mimalloc3', 'zig', 'talc', 'tlsf', 'wasmalloc']
 const IN_BARS = ['dlmalloc', 'mimalloc3', 'zig']

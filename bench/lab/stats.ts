@@ -1,9 +1,10 @@
 // The statistics of the lab. A figure is the least of its repetitions, net of the floor; how far it can be trusted is told
 // by what halves of the repetitions would have given.
+import { geometricMean, LEAST_NET } from '../replay/measure.ts'
 import { Random } from './synthetic.ts'
 
-// Less cannot be told from the floor.
-export const LEAST_NET = 0.3
+export { geometricMean, LEAST_NET }
+
 const HALVES = 200
 
 /** A value and the interval that holds it in 95 of 100 cases. */
@@ -26,11 +27,6 @@ export function median(values: number[]): number {
     [...values].sort((a, b) => a - b),
     0.5,
   )
-}
-
-/** The mean for ratios. */
-export function geometricMean(values: number[]): number {
-  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)
 }
 
 /** The least of the repetitions minus the least of the floor's, in nanoseconds. */

@@ -25,7 +25,7 @@ export function netOf(
   return net(replay[phase], floor[phase])
 }
 
-/** Peak memory over peak live bytes; memory comes in pages, so live bytes that fill less than one say nothing. */
+/** Peak memory over peak live bytes, or undefined where that says nothing. */
 export function memoryOf(results: Results, workload: string, allocator: string): number | undefined {
   const replay = replayOf(results, workload, allocator)
   const info = results.workloads.find(({ id }) => id === workload)
@@ -33,7 +33,8 @@ export function memoryOf(results: Results, workload: string, allocator: string):
   return replay.heap / info.peak
 }
 
-const PAGE = 65_536
+/** A workload whose live bytes fill less than this says nothing about memory, which comes in pages of 64 KiB. */
+export const PAGE = 65_536
 
 type Figure = (workload: string, allocator: string) => number | undefined
 

@@ -35,7 +35,7 @@ export interface Measurement {
 }
 
 // Less than this cannot be told from the floor.
-const LEAST_NET = 0.3
+export const LEAST_NET = 0.3
 
 // A warm replay of fewer operations is repeated to about as many: one alone would be over too soon to be timed well.
 const WARM_OPERATIONS = 200_000

@@ -4,6 +4,7 @@ import type { Measurement } from '../replay/measure.ts'
 import { Kind, kindOf, slotOf, type Trace } from '../trace.ts'
 import { type Bar, bars, CATEGORY_NAMES, composition, escaped, heapMap, histogram, timeline } from './plots.ts'
 import {
+  done,
   formatBytes,
   formatMedian,
   type Means,
@@ -97,8 +98,6 @@ function count(n: number, what: string): string {
 function percent(ratio: number): string {
   return `${(100 * ratio).toFixed(0)} %`
 }
-
-const done = (outcome: Outcome | Error): outcome is Outcome => !(outcome instanceof Error)
 
 function tiles({ results, rival }: Run, mean: Means | undefined): string {
   const verified = results.filter(({ granary }) => done(granary)).length

@@ -9,6 +9,9 @@ export interface Outcome {
   inspection: Inspection
 }
 
+/** Whether the allocator replayed the trace. */
+export const done = (outcome: Outcome | Error): outcome is Outcome => !(outcome instanceof Error)
+
 export interface Result {
   trace: Trace
   /** An allocator that failed has the reason instead. */
@@ -48,7 +51,7 @@ export interface Ratios {
 
 /** Granary's figures as parts of the rival's; undefined where one of them failed. */
 export function ratios({ trace, granary, rival }: Result): Ratios | undefined {
-  if (granary instanceof Error || rival instanceof Error) return undefined
+  if (!done(granary) || !done(rival)) return undefined
   const over = (figure: (outcome: Outcome) => number) => figure(granary) / figure(rival)
   return {
     warm: over(({ measurement }) => measurement.warm.minimum),
@@ -68,7 +71,7 @@ export interface Means {
 /** Geometric means over the traces that both allocators replayed; undefined if there is none. */
 export function means(results: Result[]): Means | undefined {
   const both = results.flatMap(({ trace, granary, rival }) =>
-    granary instanceof Error || rival instanceof Error ? [] : [{ trace, granary, rival }],
+    done(granary) && done(rival) ? [{ trace, granary, rival }] : [],
   )
   if (both.length === 0) return undefined
   const all = both.map((result) => ratios(result) as Ratios)

@@ -1,6 +1,7 @@
 // The run's figures as text.
 import type { Figure } from '../replay/measure.ts'
 import {
+  done,
   formatBytes,
   formatMedian,
   means,
@@ -13,8 +14,7 @@ import {
 
 const FAILED = 'failed'
 
-const of = (outcome: Outcome | Error, show: (outcome: Outcome) => string) =>
-  outcome instanceof Error ? FAILED : show(outcome)
+const of = (outcome: Outcome | Error, show: (outcome: Outcome) => string) => (done(outcome) ? show(outcome) : FAILED)
 
 const formatFigure = (figure: Figure) => `${figure.minimum.toFixed(1)} (${formatMedian(figure)})`
 
