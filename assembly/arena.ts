@@ -25,7 +25,6 @@ import {
   flip,
   followsFree,
   isFree,
-  mark,
   noteFree,
   noteUsed,
   RESERVED,
@@ -97,17 +96,19 @@ function isNode(p: usize, head: usize): bool {
 }
 
 /** Refuses the free block [p, p + n) if its links don't lead to others and back to it. */
-function check(p: usize, n: usize): void {
+// @ts-ignore: decorator
+@inline function check(p: usize, n: usize): void {
   if (n < LISTED) return
   let after = load<usize>(p),
     before = load<usize>(p, 4),
     head = headOf(binOf(n))
-  if (isNode(after, head) && isNode(before, head) && load<usize>(after, 4) == p && load<usize>(before) == p) return
-  refuse(OVERWRITTEN, p)
+  if (!isNode(after, head) || !isNode(before, head) || load<usize>(after, 4) != p || load<usize>(before) != p)
+    refuse(OVERWRITTEN, p)
 }
 
-/** Takes the free block [p, p + n), which was checked, out of its bin. */
+/** Takes the free block [p, p + n) out of its bin. Refused if its links don't lead to others and back to it. */
 function unlink(p: usize, n: usize): void {
+  check(p, n)
   header().binned -= n
   if (n < LISTED) return
   let after = load<usize>(p),
@@ -154,12 +155,12 @@ export function endOfFree(p: usize): usize {
 }
 
 /** Takes n bytes from the start of the free block at p for use, or all of it if too little would remain. */
-function take(p: usize, n: usize): usize {
+// @ts-ignore: decorator
+@inline function take(p: usize, n: usize): usize {
   let end = endOfFree(p),
     stop = p + n,
     rest = end - stop
   if (end < stop) refuse(OVERWRITTEN, p)
-  check(p, end - p)
   unlink(p, end - p)
   header().zeroFrom = -1
   flip(p, SECOND)
@@ -167,7 +168,7 @@ function take(p: usize, n: usize): usize {
     flip(end - CELL, FIRST)
     noteUsed(p, end)
   } else {
-    mark(stop, FIRST)
+    flip(stop, FIRST)
     noteUsed(p, stop)
     insert(stop, end)
   }
@@ -181,7 +182,7 @@ function takeTop(n: usize): usize {
     stop = p + n
   if (!isGap(h.end - stop)) stop = h.end
   flip(p, SECOND)
-  mark(stop, FIRST)
+  flip(stop, FIRST)
   h.top = stop
   h.zeroFrom = h.fresh
   h.fresh = max(h.fresh, stop)
@@ -249,7 +250,11 @@ export function alignedFrom(p: usize, alignment: usize): usize {
 
 /** Of the free block [p, end), takes [a, stop) for use; what remains on both sides must be gaps. */
 export function carve(p: usize, end: usize, a: usize, stop: usize): usize {
-  take(p, end - p)
+  unlink(p, end - p)
+  header().zeroFrom = -1
+  flip(p, SECOND)
+  flip(end - CELL, FIRST)
+  noteUsed(p, end)
   if (a != p) split(p, a, end)
   if (stop != end) releasePart(a, stop, end)
   return a
@@ -264,7 +269,7 @@ export function carveTop(a: usize, stop: usize): usize {
 
 /** Frees the front of the block in use [p, end), which begins at `a` then. */
 function split(p: usize, a: usize, end: usize): void {
-  mark(a, USED)
+  flip(a, USED)
   noteUsed(a, end)
   noteUsed(p, a)
   release(p, around(p))
@@ -277,42 +282,38 @@ export function release(p: usize, w: u64): void {
     start = p,
     end = stop,
     stays = false
-  // Both neighbours are checked before anything changes.
   if (stop != h.top) {
     let v = around(stop)
-    if (isFree(v)) {
-      end = stopOf(stop, v) + CELL
-      check(stop, end - stop)
-    }
+    if (isFree(v)) end = stopOf(stop, v) + CELL
   }
   if (followsFree(w)) {
     start = startOf(p - CELL)
-    // What does not leave its bin keeps its links.
+    // What does not leave its bin keeps its links. What does is checked before anything changes.
     stays = stop != h.top && binOf(p - start) == binOf(end - start)
-    if (!stays) {
-      check(start, p - start)
-      unlink(start, p - start)
-    }
+    if (!stays) check(start, p - start)
+  }
+  if (end != stop) unlink(stop, end - stop)
+  if (start != p) {
+    if (!stays) unlink(start, p - start)
     flip(p - CELL, USED)
   }
   flip(p, SECOND)
   if (stop == h.top) h.top = start
   else {
-    if (end != stop) unlink(stop, end - stop)
-    else stop -= CELL
+    if (end == stop) stop -= CELL
     if (stays) {
       h.binned += end - p
       store<usize>(start, end - start, 8)
       noteFree(start, end)
     } else insert(start, end)
   }
-  mark(stop, FIRST)
+  flip(stop, FIRST)
 }
 
 /** Frees [p, end), the rear of the block in use that begins at `start`. */
 export function releasePart(start: usize, p: usize, end: usize): void {
   noteUsed(start, p)
-  mark(p, USED)
+  flip(p, USED)
   noteUsed(p, end)
   release(p, around(p))
 }
@@ -334,7 +335,6 @@ export function resize(p: usize, n: usize): bool {
     let v = around(end),
       behind = stopOf(end, v) + CELL
     if (!isFree(v) || behind < stop) return false
-    check(end, behind - end)
     unlink(end, behind - end)
     flip(end, FIRST)
     flip(behind - CELL, FIRST)
@@ -349,10 +349,9 @@ export function resize(p: usize, n: usize): bool {
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
-/** Bytes of the tables' part for each page: shadow, sum, entry, map; and of the words of zeros around the shadow, and a sum
- *  for the page behind the others, where a mark may stand. */
-const TABLES_FIXED: usize = 24
-const TABLES_PAGE: usize = 512 + 8 + 16 + 1
+/** Bytes of the tables' words of zeros and of their part for each page: shadow, links, entry, map. */
+const TABLES_FIXED: usize = 16
+const TABLES_PAGE: usize = 512 + 256 + 16 + 1
 /** Bytes from the header to the first block. */
 export const BEGIN_SIZE: usize = HEADER_SIZE + ((TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL - 1) & ~(CELL - 1))
 
@@ -386,21 +385,21 @@ function moveUp(to: usize, from: usize, log2: usize, pages: usize, value: u8): v
 function setTables(a: usize, pages: usize): void {
   let h = header(),
     first = firstPage(),
-    sums = a + 16 + (pages << 9),
-    entries = sums + (pages << 3) + 8,
+    links = a + 16 + (pages << 9),
+    entries = links + (pages << 8),
     map = entries + (pages << 4)
-  sums -= first << 3
+  links -= first << 8
   entries -= first << 4
   map -= first
   // The last first: each goes to where it or those behind it were.
   moveUp(map, h.map, 0, pages, <u8>NO_SPANS)
   moveUp(entries, h.entries, 4, pages, 0)
-  moveUp(sums, h.sums, 3, pages, 0)
+  moveUp(links, h.links, 8, pages, 0)
   store<u64>(a + 8 + (pages << 9), 0)
   moveUp(a + 8 - (first << 9), h.shadow, 9, pages, 0)
   store<u64>(a, 0)
   h.shadow = a + 8 - (first << 9)
-  h.sums = sums
+  h.links = links
   h.entries = entries
   h.map = map
 }
@@ -412,7 +411,7 @@ function setEnd(capacity: usize): void {
   if (pages > LOW_PAGES) {
     setTables(end, pages)
     // The only mark that may stand behind the pages that the low tables had.
-    if (h.top == (<usize>h.capacity) << 16) mark(h.top, FIRST)
+    if (h.top == (<usize>h.capacity) << 16) flip(h.top, FIRST)
   }
   h.end = end
   h.extent = end - base()
@@ -455,8 +454,8 @@ function absorb(start: usize, end: usize): bool {
   if (start == gap) return true
   // The gap is reserved; what lies before it, where the tables were, is free.
   let p = h.top
-  mark(gap, gap == p ? RESERVED ^ FIRST : RESERVED)
-  mark(a, FIRST)
+  flip(gap, gap == p ? RESERVED ^ FIRST : RESERVED)
+  flip(a, FIRST)
   noteUsed(gap, a)
   h.top = a
   h.fixed += a - gap
@@ -474,7 +473,7 @@ export function begin(end: usize): void {
   h.capacity = <u32>firstPage()
   setTables(base() + HEADER_SIZE, LOW_PAGES)
   setEnd(end >>> 16)
-  mark(top, FIRST)
+  flip(top, FIRST)
   h.top = top
   h.fixed = top - base()
   for (let bin: u32 = 0; bin < EXPONENTS << STEP_BITS; bin++) {

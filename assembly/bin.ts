@@ -162,14 +162,13 @@ export function reclaim(): bool {
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena; what the bins keep is released before the memory
  *  grows. 0 if there is no memory. */
 export function obtain(n: usize): usize {
-  let p = find(n, TRIES)
-  if (p) return p
-  if (reclaim()) {
-    p = find(n, TRIES)
-    if (p) return p
+  let tries = TRIES
+  while (true) {
+    let p = find(n, tries)
+    if (p || tries != TRIES) return p
+    // If the memory may not grow, a look at all free blocks of the bin.
+    if (!reclaim() && !extend(n)) tries = -1
   }
-  // If the memory may not grow, a look at all free blocks of the bin.
-  return find(n, extend(n) ? TRIES : -1)
 }
 
 /** As obtain, n bytes and no more at a multiple of `alignment`. */

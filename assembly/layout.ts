@@ -73,8 +73,8 @@ export class Header {
   map: usize
   /** … a bit for each cell … */
   shadow: usize
-  /** … the sum of each page's marks, a bit for each KiB … */
-  sums: usize
+  /** … two distances for each KiB … */
+  links: usize
   /** … and an entry for each page. */
   entries: usize
   /** Number of the page behind the arena's memory, with its tables. */
@@ -149,14 +149,14 @@ export function adopt(): void {
   return changetype<Header>(base())
 }
 
-// A page's sum in `header.sums`, a u64: bit i is set if its KiB i has a mark that a block's or a gap's first cell or a free
-// block's last has; it may also be set where the marks are gone. So the end of a block, or the start of a free one, is found
-// with a few loads if it is in the same page, and else from the page's entry.
+// A pair in `header.links`, one for each KiB, for blocks that reach over its end, which no mark in that KiB tells of:
+//    0  out u16    cells from its start to where its last block ends (if that is free: to its last cell), 0: far
+//    2  in u16     cells from the start of the free block whose last cell is in it to its end, 0: far
 //
 // A page's entry in `header.entries`, 16 bytes:
 //    0  free u64   in a page of spans: which spans are unused
-//       or out u32 elsewhere: where the block ends that reaches over the page's end, or its last cell if it is free
-//    8  in u32     where the free block starts that reaches over the page's start and whose last cell is in the page
+//       or out u32 elsewhere: the address that a far `out` in the page means
+//    8  in u32     the address that a far `in` in the page means
 //   12  next, prev u16   in a page of spans: the next and the previous one that has an unused span, counted from 1
 export const ENTRY_OUT: usize = 0
 export const ENTRY_IN: usize = 8

@@ -14,7 +14,6 @@ import {
   isFree,
   isReserved,
   isUsed,
-  mark,
   noteUsed,
   RESERVED,
   startOf,
@@ -68,8 +67,8 @@ function unmap(p: usize, end: usize): void {
   memory.fill(mapOf(p), <u8>NO_SPANS, (end - p) >>> 16)
   h.mapped -= <u32>((end - p) >>> 16)
   // What follows may be the rest of a mapping that began before.
-  if (end < h.top && load<u8>(mapOf(end)) == MAPPED && !isReserved(around(end))) mark(end, RESERVED)
-  mark(p, USED)
+  if (end < h.top && load<u8>(mapOf(end)) == MAPPED && !isReserved(around(end))) flip(end, RESERVED)
+  flip(p, USED)
   noteUsed(p, end)
   release(p, around(p))
 }

@@ -7,16 +7,6 @@ import { header, entryOf, ENTRY_IN, ENTRY_OUT, CELL } from './layout'
 @inline function byteOf(p: usize): usize {
   return header().shadow + (p >>> 7)
 }
-/** Address of the marks of the KiB that holds p. */
-// @ts-ignore: decorator
-@inline function wordOf(p: usize): usize {
-  return header().shadow + ((p >>> 10) << 3)
-}
-/** Address of the sum of the page that holds p. */
-// @ts-ignore: decorator
-@inline function sumOf(p: usize): usize {
-  return header().sums + ((p >>> 16) << 3)
-}
 // @ts-ignore: decorator
 @inline function bitOf(p: usize): u32 {
   return <u32>(p >>> 4) & 7
@@ -35,13 +25,6 @@ export const RESERVED: u32 = 5
 @inline export function flip(p: usize, cells: u32): void {
   let a = byteOf(p)
   store<u32>(a, load<u32>(a) ^ (cells << bitOf(p)))
-}
-/** As flip, where the first cell gets a mark. */
-// @ts-ignore: decorator
-@inline export function mark(p: usize, cells: u32): void {
-  flip(p, cells)
-  let sum = sumOf(p)
-  store<u64>(sum, load<u64>(sum) | ((<u64>1) << (p >>> 10)))
 }
 
 /** The marks around p: bit 8 is that of p's cell, bit 7 the one before, bits 9 to 56 those behind. */
@@ -78,56 +61,49 @@ export const RESERVED: u32 = 5
   return w ? p + 3 * CELL + ((<usize>ctz(w)) << 4) : farStop(p)
 }
 function farStop(p: usize): usize {
-  let q = p + 3 * CELL
-  if (!((p ^ q) >>> 16)) {
-    let w = load<u64>(wordOf(q)) & ((<u64>-1) << (q >>> 4)),
-      kib = q & ~1023
-    while (true) {
-      if (w) return kib + ((<usize>ctz(w)) << 4)
-      let kibs = load<u64>(sumOf(p)) & ((<u64>-2) << (kib >>> 10))
-      if (!kibs) break
-      kib = (p & ~0xffff) + ((<usize>ctz(kibs)) << 10)
-      w = wordIn(kib)
-    }
-  }
-  return load<usize>(entryOf(p), ENTRY_OUT)
+  let h = header(),
+    kib = p & ~1023
+  let w = load<u64>(h.shadow + ((p >>> 10) << 3)) & ((<u64>-8) << (p >>> 4))
+  if (w) return kib + ((<usize>ctz(w)) << 4)
+  let out: usize = load<u16>(h.links + ((p >>> 10) << 2))
+  return out ? kib + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT)
 }
 
 /** The start of the free block whose last cell is at m. */
 export function startOf(m: usize): usize {
-  let w = load<u64>(wordOf(m)) & ~((<u64>-1) << (m >>> 4)),
+  let h = header(),
     kib = m & ~1023
-  while (!w) {
-    let kibs = load<u64>(sumOf(m)) & ~((<u64>-1) << (kib >>> 10))
-    if (!kibs) return load<usize>(entryOf(m), ENTRY_IN)
-    kib = (m & ~0xffff) + ((<usize>(63 - clz(kibs))) << 10)
-    w = wordIn(kib)
-  }
-  return kib + ((<usize>(63 - clz(w))) << 4)
+  let w = load<u64>(h.shadow + ((m >>> 10) << 3)) & ~((<u64>-1) << (m >>> 4))
+  if (w) return kib + ((<usize>(63 - clz(w))) << 4)
+  let cells: usize = load<u16>(h.links + ((m >>> 10) << 2), 2)
+  return cells ? kib + 1024 - (cells << 4) : load<usize>(entryOf(m), ENTRY_IN)
 }
 
-/** The marks of a KiB that may have some; if it has none, that is noted. */
-function wordIn(kib: usize): u64 {
-  let w = load<u64>(wordOf(kib))
-  if (!w) {
-    let sum = sumOf(kib)
-    store<u64>(sum, load<u64>(sum) ^ ((<u64>1) << (kib >>> 10)))
+function noteOut(p: usize, stop: usize): void {
+  let cells = (stop - (p & ~1023)) >>> 4
+  if (cells >> 16) {
+    store<usize>(entryOf(p), stop, ENTRY_OUT)
+    cells = 0
   }
-  return w
+  store<u16>(header().links + ((p >>> 10) << 2), <u16>cells)
 }
-
 /** Notes where the block in use at p ends. */
 // @ts-ignore: decorator
 @inline export function noteUsed(p: usize, end: usize): void {
-  if ((p ^ end) >>> 16) store<usize>(entryOf(p), end, ENTRY_OUT)
+  if ((p ^ end) >>> 10) noteOut(p, end)
 }
 /** Notes where the free block [p, end) ends and starts. */
-// @ts-ignore: decorator
-@inline export function noteFree(p: usize, end: usize): void {
+export function noteFree(p: usize, end: usize): void {
+  if (!((p ^ end) >>> 10)) return
   let last = end - CELL
-  if (!((p ^ last) >>> 16)) return
-  store<usize>(entryOf(p), last, ENTRY_OUT)
-  store<usize>(entryOf(last), p, ENTRY_IN)
+  noteOut(p, last)
+  if (!((p ^ last) >>> 10)) return
+  let cells = ((last | 1023) + 1 - p) >>> 4
+  if (cells >> 16) {
+    store<usize>(entryOf(last), p, ENTRY_IN)
+    cells = 0
+  }
+  store<u16>(header().links + ((last >>> 10) << 2), <u16>cells, 2)
 }
 
 /** The first mark from c on, or `end`. Looks at each word between: for walks, not for blocks' sizes. */
