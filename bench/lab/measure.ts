@@ -189,7 +189,7 @@ async function latencies(...[results, contestants, plan, show]: Parameters<Part>
 
 async function growth(...[results, contestants, { limit }, show]: Parameters<Part>): Promise<void> {
   const [reports] = await runTasks([{ kind: 'growth', lives: GROWTH_LIVE, repetitions: 3 }], contestants, {
-    limit: 6 * limit, // with many a memory.grow, which past 64 MiB is dear in some engines
+    limit: 10 * limit, // with many a memory.grow, which past 64 MiB is dear in some engines
     progress: (_, step, contestant) => show(`${step} ${contestant}`, 0.5),
   })
   for (const { id: allocator } of contestants) {
