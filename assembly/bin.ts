@@ -74,6 +74,7 @@ function activate(record: usize, s: usize): void {
   }
   store<usize>(record, changetype<usize>(span), ACTIVE_SPAN)
   store<usize>(record, s, ACTIVE_AT)
+  header().settled = 0
 }
 
 /** Gives a bin, whose active span is full, the next one with room or a new one. False if there is no memory. */
@@ -88,12 +89,8 @@ export function refill(bin: u32): bool {
       if (!s) s = takeSpan(true)
       if (!s) return false
     }
-    let held = load<u32>(record, HELD)
     spanOf(s).next = bin << 4
-    // The only one of its bin stays, or a program that allocates and frees one block would take a span each time.
-    if (!held) spanOf(s).free &= ~WATCHED
-    store<u32>(record, held + 1, HELD)
-    header().settled = 0
+    store<u32>(record, load<u32>(record, HELD) + 1, HELD)
   }
   activate(record, s)
   return true
@@ -117,15 +114,20 @@ export function freed(span: Span, free: u64): void {
     cells = load<u64>(record, CELLS),
     room = active.free & cells
   if (span == active) {
-    // Spans that stay empty are to leave long runs free. One that the bin may need at once is kept, and not asked again.
-    if (load<u32>(record, HELD) > 1 && !load<usize>(record, HEAD)) {
+    // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
+    if (!load<usize>(record, HEAD) && !isSparse()) {
       span.free = free & ~WATCHED
+      header().settled = 0
       return
     }
     store<usize>(record, base() + NONE, ACTIVE_SPAN)
   } else {
     remove(record, span)
-    if (room ? room == cells && addressOf(span) < load<usize>(record, ACTIVE_AT) : !load<usize>(record, HEAD)) {
+    if (
+      room
+        ? room == cells && addressOf(span) < load<usize>(record, ACTIVE_AT)
+        : !load<usize>(record, HEAD) && !isSparse()
+    ) {
       activate(record, addressOf(span))
       if (!room) return
       active.next &= ~DETACHED
@@ -133,14 +135,20 @@ export function freed(span: Span, free: u64): void {
     }
   }
   drop(record, span)
+  settle()
 }
 
-/** Once a quarter of the heap or less is in use, releases what empty spans the bins keep: else the next blocks would be put
- *  into them, wherever they are, and long runs would not come together again. */
-export function settle(): void {
+/** Whether a quarter of the heap or less is in use. */
+function isSparse(): bool {
   let h = header(),
     size = h.end - base()
-  if (h.settled || h.binned + (h.end - h.top) < size - (size >>> 2)) return
+  return h.binned + (h.end - h.top) >= size - (size >>> 2)
+}
+/** In a sparse heap, releases what empty spans the bins keep: else the next blocks would be put into them, wherever they are,
+ *  and long runs would not come together again. */
+export function settle(): void {
+  let h = header()
+  if (h.settled || !isSparse()) return
   h.settled = 1
   reclaim()
 }
@@ -151,7 +159,10 @@ export function reclaim(): bool {
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       span = activeOf(record)
-    if (load<u64>(record, CELLS) & ~span.free) continue
+    if (load<u64>(record, CELLS) & ~span.free) {
+      span.free |= WATCHED
+      continue
+    }
     store<usize>(record, base() + NONE, ACTIVE_SPAN)
     drop(record, span)
     any = true

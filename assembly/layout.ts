@@ -101,10 +101,10 @@ export class Header {
    *  memory of others. */
   spanned: usize
   fixed: usize
-  /** Number of the first page of spans that has an unused one, counted from 1; 0 if none has. */
-  roomy: u32
   /** Whether the bins' empty spans were released since a bin took one. */
   settled: u32
+  /** Bit i: word i behind ROOMY is not 0. */
+  roomy: u64
 }
 
 // Behind the header's fields, at these offsets from it:
@@ -121,7 +121,10 @@ export const STEPS: usize = NONE + 16
 /** Heads of the arena's bins { next, previous }, 8 bytes each. */
 export const BINS: usize = STEPS + 24 * 4
 export const STEP_BITS: u32 = 4
-export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 3))
+/** 64 words: bit j of word i is set if, of the pages from number 32 (32 i + j) of the heap on, one of 32 is a page of spans that
+ *  has an unused one. Which of them are is said by the u32 ROOMY_PAGES of entry number 32 i + j. */
+export const ROOMY: usize = BINS + (24 << (STEP_BITS + 3))
+export const HEADER_SIZE: usize = ROOMY + 256
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
 if (HEADER_SIZE & 15) ERROR('layout: the header must be a whole number of cells')
@@ -157,11 +160,10 @@ export function adopt(): void {
 //    0  free u64   in a page of spans: which spans are unused
 //       or out u32 elsewhere: the address that a far `out` in the page means
 //    8  in u32     the address that a far `in` in the page means
-//   12  next, prev u16   in a page of spans: the next and the previous one that has an unused span, counted from 1
+//   12  roomy u32  of entry i: which of the pages from number 32 i on, of the heap's, have an unused span
 export const ENTRY_OUT: usize = 0
 export const ENTRY_IN: usize = 8
-export const ENTRY_NEXT: usize = 12
-export const ENTRY_PREV: usize = 14
+export const ENTRY_ROOMY: usize = 12
 
 // @ts-ignore: decorator
 @inline export function entryOf(p: usize): usize {

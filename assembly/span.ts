@@ -1,9 +1,9 @@
 // Pages of spans: hands spans of 1 KiB to the bins and takes them back. A page whose spans are all unused goes back to the
 // arena.
 //
-// Invariant: the pages that have an unused span are in one list, which begins at `header.roomy`; no other page is.
+// Invariant: `header.roomy` and what is below it say which pages have an unused span. The first is taken from.
 
-import { entryOf, ENTRY_NEXT, ENTRY_PREV, header, mapOf, NO_SPANS, PAGE, roundUp, SPAN } from './layout'
+import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, ROOMY, roundUp, SPAN } from './layout'
 import { binAt, binOf, carve, carveTop, endOfFree, extend, headFrom, isGap, release } from './arena'
 import { around, noteUsed } from './shadow'
 
@@ -38,39 +38,56 @@ export const WATCHED: u64 = 1 << 63
   return (d & ~0xffff) | ((d & 0x3f0) << 6)
 }
 
-/** A page's number in the list, counted from 1. */
-// @ts-ignore: decorator
-@inline export function pageOf(p: usize): u32 {
-  return <u32>(p >>> 16) + 1
-}
-/** Address of the entry of a page by such a number. */
-// @ts-ignore: decorator
-@inline export function entryAt(page: u32): usize {
-  return header().entries + ((<usize>page - 1) << 4)
-}
 /** The spans of the page of spans that begins at s, as bits. */
 // @ts-ignore: decorator
 @inline export function spansFrom(s: usize): u64 {
   return (<u64>-1 >>> 1) & ((<u64>-1) << (s >>> 10))
 }
 
-/** Puts the page that holds p at the head of the list. */
-function link(p: usize): void {
-  let h = header(),
-    entry = entryOf(p),
-    first = h.roomy
-  store<u16>(entry, first, ENTRY_NEXT)
-  store<u16>(entry, 0, ENTRY_PREV)
-  if (first) store<u16>(entryAt(first), pageOf(p), ENTRY_PREV)
-  h.roomy = pageOf(p)
+/** Number of the page that holds p, from the heap's first on. */
+// @ts-ignore: decorator
+@inline export function pageOf(p: usize): u32 {
+  return <u32>((p >>> 16) - (base() >>> 16))
 }
-/** Takes a page out of the list. */
-function unlink(entry: usize): void {
-  let next: u32 = load<u16>(entry, ENTRY_NEXT),
-    prev: u32 = load<u16>(entry, ENTRY_PREV)
-  if (prev) store<u16>(entryAt(prev), next, ENTRY_NEXT)
-  else header().roomy = next
-  if (next) store<u16>(entryAt(next), prev, ENTRY_PREV)
+/** Address of the bits of 32 pages: of pages 32 i to 32 i + 31 of the heap. */
+// @ts-ignore: decorator
+@inline export function roomyPages(i: u32): usize {
+  return entryOf(base()) + ((<usize>i) << 4) + ENTRY_ROOMY
+}
+/** Address of a word that says which of 32 such bits are not all 0. */
+// @ts-ignore: decorator
+@inline export function roomyWord(i: u32): usize {
+  return base() + ROOMY + ((<usize>i) << 2)
+}
+/** Notes that the page that holds p has an unused span. */
+function addRoomy(p: usize): void {
+  let page = pageOf(p),
+    i = page >>> 5,
+    pages = roomyPages(i),
+    word = roomyWord(i >>> 5)
+  store<u32>(pages, load<u32>(pages) | (1 << (page & 31)))
+  store<u32>(word, load<u32>(word) | (1 << (i & 31)))
+  header().roomy |= (<u64>1) << (i >>> 5)
+}
+/** Notes that the page that holds p has none any more. */
+function dropRoomy(p: usize): void {
+  let page = pageOf(p),
+    i = page >>> 5,
+    pages = roomyPages(i),
+    word = roomyWord(i >>> 5),
+    left = load<u32>(pages) & ~(1 << (page & 31))
+  store<u32>(pages, left)
+  if (left) return
+  left = load<u32>(word) & ~(1 << (i & 31))
+  store<u32>(word, left)
+  if (!left) header().roomy &= ~((<u64>1) << (i >>> 5))
+}
+/** The first page that has an unused span. There must be one. */
+function firstRoomy(): usize {
+  let i = <u32>ctz(header().roomy)
+  i = (i << 5) + ctz(load<u32>(roomyWord(i)))
+  i = (i << 5) + ctz(load<u32>(roomyPages(i)))
+  return (base() & ~0xffff) + ((<usize>i) << 16)
 }
 
 /** Where a page of spans that ends at `end` starts in [p, end): as low as a gap before it allows. */
@@ -113,7 +130,7 @@ function beginPage(s: usize, end: usize): void {
     store<u64>(d, 0, 8)
   }
   count(end - s - SPAN, SPAN)
-  link(s)
+  addRoomy(s)
 }
 
 /** Counts bytes of spans and of headers of pages. */
@@ -127,13 +144,12 @@ function count(spans: usize, headers: usize): void {
 export function takeSpan(grow: bool): usize {
   let h = header()
   if (!h.roomy && !newPage(grow)) return 0
-  let entry = entryAt(h.roomy),
+  let page = firstRoomy(),
+    entry = entryOf(page),
     unused = load<u64>(entry)
-  let s = ((<usize>(h.roomy - 1)) << 16) + ((<usize>ctz(unused)) << 10)
-  unused &= unused - 1
-  store<u64>(entry, unused)
-  if (!unused) unlink(entry)
-  return s
+  store<u64>(entry, unused & (unused - 1))
+  if (!(unused & (unused - 1))) dropRoomy(page)
+  return page + ((<usize>ctz(unused)) << 10)
 }
 
 /** Takes back the span at s, whose blocks are all free. */
@@ -146,10 +162,10 @@ export function releaseSpan(s: usize): void {
   span.next = 0
   span.prev = 0
   store<u64>(entry, unused)
-  if (!was) link(s)
+  if (!was) addRoomy(s)
   let start = (s & ~0xffff) + ((<usize>load<u8>(mapOf(s))) << 10)
   if (unused != spansFrom(start)) return
-  unlink(entry)
+  dropRoomy(s)
   store<u8>(mapOf(s), <u8>NO_SPANS)
   let end = (s | 0xffff) + 1
   count(start + SPAN - end, -SPAN)

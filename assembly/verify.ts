@@ -5,8 +5,6 @@ import {
   base,
   BLOCK_MIN,
   CELL,
-  ENTRY_NEXT,
-  ENTRY_PREV,
   entryOf,
   header,
   MAGIC,
@@ -20,7 +18,7 @@ import {
 import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from './shadow'
 import { BEGIN_SIZE, binOf, endFor, headOf, LISTED } from './arena'
-import { DETACHED, entryAt, WATCHED, pageOf, spanOf, spansFrom } from './span'
+import { DETACHED, WATCHED, pageOf, roomyPages, roomyWord, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
 import { ready } from './malloc'
 import { BINS_SMALL, cellsOf } from './size'
@@ -92,12 +90,17 @@ function verifySpan(s: usize): u32 {
   return 0
 }
 
-/** Whether the page that holds s is in the list of those with unused spans. */
+/** Whether the page that holds s is noted among those with unused spans. */
 function isRoomy(s: usize): bool {
-  let before: u32 = 0,
-    q = header().roomy
-  for (; q && q != pageOf(s); q = load<u16>(entryAt(q), ENTRY_NEXT)) before = q
-  return q && load<u16>(entryOf(s), ENTRY_PREV) == before
+  let page = pageOf(s),
+    i = page >>> 5
+  return (
+    ((load<u32>(roomyPages(i)) >>> (page & 31)) &
+      (load<u32>(roomyWord(i >>> 5)) >>> (i & 31)) &
+      <u32>(header().roomy >>> (i >>> 5)) &
+      1) !=
+    0
+  )
 }
 
 /** Verifies the page of spans that starts at s. */
@@ -153,8 +156,7 @@ export function verify(): u32 {
   if (!ready()) return 0 // there is none
   let h = header()
   if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) return HEADER
-  if (h.top > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)
-    return BORDERS
+  if (h.top > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16) return BORDERS
   if (h.extent != h.end - base() || h.end != endFor(h.capacity) || h.limit > <u32>memory.size()) return BORDERS
   let p = base() + BEGIN_SIZE,
     afterFree = false,
