@@ -41,7 +41,6 @@ export const LISTED: usize = 256
 const MIN_EXPONENT: u32 = 8
 const EXPONENTS: u32 = 24
 /** Blocks of a request's own bin that are looked at for the best fit. */
-const VICT: usize = 100000
 export const TRIES: u32 = 4
 
 // ---------------------------------------------------------------------------------------------------------------- bins

@@ -85,7 +85,7 @@ export function refill(bin: u32): bool {
   else {
     s = takeSpan(false)
     if (!s) {
-      s = takeSpan(!reclaim())
+      s = takeSpan(!reclaim(true))
       if (!s) s = takeSpan(true)
       if (!s) return false
     }
@@ -115,7 +115,7 @@ export function freed(span: Span, free: u64): void {
     room = active.free & cells
   if (span == active) {
     // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
-    if (!load<usize>(record, HEAD) && !isSparse()) {
+    if (!load<usize>(record, HEAD) && mayStay(span)) {
       span.free = free & ~WATCHED
       header().settled = 0
       return
@@ -126,7 +126,7 @@ export function freed(span: Span, free: u64): void {
     if (
       room
         ? room == cells && addressOf(span) < load<usize>(record, ACTIVE_AT)
-        : !load<usize>(record, HEAD) && !isSparse()
+        : !load<usize>(record, HEAD) && mayStay(span)
     ) {
       activate(record, addressOf(span))
       if (!room) return
@@ -144,28 +144,36 @@ function isSparse(): bool {
     size = h.end - base()
   return h.binned + (h.end - h.top) >= size - (size >>> 2)
 }
-/** In a sparse heap, releases what empty spans the bins keep: else the next blocks would be put into them, wherever they are,
- *  and long runs would not come together again. */
+/** Whether a span lies in the heap's first page, where it keeps no long runs apart. */
+// @ts-ignore: decorator
+@inline function isFirst(span: Span): bool {
+  return !((changetype<usize>(span) ^ base()) >>> 16)
+}
+/** Whether a span that holds no blocks may stay with its bin. In a sparse heap, the next blocks would be put into it, wherever
+ *  it is, and long runs would not come together again. */
+function mayStay(span: Span): bool {
+  return isFirst(span) || !isSparse()
+}
+/** In a sparse heap, releases what empty spans the bins keep, but for those in the first page. */
 export function settle(): void {
   let h = header()
   if (h.settled || !isSparse()) return
   h.settled = 1
-  reclaim()
+  reclaim(false)
 }
 
-/** Releases the active spans that hold no blocks. False if there was none. */
-export function reclaim(): bool {
+/** Releases the active spans that hold no blocks, those in the first page only if `all`. False if there was none. */
+export function reclaim(all: bool): bool {
   let any = false
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       span = activeOf(record)
-    if (load<u64>(record, CELLS) & ~span.free) {
-      span.free |= WATCHED
-      continue
+    if (load<u64>(record, CELLS) & ~span.free) span.free |= WATCHED
+    else if (all || !isFirst(span)) {
+      store<usize>(record, base() + NONE, ACTIVE_SPAN)
+      drop(record, span)
+      any = true
     }
-    store<usize>(record, base() + NONE, ACTIVE_SPAN)
-    drop(record, span)
-    any = true
   }
   return any
 }
@@ -178,7 +186,7 @@ export function obtain(n: usize): usize {
     let p = find(n, tries)
     if (p || tries != TRIES) return p
     // If the memory may not grow, a look at all free blocks of the bin.
-    if (!reclaim() && !extend(n)) tries = -1
+    if (!reclaim(true) && !extend(n)) tries = -1
   }
 }
 
@@ -192,7 +200,7 @@ export function obtainAligned(n: usize, alignment: usize): usize {
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
     if (a + n <= h.end) return carveTop(a, a + n)
-    if (!reclaim() && !extend(a + n - top)) break
+    if (!reclaim(true) && !extend(a + n - top)) break
   }
   return findAligned(n, alignment, -1)
 }
