@@ -174,18 +174,23 @@ export function endOfFree(p: usize): usize {
   return p
 }
 
+/** Makes the block at p, which begins or ends at top, n bytes long, with what is too little for a block behind them. */
+function endInTop(p: usize, n: usize): void {
+  let h = header(),
+    stop = p + n
+  if (!isGap(h.end - stop)) stop = h.end
+  flip(stop, FIRST)
+  h.top = stop
+  h.fresh = max(h.fresh, stop)
+  noteUsed(p, stop)
+}
 /** Takes n bytes from top for use, with what is too little for a block behind them. */
 function takeTop(n: usize): usize {
   let h = header(),
-    p = h.top,
-    stop = p + n
-  if (!isGap(h.end - stop)) stop = h.end
+    p = h.top
   flip(p, SECOND)
-  flip(stop, FIRST)
-  h.top = stop
   h.zeroFrom = h.fresh
-  h.fresh = max(h.fresh, stop)
-  noteUsed(p, stop)
+  endInTop(p, n)
   return p
 }
 
@@ -317,23 +322,21 @@ export function releasePart(start: usize, p: usize, end: usize): void {
   release(p, around(p))
 }
 
-/** Makes the block in use at p n bytes long where it is. False if there is no room behind it. */
-export function resize(p: usize, n: usize): bool {
+/** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
+export function resize(p: usize, end: usize, n: usize): bool {
   let h = header(),
-    end = stopOf(p, around(p)),
     stop = p + n
   if (stop > end) {
-    if (end == h.top && h.end - end < stop - end && !extend(max(stop - end, BLOCK_MIN))) return false
     if (end == h.top) {
+      if (h.end - end < stop - end && (!extend(max(stop - end, BLOCK_MIN)) || end != h.top)) return false
       flip(end, FIRST)
-      flip(p, SECOND)
-      h.top = p
-      takeTop(n)
+      endInTop(p, n)
       return true
     }
-    let v = around(end),
-      behind = stopOf(end, v) + CELL
-    if (!isFree(v) || behind < stop) return false
+    let v = around(end)
+    if (!isFree(v)) return false
+    let behind = stopOf(end, v) + CELL
+    if (behind < stop) return false
     unlink(end, behind - end)
     flip(end, FIRST)
     flip(behind - CELL, FIRST)

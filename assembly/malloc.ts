@@ -206,7 +206,7 @@ export function realloc(p: usize, size: usize): usize {
   if (inSpan(p)) {
     // Less than half would waste the rest of the block.
     if (size <= old && roundUp(size, 16) << 1 >= old) return p
-  } else if (resize(p, blockSize(size))) return p
+  } else if (resize(p, p + old, blockSize(size))) return p
   let q = malloc(size),
     n = min(old, size)
   if (!q) return size <= old ? p : 0
