@@ -24,6 +24,8 @@ import {
   FIRST,
   flip,
   followsFree,
+  hotNoteUsed,
+  hotStopOf,
   isFree,
   noteFree,
   noteUsed,
@@ -90,37 +92,39 @@ function insert(p: usize, end: usize): void {
 }
 
 /** Whether a free block starts at p, or p is the bin's head. */
-function isNode(p: usize, head: usize): bool {
+// @ts-ignore: decorator
+@inline function isNode(p: usize, head: usize): bool {
   return p == head || (inside(p) && !(p & (CELL - 1)) && isFree(around(p)))
 }
 
-/** Refuses the free block [p, p + n) if its links don't lead to others and back to it. */
-// @ts-ignore: decorator
-@inline function check(p: usize, n: usize): void {
-  if (n < LISTED) return
-  let after = load<usize>(p),
-    before = load<usize>(p, 4),
-    head = headOf(binOf(n))
-  if (!isNode(after, head) || !isNode(before, head) || load<usize>(after, 4) != p || load<usize>(before) != p)
-    refuse(OVERWRITTEN, p)
+/** Takes the free block [p, p + n) out of its bin. False, and nothing has changed, if its links don't lead to others and back
+ *  to it. */
+function unlink(p: usize, n: usize): bool {
+  let h = header()
+  if (n >= LISTED) {
+    let after = load<usize>(p),
+      before = load<usize>(p, 4),
+      head = headOf(binOf(n))
+    if (!isNode(after, head) || !isNode(before, head) || load<usize>(after, 4) != p || load<usize>(before) != p)
+      return false
+    store<usize>(after, before, 4)
+    store<usize>(before, after)
+    if (after == before) {
+      // Only the bin's head is left.
+      let bin = binAt(after),
+        e = bin >>> STEP_BITS
+      let steps = load<u32>(stepsOf(e), STEPS) & ~(1 << (bin & ((1 << STEP_BITS) - 1)))
+      store<u32>(stepsOf(e), steps, STEPS)
+      if (!steps) h.exponents &= ~(1 << e)
+    }
+  }
+  h.binned -= n
+  return true
 }
-
-/** Takes the free block [p, p + n) out of its bin. Refused if its links don't lead to others and back to it. */
-function unlink(p: usize, n: usize): void {
-  check(p, n)
-  header().binned -= n
-  if (n < LISTED) return
-  let after = load<usize>(p),
-    before = load<usize>(p, 4)
-  store<usize>(after, before, 4)
-  store<usize>(before, after)
-  if (after != before) return
-  // Only the bin's head is left.
-  let bin = binAt(after),
-    e = bin >>> STEP_BITS
-  let steps = load<u32>(stepsOf(e), STEPS) & ~(1 << (bin & ((1 << STEP_BITS) - 1)))
-  store<u32>(stepsOf(e), steps, STEPS)
-  if (!steps) header().exponents &= ~(1 << e)
+/** As unlink, and refused if that fails. */
+// @ts-ignore: decorator
+@inline function mustUnlink(p: usize, n: usize): void {
+  if (!unlink(p, n)) refuse(OVERWRITTEN, p)
 }
 
 /** The head of the first bin from `bin` on that holds a block, or 0. */
@@ -145,30 +149,35 @@ export function headFrom(bin: u32): usize {
   return !n || n >= BLOCK_MIN
 }
 
-/** The end of the free block at p, an address that was read from a free block's memory. Refused if there is none. */
-export function endOfFree(p: usize): usize {
+/** The marks around p, an address that was read from a free block's memory. Refused if no free block starts there. */
+// @ts-ignore: decorator
+@inline function aroundFree(p: usize): u64 {
   let w: u64 = 0
   if (inside(p) && !(p & (CELL - 1))) w = around(p)
   if (!isFree(w)) refuse(OVERWRITTEN, p)
-  return stopOf(p, w) + CELL
+  return w
+}
+/** The end of the free block at p, an address as for aroundFree. */
+export function endOfFree(p: usize): usize {
+  return stopOf(p, aroundFree(p)) + CELL
 }
 
 /** Takes n bytes from the start of the free block at p for use, or all of it if too little would remain. */
 // @ts-ignore: decorator
 @inline function take(p: usize, n: usize): usize {
-  let end = endOfFree(p),
+  let end = hotStopOf(p, aroundFree(p)) + CELL,
     stop = p + n,
     rest = end - stop
   if (end < stop) refuse(OVERWRITTEN, p)
-  unlink(p, end - p)
+  mustUnlink(p, end - p)
   header().zeroFrom = -1
   flip(p, SECOND)
   if (rest < BLOCK_MIN) {
     flip(end - CELL, FIRST)
-    noteUsed(p, end)
+    hotNoteUsed(p, end)
   } else {
     flip(stop, FIRST)
-    noteUsed(p, stop)
+    hotNoteUsed(p, stop)
     insert(stop, end)
   }
   return p
@@ -182,7 +191,7 @@ function endInTop(p: usize, n: usize): void {
   flip(stop, FIRST)
   h.top = stop
   h.fresh = max(h.fresh, stop)
-  noteUsed(p, stop)
+  hotNoteUsed(p, stop)
 }
 /** Takes n bytes from top for use, with what is too little for a block behind them. */
 function takeTop(n: usize): usize {
@@ -254,51 +263,53 @@ export function alignedFrom(p: usize, alignment: usize): usize {
 
 /** Of the free block [p, end), takes [a, stop) for use; what remains on both sides must be gaps. */
 export function carve(p: usize, end: usize, a: usize, stop: usize): usize {
-  unlink(p, end - p)
+  mustUnlink(p, end - p)
   header().zeroFrom = -1
   flip(p, SECOND)
   flip(end - CELL, FIRST)
   noteUsed(p, end)
-  if (a != p) split(p, a, end)
-  if (stop != end) releasePart(a, stop, end)
+  if (a != p) split(p, a, end, p)
+  if (stop != end) split(a, stop, end, stop)
   return a
 }
 
 /** As carve, from top, with what is too little for a block behind `stop`. */
 export function carveTop(a: usize, stop: usize): usize {
   let p = takeTop(stop - header().top)
-  if (a != p) split(p, a, header().top)
+  if (a != p) split(p, a, header().top, p)
   return a
 }
 
-/** Frees the front of the block in use [p, end), which begins at `a` then. */
-function split(p: usize, a: usize, end: usize): void {
+/** Makes two blocks of the block in use [p, end), which part at `a`, and frees one of them. */
+export function split(p: usize, a: usize, end: usize, freed: usize): void {
   flip(a, USED)
-  noteUsed(a, end)
   noteUsed(p, a)
-  release(p, around(p))
+  noteUsed(a, end)
+  release(freed, around(freed))
 }
 
 /** Frees the block in use at p, with the marks w around, and joins it with its neighbours. */
 export function release(p: usize, w: u64): void {
   let h = header(),
-    stop = stopOf(p, w),
+    stop = hotStopOf(p, w),
     start = p,
     end = stop,
     stays = false
   if (stop != h.top) {
     let v = around(stop)
-    if (isFree(v)) end = stopOf(stop, v) + CELL
+    if (isFree(v)) end = hotStopOf(stop, v) + CELL
   }
   if (followsFree(w)) {
     start = startOf(p - CELL)
-    // What does not leave its bin keeps its links. What does is checked before anything changes.
+    // What does not leave its bin keeps its links.
     stays = stop != h.top && binOf(p - start) == binOf(end - start)
-    if (!stays) check(start, p - start)
   }
-  if (end != stop) unlink(stop, end - stop)
+  if (end != stop) mustUnlink(stop, end - stop)
   if (start != p) {
-    if (!stays) unlink(start, p - start)
+    if (!stays && !unlink(start, p - start)) {
+      if (end != stop) insert(stop, end)
+      refuse(OVERWRITTEN, start)
+    }
     flip(p - CELL, USED)
   }
   flip(p, SECOND)
@@ -312,14 +323,6 @@ export function release(p: usize, w: u64): void {
     } else insert(start, end)
   }
   flip(stop, FIRST)
-}
-
-/** Frees [p, end), the rear of the block in use that begins at `start`. */
-export function releasePart(start: usize, p: usize, end: usize): void {
-  noteUsed(start, p)
-  flip(p, USED)
-  noteUsed(p, end)
-  release(p, around(p))
 }
 
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
@@ -337,13 +340,13 @@ export function resize(p: usize, end: usize, n: usize): bool {
     if (!isFree(v)) return false
     let behind = stopOf(end, v) + CELL
     if (behind < stop) return false
-    unlink(end, behind - end)
+    mustUnlink(end, behind - end)
     flip(end, FIRST)
     flip(behind - CELL, FIRST)
     end = behind
     noteUsed(p, end)
   }
-  if (end - stop >= BLOCK_MIN) releasePart(p, stop, end)
+  if (end - stop >= BLOCK_MIN) split(p, stop, end, stop)
   return true
 }
 

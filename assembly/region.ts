@@ -11,13 +11,11 @@ import {
   around,
   firstMark,
   flip,
-  isFree,
   isReserved,
   isUsed,
   noteUsed,
   RESERVED,
   startOf,
-  stopOf,
   USED,
   USED_TO_RESERVED,
 } from './shadow'
@@ -95,14 +93,9 @@ function mapFixed(p: usize, n: usize, replace: bool): usize {
   let h = header()
   if (p & (PAGE - 1)) return failed(EINVAL)
   if (p <= changetype<usize>(h) || p > BREAK_MAX - n) return failed(replace ? ENOMEM : EEXIST)
+  if (p + n > h.end && (!extend(p + n - h.top) || p + n > h.end)) return failed(ENOMEM)
   for (let q = p; q < p + n && q < h.top; q += PAGE) {
     if (load<u8>(mapOf(q)) == MAPPED ? !replace : !isFreePage(q)) return failed(replace ? ENOMEM : EEXIST)
-  }
-  if (p + n > h.end && !extend(p + n - h.top)) return failed(ENOMEM)
-  if (p + n > h.end) return failed(ENOMEM)
-  // Top may have moved over a part of the range: tables, or memory that others have grown.
-  for (let q = p; q < p + n && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) != MAPPED && !isFreePage(q)) return failed(ENOMEM)
   }
   if (p < h.top) unmapAll(p, p + n)
   if (p >= h.top) {
@@ -171,20 +164,10 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
     end = address + n
   if (m < n) unmap(address + m, end)
   if (m <= n) return address
-  let more = m - n
-  if (end == h.top && h.end - end < more) extend(more)
-  if (end == h.top && h.end - end >= more) {
-    carveTop(end, end + more)
-  } else if (end < h.top && isFree(around(end))) {
-    let stop = stopOf(end, around(end)) + CELL
-    if (stop - end >= more && isGap(stop - end - more)) carve(end, stop, end, end + more)
-    else end = 0
-  } else end = 0
-  if (end) {
-    flip(end, USED)
-    map(end, more)
-    return address
-  }
+  // Adjacent mappings count as one.
+  let error = h.error
+  if (mapFixed(end, m - n, false) != -1) return address
+  h.error = error
   if (!(flags & MREMAP_MAYMOVE)) return failed(ENOMEM)
   let p = mmap(0, m, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
   if (p == -1) return -1

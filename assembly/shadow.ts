@@ -60,7 +60,17 @@ export const RESERVED: u32 = 5
   w >>>= 11
   return w ? p + 3 * CELL + ((<usize>ctz(w)) << 4) : farStop(p)
 }
+/** As stopOf, without a call. */
+// @ts-ignore: decorator
+@inline export function hotStopOf(p: usize, w: u64): usize {
+  w >>>= 11
+  return w ? p + 3 * CELL + ((<usize>ctz(w)) << 4) : hotFarStop(p)
+}
 function farStop(p: usize): usize {
+  return hotFarStop(p)
+}
+// @ts-ignore: decorator
+@inline function hotFarStop(p: usize): usize {
   let h = header(),
     kib = p & ~1023
   let w = load<u64>(h.shadow + ((p >>> 10) << 3)) & ((<u64>-8) << (p >>> 4))
@@ -79,7 +89,8 @@ export function startOf(m: usize): usize {
   return cells ? kib + 1024 - (cells << 4) : load<usize>(entryOf(m), ENTRY_IN)
 }
 
-function noteOut(p: usize, stop: usize): void {
+// @ts-ignore: decorator
+@inline function noteOut(p: usize, stop: usize): void {
   let cells = (stop - (p & ~1023)) >>> 4
   if (cells >> 16) {
     store<usize>(entryOf(p), stop, ENTRY_OUT)
@@ -88,12 +99,17 @@ function noteOut(p: usize, stop: usize): void {
   store<u16>(header().links + ((p >>> 10) << 2), <u16>cells)
 }
 /** Notes where the block in use at p ends. */
+export function noteUsed(p: usize, end: usize): void {
+  hotNoteUsed(p, end)
+}
+/** As noteUsed, without a call. */
 // @ts-ignore: decorator
-@inline export function noteUsed(p: usize, end: usize): void {
+@inline export function hotNoteUsed(p: usize, end: usize): void {
   if ((p ^ end) >>> 10) noteOut(p, end)
 }
 /** Notes where the free block [p, end) ends and starts. */
-export function noteFree(p: usize, end: usize): void {
+// @ts-ignore: decorator
+@inline export function noteFree(p: usize, end: usize): void {
   if (!((p ^ end) >>> 10)) return
   let last = end - CELL
   noteOut(p, last)
