@@ -47,9 +47,10 @@ export const TRIES: u32 = 4
 
 // ---------------------------------------------------------------------------------------------------------------- bins
 
+/** Whether a block may start at p: not at top, whose mark looks like that of a free one. */
 // @ts-ignore: decorator
 @inline function inside(p: usize): bool {
-  return p - base() < header().extent
+  return p - base() < header().top - base()
 }
 // @ts-ignore: decorator
 @inline export function binOf(n: usize): u32 {
@@ -71,6 +72,12 @@ export const TRIES: u32 = 4
   return base() + ((<usize>exponent) << 2)
 }
 
+/** Whether a free block starts at p, or p is the bin's head. */
+// @ts-ignore: decorator
+@inline function isNode(p: usize, head: usize): bool {
+  return p == head || (inside(p) && !(p & (CELL - 1)) && isFree(around(p)))
+}
+
 /** Puts the free block [p, end) into its bin, and notes where it ends and starts. */
 function insert(p: usize, end: usize): void {
   let h = header(),
@@ -82,6 +89,8 @@ function insert(p: usize, end: usize): void {
     head = headOf(bin),
     first = load<usize>(head),
     e = bin >>> STEP_BITS
+  // If it was overwritten, the bin's blocks are given up: what takes them out will be told.
+  if (!isNode(first, head) || load<usize>(first, 4) != head) first = head
   store<usize>(p, first)
   store<usize>(p, head, 4)
   store<usize>(p, n, 8)
@@ -91,29 +100,22 @@ function insert(p: usize, end: usize): void {
   h.exponents |= 1 << e
 }
 
-/** Whether a free block starts at p, or p is the bin's head. */
-// @ts-ignore: decorator
-@inline function isNode(p: usize, head: usize): bool {
-  return p == head || (inside(p) && !(p & (CELL - 1)) && isFree(around(p)))
-}
-
 /** Takes the free block [p, p + n) out of its bin. False, and nothing has changed, if its links don't lead to others and back
  *  to it. */
 function unlink(p: usize, n: usize): bool {
   let h = header()
   if (n >= LISTED) {
-    let after = load<usize>(p),
-      before = load<usize>(p, 4),
-      head = headOf(binOf(n))
+    let bin = binOf(n),
+      head = headOf(bin),
+      after = load<usize>(p),
+      before = load<usize>(p, 4)
     if (!isNode(after, head) || !isNode(before, head) || load<usize>(after, 4) != p || load<usize>(before) != p)
       return false
     store<usize>(after, before, 4)
     store<usize>(before, after)
-    if (after == before) {
-      // Only the bin's head is left.
-      let bin = binAt(after),
-        e = bin >>> STEP_BITS
-      let steps = load<u32>(stepsOf(e), STEPS) & ~(1 << (bin & ((1 << STEP_BITS) - 1)))
+    if (load<usize>(head) == head) {
+      let e = bin >>> STEP_BITS,
+        steps = load<u32>(stepsOf(e), STEPS) & ~(1 << (bin & ((1 << STEP_BITS) - 1)))
       store<u32>(stepsOf(e), steps, STEPS)
       if (!steps) h.exponents &= ~(1 << e)
     }
@@ -173,13 +175,11 @@ export function endOfFree(p: usize): usize {
   header().zeroFrom = -1
   flip(p, SECOND)
   if (rest < BLOCK_MIN) {
+    stop = end
     flip(end - CELL, FIRST)
-    hotNoteUsed(p, end)
-  } else {
-    flip(stop, FIRST)
-    hotNoteUsed(p, stop)
-    insert(stop, end)
-  }
+  } else flip(stop, FIRST)
+  hotNoteUsed(p, stop)
+  if (stop != end) insert(stop, end)
   return p
 }
 
@@ -297,7 +297,7 @@ export function release(p: usize, w: u64): void {
     stays = false
   if (stop != h.top) {
     let v = around(stop)
-    if (isFree(v)) end = hotStopOf(stop, v) + CELL
+    if (isFree(v)) end = stopOf(stop, v) + CELL
   }
   if (followsFree(w)) {
     start = startOf(p - CELL)

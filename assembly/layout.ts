@@ -103,8 +103,8 @@ export class Header {
   fixed: usize
   /** Whether the bins' empty spans were released since a bin took one. */
   settled: u32
-  /** Bit i: word i behind ROOMY is not 0. */
-  roomy: u64
+  /** Of the pages below number 32 * this of the heap, none has an unused span. */
+  roomy: u32
 }
 
 // Behind the header's fields, at these offsets from it:
@@ -121,10 +121,7 @@ export const STEPS: usize = NONE + 16
 /** Heads of the arena's bins { next, previous }, 8 bytes each. */
 export const BINS: usize = STEPS + 24 * 4
 export const STEP_BITS: u32 = 4
-/** 64 words: bit j of word i is set if, of the pages from number 32 (32 i + j) of the heap on, one of 32 is a page of spans that
- *  has an unused one. Which of them are is said by the u32 ROOMY_PAGES of entry number 32 i + j. */
-export const ROOMY: usize = BINS + (24 << (STEP_BITS + 3))
-export const HEADER_SIZE: usize = ROOMY + 256
+export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 3))
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
 if (HEADER_SIZE & 15) ERROR('layout: the header must be a whole number of cells')

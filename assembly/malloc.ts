@@ -163,18 +163,15 @@ function refuseBlock(p: usize): void {
 
 /** C's calloc: n times `size` bytes of zeros. 0 with ENOMEM if there is no memory, or the product is too large. */
 export function calloc(n: usize, size: usize): usize {
-  let total = <u64>n * size
-  if (total > SIZE_MAX) return ready() ? fail(ENOMEM) : 0
-  let bytes = <usize>total
-  if (bytes <= SMALL_MAX) {
-    let p = malloc(bytes)
-    if (p) clear(p, bytes)
-    return p
+  let total = <u64>n * size,
+    bytes: usize = total > SIZE_MAX ? -1 : <usize>total,
+    p = malloc(bytes)
+  if (!p) return 0
+  if (bytes <= SMALL_MAX) clear(p, bytes)
+  else {
+    let dirty = header().zeroFrom
+    if (p < dirty) memory.fill(p, 0, min(bytes, dirty - p))
   }
-  if (!ready()) return 0
-  let p = malloc(bytes),
-    dirty = header().zeroFrom
-  if (p && p < dirty) memory.fill(p, 0, min(bytes, dirty - p))
   return p
 }
 
@@ -219,17 +216,15 @@ export function realloc(p: usize, size: usize): usize {
 /** BSD's reallocarray: realloc to n times `size` bytes; 0 with ENOMEM if the product is too large, the block untouched. */
 export function reallocarray(p: usize, n: usize, size: usize): usize {
   let total = <u64>n * size
-  if (total > SIZE_MAX) return ready() ? fail(ENOMEM) : 0
-  return realloc(p, <usize>total)
+  return realloc(p, total > SIZE_MAX ? -1 : <usize>total)
 }
 
 function isPowerOfTwo(n: usize): bool {
   return popcnt(n) == 1
 }
 function aligned(alignment: usize, size: usize): usize {
+  if (alignment <= 16 || size > SIZE_MAX) return malloc(size)
   if (!ready()) return 0
-  if (alignment <= 16) return malloc(size)
-  if (size > SIZE_MAX) return fail(ENOMEM)
   let n = roundUp(max<usize>(size, 1), alignment)
   if (n <= SMALL_MAX) {
     // Spans begin at multiples of 1 KiB, so blocks whose size is a multiple of the alignment are aligned.

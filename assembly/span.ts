@@ -1,9 +1,9 @@
 // Pages of spans: hands spans of 1 KiB to the bins and takes them back. A page whose spans are all unused goes back to the
 // arena.
 //
-// Invariant: `header.roomy` and what is below it say which pages have an unused span. The first is taken from.
+// Invariant: the entries' roomy bits say which pages have an unused span, and none has below `header.roomy`.
 
-import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, ROOMY, roundUp, SPAN } from './layout'
+import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, roundUp, SPAN } from './layout'
 import { binAt, binOf, carve, carveTop, endOfFree, extend, headFrom, isGap, release } from './arena'
 import { around, noteUsed } from './shadow'
 
@@ -54,40 +54,31 @@ export const WATCHED: u64 = 1 << 63
 @inline export function roomyPages(i: u32): usize {
   return entryOf(base()) + ((<usize>i) << 4) + ENTRY_ROOMY
 }
-/** Address of a word that says which of 32 such bits are not all 0. */
-// @ts-ignore: decorator
-@inline export function roomyWord(i: u32): usize {
-  return base() + ROOMY + ((<usize>i) << 2)
-}
 /** Notes that the page that holds p has an unused span. */
 function addRoomy(p: usize): void {
-  let page = pageOf(p),
-    i = page >>> 5,
-    pages = roomyPages(i),
-    word = roomyWord(i >>> 5)
+  let h = header(),
+    page = pageOf(p),
+    pages = roomyPages(page >>> 5)
   store<u32>(pages, load<u32>(pages) | (1 << (page & 31)))
-  store<u32>(word, load<u32>(word) | (1 << (i & 31)))
-  header().roomy |= (<u64>1) << (i >>> 5)
+  h.roomy = min(h.roomy, page >>> 5)
 }
 /** Notes that the page that holds p has none any more. */
 function dropRoomy(p: usize): void {
   let page = pageOf(p),
-    i = page >>> 5,
-    pages = roomyPages(i),
-    word = roomyWord(i >>> 5),
-    left = load<u32>(pages) & ~(1 << (page & 31))
-  store<u32>(pages, left)
-  if (left) return
-  left = load<u32>(word) & ~(1 << (i & 31))
-  store<u32>(word, left)
-  if (!left) header().roomy &= ~((<u64>1) << (i >>> 5))
+    pages = roomyPages(page >>> 5)
+  store<u32>(pages, load<u32>(pages) & ~(1 << (page & 31)))
 }
-/** The first page that has an unused span. There must be one. */
+/** The first page that has an unused span, or -1. */
 function firstRoomy(): usize {
-  let i = <u32>ctz(header().roomy)
-  i = (i << 5) + ctz(load<u32>(roomyWord(i)))
-  i = (i << 5) + ctz(load<u32>(roomyPages(i)))
-  return (base() & ~0xffff) + ((<usize>i) << 16)
+  let h = header(),
+    i = h.roomy
+  while (i <= pageOf(h.end) >>> 5) {
+    h.roomy = i
+    let pages = load<u32>(roomyPages(i))
+    if (pages) return (base() & ~0xffff) + ((<usize>((i << 5) + ctz(pages))) << 16)
+    i++
+  }
+  return -1
 }
 
 /** Where a page of spans that ends at `end` starts in [p, end): as low as a gap before it allows. */
@@ -142,8 +133,7 @@ function count(spans: usize, headers: usize): void {
 
 /** An unused span, or 0 if there is none and the memory may not `grow`. */
 export function takeSpan(grow: bool): usize {
-  let h = header()
-  if (!h.roomy && !newPage(grow)) return 0
+  if (firstRoomy() == -1 && !newPage(grow)) return 0
   let page = firstRoomy(),
     entry = entryOf(page),
     unused = load<u64>(entry)

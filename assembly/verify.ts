@@ -18,7 +18,7 @@ import {
 import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from './shadow'
 import { BEGIN_SIZE, binOf, endFor, headOf, LISTED } from './arena'
-import { DETACHED, WATCHED, pageOf, roomyPages, roomyWord, spanOf, spansFrom } from './span'
+import { DETACHED, WATCHED, pageOf, roomyPages, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
 import { ready } from './malloc'
 import { BINS_SMALL, cellsOf } from './size'
@@ -94,13 +94,7 @@ function verifySpan(s: usize): u32 {
 function isRoomy(s: usize): bool {
   let page = pageOf(s),
     i = page >>> 5
-  return (
-    ((load<u32>(roomyPages(i)) >>> (page & 31)) &
-      (load<u32>(roomyWord(i >>> 5)) >>> (i & 31)) &
-      <u32>(header().roomy >>> (i >>> 5)) &
-      1) !=
-    0
-  )
+  return i >= header().roomy && ((load<u32>(roomyPages(i)) >>> (page & 31)) & 1) != 0
 }
 
 /** Verifies the page of spans that starts at s. */
