@@ -123,15 +123,9 @@ export function freed(span: Span, free: u64): void {
     store<usize>(record, base() + NONE, ACTIVE_SPAN)
   } else {
     remove(record, span)
-    if (
-      room
-        ? room == cells && addressOf(span) < load<usize>(record, ACTIVE_AT)
-        : !load<usize>(record, HEAD) && mayStay(span)
-    ) {
+    if (!room && !load<usize>(record, HEAD) && mayStay(span)) {
       activate(record, addressOf(span))
-      if (!room) return
-      active.next &= ~DETACHED
-      span = active
+      return
     }
   }
   drop(record, span)
