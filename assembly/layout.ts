@@ -1,17 +1,19 @@
 // The heap's memory. Everything is in linear memory, so a copy of the memory is a copy of the heap.
 //
-//   __heap_base                                                                      break (header.end)
-//   ┌────────┬────────┬───────┬──────┬─────────────────────────┬───────┬──────────┬───────┐
-//   │ header │ tables │ block │ free │ page of spans           │ block │ mapping  │ top → │   the arena
-//   └────────┴────────┴───────┴──────┴─────────────────────────┴───────┴──────────┴───────┘
-//                            64 KiB boundary ┘      64 KiB boundary ┘
+//   __heap_base                                                              header.end         break
+//   ┌────────┬───────┬──────┬─────────────────────────┬───────┬──────────┬───────┬────────┐
+//   │ header │ block │ free │ page of spans           │ block │ mapping  │ top → │ tables │
+//   └────────┴───────┴──────┴─────────────────────────┴───────┴──────────┴───────┴────────┘
+//                    64 KiB boundary ┘      64 KiB boundary ┘
+//
+// Between header and tables is the arena. The tables of up to four pages stand behind the header, and leave their place empty.
 //
 // The arena is a row of blocks, each a multiple of 16 bytes. Nothing of the heap's own stands between or before them:
 // where blocks begin and end is known from the shadow, one bit for each cell of 16 bytes. A set bit is a mark.
 //
 //   block in use   1 1 0 0 0 …      marks on its first two cells
 //   free block     1 0 0 … 0 1      marks on its first and last cell; at least 5 cells
-//   reserved       1 0 1 0 0 …      a mapping, the tables, memory of others: nothing that free() accepts
+//   reserved       1 0 1 0 0 …      a mapping, memory of others: nothing that free() accepts
 //
 // No two free blocks touch, so
 //      a block in use starts at p            ⇔  the cells p, p+1, p+2, p+3 read 1 1 0 0

@@ -43,7 +43,7 @@ const mutants: Mutant[] = [
   {
     name: 'calloc does not clear large blocks',
     file: 'malloc.ts',
-    find: /if \(p && p < \w+\) memory\.fill\(.*\)/,
+    find: /if \(p < \w+\) memory\.fill\(p, 0, min\(bytes.*\)/,
     replace: '',
     tests: ['sizes'],
   },
