@@ -5,7 +5,8 @@
 // a listed one has.
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp } from './layout'
-import { alignedFrom, carveTop, extend, find, findAligned, TRIES } from './arena'
+import { alignedFrom, carveTop, find, findAligned, TRIES } from './arena'
+import { extend } from './growth'
 import { addressOf, DETACHED, WATCHED, releaseSpan, Span, spanOf, takeSpan } from './span'
 import { BINS_SMALL, cellsOf } from './size'
 

@@ -1,80 +1,14 @@
 // malloc and its family. A small request is served by one load of the bin's active span and one bit; a free is checked by
 // the span's or the shadow's bits before anything changes.
 
-import { heapBase } from './env'
-import {
-  ABI_VERSION,
-  adopt,
-  base,
-  BLOCK_MIN,
-  BREAK_MAX,
-  Header,
-  header,
-  headerAddress,
-  HEADER_SIZE,
-  MAGIC,
-  mapOf,
-  MAPPED,
-  PAGE,
-  roundUp,
-  SIZE_MAX,
-  SMALL_MAX,
-} from './layout'
-import { VARIANT } from './config'
+import { base, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
-import { growFirst, memoryPages } from './break'
 import { around, isFree, isUsed, stopOf } from './shadow'
-import { begin, BEGIN_SIZE, release, resize } from './arena'
+import { release } from './arena'
+import { resize } from './growth'
 import { DETACHED, WATCHED, spanOf } from './span'
-import {
-  activeOf,
-  ACTIVE_AT,
-  beginBins,
-  blockSize,
-  CELLS,
-  freed,
-  obtain,
-  obtainAligned,
-  recordOf,
-  refill,
-  settle,
-} from './bin'
-
-// Of this instance: SMALL_MAX once it has found or made the header, and how far it knows the heap to reach.
-let smallLimit: usize = 0
-let known: usize = 0
-
-/** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it. */
-export function ready(): bool {
-  if (smallLimit) return true
-  let p = headerAddress(),
-    h = changetype<Header>(p)
-  if (p < heapBase() || p > BREAK_MAX - BEGIN_SIZE - PAGE) return false
-  let end = roundUp(p + BEGIN_SIZE + BLOCK_MIN, PAGE),
-    pages = <u32>(end >>> 16),
-    have: u32 = memory.size()
-  if (have < pages && !growFirst(pages - have)) return false
-  adopt()
-  if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) {
-    memory.fill(p, 0, HEADER_SIZE)
-    h.limit = memoryPages()
-    h.fresh = (<usize>h.limit) << 16
-    h.brk = h.floor = end
-    begin(end)
-    beginBins()
-    h.abi = (ABI_VERSION << 8) | VARIANT
-    h.magic = MAGIC
-  }
-  smallLimit = SMALL_MAX
-  return true
-}
-
-/** Whether p lies in the heap as far as it reaches now. */
-function isInHeap(p: usize): bool {
-  if (!smallLimit && !ready()) return false
-  known = header().extent
-  return p - base() < known
-}
+import { activeOf, ACTIVE_AT, blockSize, CELLS, freed, obtain, obtainAligned, recordOf, refill, settle } from './bin'
+import { isInHeap, known, ready, smallLimit } from './start'
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
  *  no memory or `size` is above PTRDIFF_MAX. */

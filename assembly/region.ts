@@ -19,9 +19,10 @@ import {
   USED,
   USED_TO_RESERVED,
 } from './shadow'
-import { carve, carveTop, extend, isGap, release } from './arena'
+import { carve, carveTop, isGap, release } from './arena'
+import { extend } from './growth'
 import { obtainAligned } from './bin'
-import { ready } from './malloc'
+import { ready } from './start'
 
 // Linux's and musl's numbers.
 const PROT_EXEC: u32 = 4

@@ -4,7 +4,8 @@
 // Invariant: the entries' roomy bits say which pages have an unused span, and none has below `header.roomy`.
 
 import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, roundUp, SPAN } from './layout'
-import { binAt, binOf, carve, carveTop, endOfFree, extend, headFrom, isGap, release } from './arena'
+import { binAt, binOf, carve, carveTop, endOfFree, headFrom, isGap, release } from './arena'
+import { extend } from './growth'
 import { around, noteUsed } from './shadow'
 
 /** Smallest page of spans, in bytes. */

@@ -4,7 +4,7 @@ import { base, header, SPAN } from './layout'
 import { spanOf } from './span'
 import { activeOf, CELLS, HEAD, HELD, LINK, recordOf } from './bin'
 import { BINS_SMALL, cellsOf, sizeOf } from './size'
-import { ready } from './malloc'
+import { ready } from './start'
 
 /** What heap_stats stores, each a u32. */
 // @ts-ignore: decorator

@@ -17,10 +17,11 @@ import {
 } from './layout'
 import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from './shadow'
-import { BEGIN_SIZE, binOf, endFor, headOf, LISTED } from './arena'
+import { binOf, headOf, LISTED } from './arena'
+import { BEGIN_SIZE, endFor } from './growth'
 import { DETACHED, WATCHED, pageOf, roomyPages, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
-import { ready } from './malloc'
+import { ready } from './start'
 import { BINS_SMALL, cellsOf } from './size'
 
 /** The header: magic number, ABI version and variant are those of this module. */

@@ -1,0 +1,149 @@
+// Growth: the arena's end, with the tables behind it, moves up with the break.
+
+import { base, BLOCK_MIN, BREAK_MAX, CELL, header, HEADER_SIZE, NO_SPANS, PAGE, roundUp } from './layout'
+import { around, FIRST, flip, noteUsed, RESERVED, SECOND } from './shadow'
+import { beginHeads, endInTop, release, resizeInRow } from './arena'
+import { advance } from './break'
+
+/** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
+const LOW_PAGES: usize = 4
+/** Bytes of the tables' words of zeros and of their part for each page: shadow, links, entry, map. */
+const TABLES_FIXED: usize = 16
+const TABLES_PAGE: usize = 512 + 256 + 16 + 1
+/** Bytes from the header to the first block. */
+export const BEGIN_SIZE: usize = HEADER_SIZE + ((TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL - 1) & ~(CELL - 1))
+
+/** Number of the heap's first page. */
+// @ts-ignore: decorator
+@inline function firstPage(): usize {
+  return base() >>> 16
+}
+/** Where the arena ends if its memory and its tables end with the page before number `capacity`. */
+export function endFor(capacity: usize): usize {
+  let end = capacity << 16,
+    pages = capacity - firstPage()
+  return pages > LOW_PAGES ? (end - TABLES_FIXED - pages * TABLES_PAGE) & ~(CELL - 1) : end
+}
+/** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
+function capacityFor(to: usize): usize {
+  let first = firstPage(),
+    capacity = (to + PAGE - 1) >>> 16
+  if (capacity <= first + LOW_PAGES) return capacity
+  return (to - first * TABLES_PAGE + TABLES_FIXED + CELL + (PAGE - TABLES_PAGE) - 1) / (PAGE - TABLES_PAGE)
+}
+
+/** Moves an array of the tables up, of which each page has 1 << log2 bytes, and fills it up with `value` for new pages. */
+function moveUp(to: usize, from: usize, log2: usize, pages: usize, value: u8): void {
+  let start = firstPage() << log2,
+    old = ((<usize>header().capacity) << log2) - start
+  memory.copy(to + start, from + start, old)
+  memory.fill(to + start + old, value, (pages << log2) - old)
+}
+/** Moves the tables up to `a`, for so many pages. */
+function setTables(a: usize, pages: usize): void {
+  let h = header(),
+    first = firstPage(),
+    links = a + 16 + (pages << 9),
+    entries = links + (pages << 8),
+    map = entries + (pages << 4)
+  links -= first << 8
+  entries -= first << 4
+  map -= first
+  // The last first: each goes to where it or those behind it were.
+  moveUp(map, h.map, 0, pages, <u8>NO_SPANS)
+  moveUp(entries, h.entries, 4, pages, 0)
+  moveUp(links, h.links, 8, pages, 0)
+  store<u64>(a + 8 + (pages << 9), 0)
+  moveUp(a + 8 - (first << 9), h.shadow, 9, pages, 0)
+  store<u64>(a, 0)
+  h.shadow = a + 8 - (first << 9)
+  h.links = links
+  h.entries = entries
+  h.map = map
+}
+/** Makes the arena reach as far as the given capacity allows. */
+function setEnd(capacity: usize): void {
+  let h = header(),
+    end = endFor(capacity),
+    pages = capacity - firstPage()
+  if (pages > LOW_PAGES) {
+    setTables(end, pages)
+    // The only mark that may stand behind the pages that the low tables had.
+    if (h.top == (<usize>h.capacity) << 16) flip(h.top, FIRST)
+  }
+  h.end = end
+  h.extent = end - base()
+  h.capacity = <u32>capacity
+}
+
+/** Makes the arena hold a free stretch of at least n bytes (a multiple of 16, at least BLOCK_MIN) where top is, which may
+ *  be elsewhere then. False if the memory may not grow so far. */
+export function extend(n: usize): bool {
+  let h = header()
+  while (true) {
+    let size = h.end - base(),
+      brk = h.brk,
+      from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN
+    if (n > BREAK_MAX - from) return false
+    let capacity = capacityFor(from + n)
+    if (capacity > BREAK_MAX >>> 16) return false
+    let need = (capacity << 16) - brk,
+      spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
+      start = advance(need, spare > need ? spare - need : 0)
+    if (!start) return false
+    if (absorb(start, h.brk) && h.end - h.top >= n) return true
+  }
+}
+
+/** Gives the stretch [start, end) behind the tables to the arena, whose tables go to its end: the continuation of top, or a
+ *  new top behind a gap. False if it is too short for its own tables: then it becomes part of the next gap. */
+function absorb(start: usize, end: usize): bool {
+  let h = header(),
+    gap = (<usize>h.capacity) << 16,
+    capacity = end >>> 16,
+    a = start
+  if (start != gap) {
+    a = max(roundUp(start, CELL), gap + BLOCK_MIN)
+    if (endFor(capacity) < a + BLOCK_MIN) return false
+  }
+  h.peak = max(h.peak, h.top - base() - h.binned)
+  h.fresh = max(h.fresh, a)
+  setEnd(capacity)
+  if (start == gap) return true
+  // The gap is reserved; what lies before it, where the tables were, is free.
+  let p = h.top
+  flip(gap, gap == p ? RESERVED ^ FIRST : RESERVED)
+  flip(a, FIRST)
+  noteUsed(gap, a)
+  h.top = a
+  h.fixed += a - gap
+  if (p == gap) return true
+  flip(p, SECOND)
+  noteUsed(p, gap)
+  release(p, around(p))
+  return true
+}
+
+/** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
+export function resize(p: usize, end: usize, n: usize): bool {
+  let h = header(),
+    stop = p + n
+  if (stop <= end || end != h.top) return resizeInRow(p, end, n)
+  if (h.end - end < stop - end && (!extend(max(stop - end, BLOCK_MIN)) || end != h.top)) return false
+  flip(end, FIRST)
+  endInTop(p, n)
+  return true
+}
+
+/** Begins the arena behind the header and the first tables, up to `end`, a multiple of 64 KiB. At least a block has room. */
+export function begin(end: usize): void {
+  let h = header(),
+    top = base() + BEGIN_SIZE
+  h.capacity = <u32>firstPage()
+  setTables(base() + HEADER_SIZE, LOW_PAGES)
+  setEnd(end >>> 16)
+  flip(top, FIRST)
+  h.top = top
+  h.fixed = top - base()
+  beginHeads()
+}
