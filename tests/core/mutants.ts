@@ -90,6 +90,27 @@ const mutants: Mutant[] = [
     tests: ['corruption'],
   },
   {
+    name: 'top is taken for a free block',
+    file: 'arena.ts',
+    find: 'header().top - base()',
+    replace: 'header().extent',
+    tests: ['corruption'],
+  },
+  {
+    name: 'the first block of a bin is believed',
+    file: 'arena.ts',
+    find: /if \(!isNode\(first, head\).*\n/,
+    replace: '',
+    tests: ['corruption'],
+  },
+  {
+    name: 'the mark at top is lost when the tables move to the end',
+    file: 'growth.ts',
+    find: /if \(h\.top == .*\) flip\(h\.top, FIRST\)/,
+    replace: '',
+    tests: ['sizes', 'mapping', 'base'],
+  },
+  {
     name: 'small blocks are a cell apart too little',
     file: 'size.ts',
     find: 'c += bin + 1',
