@@ -120,8 +120,7 @@ describe('a memory at its maximum', () => {
       for (const p of blocks) core.free(p)
       expect(core.verify()).toBe(0)
       blocks = fill(core, ...sizes)
-      // Where pages of spans begin depends on what was there before: a few spans in a thousand may find no place again.
-      expect(blocks.length).toBeGreaterThanOrEqual(Math.floor(n * 0.995))
+      expect(blocks.length).toBeGreaterThanOrEqual(n)
     }
   })
 
