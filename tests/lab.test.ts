@@ -222,6 +222,15 @@ describe('orders', () => {
       'granary over dlmalloc, real, cold: 0.50, then 1.20',
     ])
     expect(orders(run(10, 10.5), run(10.5, 10)).pairs).toBe(0)
+    expect(orders(run(10, 11.5), run(10, 9.9)).pairs).toBe(0)
+  })
+
+  it('are of the workloads that both finish in both runs', () => {
+    const after = run(10, 20)
+    after.replays = after.replays.filter(({ workload, allocator }) => workload === 'beta' || allocator !== 'dlmalloc')
+    expect(orders(run(10, 20), after)).toEqual({ pairs: 2, reversed: [] })
+    after.replays = after.replays.filter(({ allocator }) => allocator !== 'dlmalloc')
+    expect(orders(run(10, 20), after).pairs).toBe(0)
   })
 })
 

@@ -81,13 +81,14 @@ function quotient(one: Estimate, other: Estimate): Estimate {
 }
 
 export interface Orders {
-  /** Pairs of allocators that differ by more than 10 % in either run, for real and synthetic workloads, cold and warm. */
+  /** Pairs of allocators that differ by more than 10 % in the mean of both runs, for real and synthetic workloads, cold and
+   *  warm. */
   pairs: number
-  /** Those of them that the other run puts in the other order. */
+  /** Those of them that the runs put in different orders. */
   reversed: string[]
 }
 
-/** Whether two runs agree on which of two allocators is faster. */
+/** Whether two runs agree on which of two allocators is faster, over the workloads that both finish in both. */
 export function orders(before: Results, after: Results): Orders {
   const ids = before.allocators.map(({ id }) => id).filter((id) => after.allocators.some((other) => other.id === id))
   const found: Orders = { pairs: 0, reversed: [] }
@@ -96,11 +97,14 @@ export function orders(before: Results, after: Results): Orders {
       const workloads = before.workloads.filter(({ kind }) => (kind === 'synthetic') === made).map(({ id }) => id)
       for (const [i, one] of ids.entries())
         for (const other of ids.slice(i + 1)) {
+          const both = workloads.filter((workload) =>
+            [before, after].every((run) => [one, other].every((id) => netOf(run, workload, id, phase) !== undefined)),
+          )
           const [first, second] = [before, after].map((results) =>
-            meanRatio((workload, id) => netOf(results, workload, id, phase), workloads, one, other),
+            meanRatio((workload, id) => netOf(results, workload, id, phase), both, one, other),
           )
           if (first === undefined || second === undefined) continue
-          if (Math.max(Math.abs(Math.log(first)), Math.abs(Math.log(second))) <= Math.log(1.1)) continue
+          if (Math.abs(Math.log(first * second)) / 2 <= Math.log(1.1)) continue
           found.pairs++
           if (first > 1 === second > 1) continue
           const kind = made ? 'synthetic' : 'real'
