@@ -61,8 +61,8 @@ export function free(p: usize): void {
   if (p) refuseBlock(p)
 }
 
-/** Bytes of the block at p, which must be in use. Refused if it is not. */
-function sizeInUse(p: usize): usize {
+/** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
+export function malloc_usable_size(p: usize): usize {
   if (!(p & 15) && (p - base() < known || isInHeap(p))) {
     if (inSpan(p)) {
       let span = spanOf(p)
@@ -72,7 +72,7 @@ function sizeInUse(p: usize): usize {
       if (isUsed(w)) return stopOf(p, w) - p
     }
   }
-  refuseBlock(p)
+  if (p) refuseBlock(p)
   return 0
 }
 
@@ -132,7 +132,7 @@ export function realloc(p: usize, size: usize): usize {
     free(p)
     return 0
   }
-  let old = sizeInUse(p)
+  let old = malloc_usable_size(p)
   if (size > SIZE_MAX) return fail(ENOMEM)
   if (inSpan(p)) {
     // Less than half would waste the rest of the block.
@@ -197,11 +197,6 @@ export function valloc(size: usize): usize {
 /** `size` bytes, rounded up to a multiple of 64 KiB, at such a multiple. */
 export function pvalloc(size: usize): usize {
   return aligned(PAGE, size > SIZE_MAX ? size : roundUp(max<usize>(size, 1), PAGE))
-}
-
-/** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
-export function malloc_usable_size(p: usize): usize {
-  return p ? sizeInUse(p) : 0
 }
 
 /** C23's free_sized: free, for a caller that knows the size it asked for. */
