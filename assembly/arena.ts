@@ -292,6 +292,7 @@ export function release(p: usize, w: u64): void {
   if (end != stop) mustUnlink(stop, end - stop)
   if (start != p) {
     if (!stays && !unlink(start, p - start)) {
+      // As if nothing had been asked.
       if (end != stop) insert(stop, end)
       refuse(OVERWRITTEN, start)
     }

@@ -99,8 +99,8 @@ export class Header {
   peak: usize
   /** Bit e: some bin of sizes in [2^(e+8), 2^(e+9)) has a free block. */
   exponents: u32
-  /** Bytes of spans, unused ones too, and of what is neither a block, a span nor free: header, tables, headers of pages,
-   *  memory of others. */
+  /** Bytes of spans, unused ones too, and of what is neither a block, a span nor free: header, first tables, headers
+   *  of pages, memory of others. */
   spanned: usize
   fixed: usize
   /** Whether the bins' empty spans were released since a bin took one. */

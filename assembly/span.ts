@@ -134,12 +134,16 @@ function count(spans: usize, headers: usize): void {
 
 /** An unused span, or 0 if there is none and the memory may not `grow`. */
 export function takeSpan(grow: bool): usize {
-  if (firstRoomy() == -1 && !newPage(grow)) return 0
-  let page = firstRoomy(),
-    entry = entryOf(page),
-    unused = load<u64>(entry)
-  store<u64>(entry, unused & (unused - 1))
-  if (!(unused & (unused - 1))) dropRoomy(page)
+  let page = firstRoomy()
+  if (page == -1) {
+    if (!newPage(grow)) return 0
+    page = firstRoomy()
+  }
+  let entry = entryOf(page),
+    unused = load<u64>(entry),
+    left = unused & (unused - 1)
+  store<u64>(entry, left)
+  if (!left) dropRoomy(page)
   return page + ((<usize>ctz(unused)) << 10)
 }
 

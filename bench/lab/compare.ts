@@ -1,7 +1,7 @@
 // What a change did: two runs, allocator by allocator and workload by workload, with the noise of both taken into account.
 import type { ReplayResult, Results } from './results.ts'
 import { type Estimate, estimate, geometricMean, net } from './stats.ts'
-import { meanRatio, netOf, replayOf } from './tables.ts'
+import { meanTime, netOf, replayOf } from './tables.ts'
 
 export interface Change {
   allocator: string
@@ -81,10 +81,10 @@ function quotient(one: Estimate, other: Estimate): Estimate {
 }
 
 export interface Orders {
-  /** Pairs of allocators that differ by more than 10 % in the mean of both runs, for real and synthetic workloads, cold and
-   *  warm. */
+  /** Pairs of allocators that differ by more than 10 % in one of the runs, whatever that run's noise is, for real and
+   *  synthetic workloads, cold and warm. */
   pairs: number
-  /** Those of them that the runs put in different orders. */
+  /** Those of them that the other run puts in the other order. */
   reversed: string[]
 }
 
@@ -100,15 +100,13 @@ export function orders(before: Results, after: Results): Orders {
           const both = workloads.filter((workload) =>
             [before, after].every((run) => [one, other].every((id) => netOf(run, workload, id, phase) !== undefined)),
           )
-          const [first, second] = [before, after].map((results) =>
-            meanRatio((workload, id) => netOf(results, workload, id, phase), both, one, other),
-          )
-          if (first === undefined || second === undefined) continue
-          if (Math.abs(Math.log(first * second)) / 2 <= Math.log(1.1)) continue
+          const [first, second] = [before, after].map((run) => meanTime(run, both, one, other, phase))
+          if (!first || !second) continue
+          if (![first, second].some(({ low, high }) => low > 1.1 || high < 1 / 1.1)) continue
           found.pairs++
-          if (first > 1 === second > 1) continue
-          const kind = made ? 'synthetic' : 'real'
-          found.reversed.push(`${one} over ${other}, ${kind}, ${phase}: ${first.toFixed(2)}, then ${second.toFixed(2)}`)
+          if (first.value > 1 === second.value > 1) continue
+          const [was, is] = [first, second].map(({ value }) => value.toFixed(2))
+          found.reversed.push(`${one} over ${other}, ${made ? 'synthetic' : 'real'}, ${phase}: ${was}, then ${is}`)
         }
     }
   return found
@@ -139,7 +137,7 @@ export function comparison(before: Results, after: Results): string {
   const { pairs, reversed } = orders(before, after)
   lines.push(
     '',
-    `order: ${pairs - reversed.length} of ${pairs} pairs that differ by more than 10 % are the same way round`,
+    `order: ${pairs - reversed.length} of ${pairs} pairs that differ by more than 10 %, beyond the noise, are the same way round`,
   )
   return lines.concat(reversed.map((pair) => `  ${pair}`)).join('\n')
 }

@@ -1,9 +1,9 @@
 // docs/benchmarks.md and its pictures, made from a run's JSON. Every figure on the page comes from there.
 
 import type { Results, Size } from './results.ts'
-import { type Estimate, estimate, geometricMean, LEAST_NET, median, net, netEstimate, ratioEstimate } from './stats.ts'
+import { type Estimate, geometricMean, LEAST_NET, median, net, netEstimate, ratioEstimate } from './stats.ts'
 import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
-import { memoryOf, netOf, PAGE, referenceOf, replayOf } from './tables.ts'
+import { meanTime, memoryOf, netOf, PAGE, referenceOf, replayOf } from './tables.ts'
 
 type Phase = 'warm' | 'cold'
 
@@ -91,27 +91,6 @@ class Page {
 Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)} (${mode} run, ${repetitions} interleaved repetitions) on ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GiB, ${machine.system}; Node ${node.slice(1)} (V8 ${v8}) with \`${engineFlags.join(' ')}\`. [How it is measured](#method), and what it cannot tell, is at the end. To run it yourself: \`bench/setup\`, then \`npm run bench\`.`
   }
 
-  /** Geometric mean over workloads of the net time over ours. */
-  #meanTime(id: string, phase: Phase, workloads: string[]): Estimate | undefined {
-    const shared = workloads.filter((workload) =>
-      [id, this.#ours].every((other) => netOf(this.#results, workload, other, phase) !== undefined),
-    )
-    if (!shared.length) return undefined
-    const rows = shared.map((workload) => {
-      const of = (allocator: string) => replayOf(this.#results, workload, allocator)?.[phase] ?? []
-      return { them: of(id), us: of(this.#ours), floor: of('floor') }
-    })
-    const repetitions = Math.min(...rows.map(({ them, us }) => Math.min(them.length, us.length)))
-    return estimate(repetitions, (chosen) =>
-      geometricMean(
-        rows.map(({ them, us, floor }) => {
-          const of = (values: number[]) => chosen.map((i) => values[i])
-          return net(of(them), of(floor)) / net(of(us), of(floor))
-        }),
-      ),
-    )
-  }
-
   #meanMemory(id: string, workloads: string[]): number | undefined {
     const figures = workloads.flatMap((workload) => memoryOf(this.#results, workload, id) ?? [])
     return figures.length ? geometricMean(figures) : undefined
@@ -129,7 +108,7 @@ Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)
       const passed = all.filter((workload) => !replayOf(this.#results, workload, id)?.fault).length
       const times = [recorded, synthetic].flatMap((group) =>
         (['warm', 'cold'] as Phase[]).map((phase) =>
-          id === this.#ours ? '1' : cell(this.#meanTime(id, phase, group)),
+          id === this.#ours ? '1' : cell(meanTime(this.#results, group, id, this.#ours, phase)),
         ),
       )
       const memory = [recorded, synthetic].map((group) => this.#meanMemory(id, group))
@@ -142,7 +121,7 @@ Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)
       ]
     })
     const points = this.#ids.flatMap((id) => {
-      const x = this.#meanTime(id, 'warm', recorded)?.value
+      const x = meanTime(this.#results, recorded, id, this.#ours, 'warm')?.value
       const y = this.#meanMemory(id, recorded)
       return x === undefined || y === undefined ? [] : [{ name: this.#title(id), x, y }]
     })

@@ -1,6 +1,6 @@
 // The ratios of a run for a terminal.
 import type { ReplayResult, Results } from './results.ts'
-import { geometricMean, LEAST_NET, net } from './stats.ts'
+import { type Estimate, estimate, geometricMean, LEAST_NET, net } from './stats.ts'
 
 /** Which allocator the others are held against: ours, or, without it, the one to beat. */
 export function referenceOf(results: Results): string {
@@ -37,6 +37,29 @@ export function memoryOf(results: Results, workload: string, allocator: string):
 export const PAGE = 65_536
 
 type Figure = (workload: string, allocator: string) => number | undefined
+
+/** The geometric mean of one allocator's net time over another's, with its interval, over the workloads that both finish. */
+export function meanTime(
+  results: Results,
+  workloads: string[],
+  one: string,
+  other: string,
+  phase: 'cold' | 'warm',
+): Estimate | undefined {
+  const rows = workloads
+    .filter((workload) => [one, other].every((id) => netOf(results, workload, id, phase) !== undefined))
+    .map((workload) => [one, other, 'floor'].map((id) => replayOf(results, workload, id)?.[phase] ?? []))
+  if (!rows.length) return undefined
+  const repetitions = Math.min(...rows.map(([above, below]) => Math.min(above.length, below.length)))
+  return estimate(repetitions, (chosen) =>
+    geometricMean(
+      rows.map((row) => {
+        const [above, below, floor] = row.map((values) => chosen.map((i) => values[i]))
+        return net(above, floor) / net(below, floor)
+      }),
+    ),
+  )
+}
 
 /** The geometric mean of one allocator's figures over another's, over the workloads where both have one. */
 export function meanRatio(figure: Figure, workloads: string[], one: string, other: string): number | undefined {
