@@ -5,8 +5,9 @@
 // a listed one has.
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp } from './layout'
-import { alignedFrom, carveTop, find, findAligned, TRIES } from './arena'
-import { extend } from './growth'
+import { alignedFrom, carveTop, find, findAligned, recover, TRIES } from './arena'
+import { extend, extendNodes } from './growth'
+import { areNodesShort } from './node'
 import { addressOf, DETACHED, WATCHED, releaseSpan, Span, spanOf, takeSpan } from './span'
 import { BINS_SMALL, cellsOf } from './size'
 
@@ -149,9 +150,10 @@ function isSparse(): bool {
 function mayStay(span: Span): bool {
   return isFirst(span) || !isSparse()
 }
-/** In a sparse heap, releases what empty spans the bins keep, but for those in the first page. */
+/** After a free: sees to it that there are nodes. In a sparse heap, releases what empty spans the bins keep, but for those in the first page. */
 export function settle(): void {
   let h = header()
+  if (areNodesShort()) extendNodes()
   if (h.settled || !isSparse()) return
   h.settled = 1
   reclaim(false)
@@ -173,6 +175,12 @@ export function reclaim(all: bool): bool {
   return any
 }
 
+/** Frees what was lost for lack of nodes. False if nothing was. */
+// @ts-ignore: decorator
+@inline function recoverLost(): bool {
+  return header().lost && recover()
+}
+
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena; what the bins keep is released before the memory
  *  grows. 0 if there is no memory. */
 export function obtain(n: usize): usize {
@@ -181,7 +189,7 @@ export function obtain(n: usize): usize {
     let p = find(n, tries)
     if (p || tries != TRIES) return p
     // If the memory may not grow, a look at all free blocks of the bin.
-    if (!reclaim(true) && !extend(n)) tries = -1
+    if (!reclaim(true) && !recoverLost() && !extend(n)) tries = -1
   }
 }
 
@@ -195,7 +203,7 @@ export function obtainAligned(n: usize, alignment: usize): usize {
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
     if (a + n <= h.end) return carveTop(a, a + n)
-    if (!reclaim(true) && !extend(a + n - top)) break
+    if (!reclaim(true) && !recoverLost() && !extend(a + n - top)) break
   }
   return findAligned(n, alignment, -1)
 }

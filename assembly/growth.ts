@@ -2,34 +2,44 @@
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, HEADER_SIZE, NO_SPANS, PAGE, roundUp } from './layout'
 import { around, FIRST, flip, noteUsed, RESERVED, SECOND } from './shadow'
-import { beginHeads, endInTop, release, resizeInRow } from './arena'
+import { endInTop, release, resizeInRow } from './arena'
+import { NODE_SIZE } from './node'
 import { advance } from './break'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
 /** Bytes of the tables' words of zeros and of their part for each page: shadow, links, entry, map. */
 const TABLES_FIXED: usize = 16
-const TABLES_PAGE: usize = 512 + 256 + 16 + 1
+const TABLES_PAGE: usize = 512 + 128 + 16 + 1
+/** Bytes of the nodes that stand behind the header. */
+const LOW_NODES: usize = 64 * NODE_SIZE
 /** Bytes from the header to the first block. */
-export const BEGIN_SIZE: usize = HEADER_SIZE + ((TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL - 1) & ~(CELL - 1))
+export const BEGIN_SIZE: usize =
+  HEADER_SIZE + ((LOW_NODES + TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL - 1) & ~(CELL - 1))
 
 /** Number of the heap's first page. */
 // @ts-ignore: decorator
 @inline function firstPage(): usize {
   return base() >>> 16
 }
+/** Whether the tables of so many pages, and as many nodes as there shall be, have room behind the header. */
+// @ts-ignore: decorator
+@inline function areLow(pages: usize): bool {
+  return pages <= LOW_PAGES && header().nodesSize <= LOW_NODES
+}
 /** Where the arena ends if its memory and its tables end with the page before number `capacity`. */
 export function endFor(capacity: usize): usize {
   let end = capacity << 16,
     pages = capacity - firstPage()
-  return pages > LOW_PAGES ? (end - TABLES_FIXED - pages * TABLES_PAGE) & ~(CELL - 1) : end
+  return areLow(pages) ? end : (end - TABLES_FIXED - pages * TABLES_PAGE - header().nodesSize) & ~(CELL - 1)
 }
 /** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
 function capacityFor(to: usize): usize {
   let first = firstPage(),
     capacity = (to + PAGE - 1) >>> 16
-  if (capacity <= first + LOW_PAGES) return capacity
-  return (to - first * TABLES_PAGE + TABLES_FIXED + CELL + (PAGE - TABLES_PAGE) - 1) / (PAGE - TABLES_PAGE)
+  if (areLow(capacity - first)) return capacity
+  to += header().nodesSize + TABLES_FIXED + CELL
+  return (to - first * TABLES_PAGE + (PAGE - TABLES_PAGE) - 1) / (PAGE - TABLES_PAGE)
 }
 
 /** Moves an array of the tables up, of which each page has 1 << log2 bytes, and fills it up with `value` for new pages. */
@@ -39,24 +49,28 @@ function moveUp(to: usize, from: usize, log2: usize, pages: usize, value: u8): v
   memory.copy(to + start, from + start, old)
   memory.fill(to + start + old, value, (pages << log2) - old)
 }
-/** Moves the tables up to `a`, for so many pages. */
+/** Moves the tables to `a`, for so many pages: up, or the nodes down and nothing else. */
 function setTables(a: usize, pages: usize): void {
   let h = header(),
     first = firstPage(),
-    links = a + 16 + (pages << 9),
-    entries = links + (pages << 8),
+    shadow = a + h.nodesSize + 8,
+    links = shadow + 8 + (pages << 9),
+    entries = links + (pages << 7),
     map = entries + (pages << 4)
-  links -= first << 8
+  shadow -= first << 9
+  links -= first << 7
   entries -= first << 4
   map -= first
   // The last first: each goes to where it or those behind it were.
   moveUp(map, h.map, 0, pages, <u8>NO_SPANS)
   moveUp(entries, h.entries, 4, pages, 0)
-  moveUp(links, h.links, 8, pages, 0)
-  store<u64>(a + 8 + (pages << 9), 0)
-  moveUp(a + 8 - (first << 9), h.shadow, 9, pages, 0)
-  store<u64>(a, 0)
-  h.shadow = a + 8 - (first << 9)
+  moveUp(links, h.links, 7, pages, 0)
+  moveUp(shadow, h.shadow, 9, pages, 0)
+  store<u64>(shadow + ((first + pages) << 9), 0)
+  store<u64>(shadow + (first << 9) - 8, 0)
+  memory.copy(a, h.nodes, h.nodesUsed)
+  h.nodes = a
+  h.shadow = shadow
   h.links = links
   h.entries = entries
   h.map = map
@@ -66,7 +80,7 @@ function setEnd(capacity: usize): void {
   let h = header(),
     end = endFor(capacity),
     pages = capacity - firstPage()
-  if (pages > LOW_PAGES) {
+  if (!areLow(pages)) {
     setTables(end, pages)
     // The only mark that may stand behind the pages that the low tables had.
     if (h.top == (<usize>h.capacity) << 16) flip(h.top, FIRST)
@@ -124,6 +138,17 @@ function absorb(start: usize, end: usize): bool {
   return true
 }
 
+/** Makes room for half as many nodes more, if the memory allows. */
+export function extendNodes(): void {
+  let h = header(),
+    was = h.nodesSize,
+    more = (was >>> 1) & -NODE_SIZE
+  h.nodesSize = was + more
+  let end = endFor(h.capacity)
+  if (end >= h.top + BLOCK_MIN) setEnd(h.capacity)
+  else if (!extend(BLOCK_MIN)) h.nodesSize = was
+}
+
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, end: usize, n: usize): bool {
   let h = header(),
@@ -140,10 +165,13 @@ export function begin(end: usize): void {
   let h = header(),
     top = base() + BEGIN_SIZE
   h.capacity = <u32>firstPage()
+  h.nodesSize = LOW_NODES
+  // The first is none's: it takes what an overflow of the block before it writes.
+  h.nodesUsed = NODE_SIZE
   setTables(base() + HEADER_SIZE, LOW_PAGES)
+  memory.fill(h.nodes, 0, NODE_SIZE)
   setEnd(end >>> 16)
   flip(top, FIRST)
   h.top = top
   h.fixed = top - base()
-  beginHeads()
 }

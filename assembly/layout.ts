@@ -14,10 +14,17 @@
 //   block in use   1 1 0 0 0 …      marks on its first two cells
 //   free block     1 0 0 … 0 1      marks on its first and last cell; at least 5 cells
 //   reserved       1 0 1 0 0 …      a mapping, memory of others: nothing that free() accepts
+//   lost           1 1 1 0 0 …      freed, when no node was left for it
 //
 // No two free blocks touch, so
 //      a block in use starts at p            ⇔  the cells p, p+1, p+2, p+3 read 1 1 0 0
 //      the block before a block's start p is free  ⇔  the cell p-1 is marked
+//
+// A free block has a node in the tables, which says where it starts and ends and links it with others of its bin. The node's
+// number stands in the block's first four bytes and in its last four: a hint, worth nothing if the node is not of that block.
+//
+//   node         0  start u32, 4 end u32    addresses; 0 in an unused node
+//                8  next u32, 12 prev u32   numbers of other nodes, 0: none
 //
 // Blocks of up to 256 bytes stand in spans of 1 KiB, each for blocks of one size. A page of spans ends at a 64 KiB boundary
 // and starts where the arena had room, at least 1 KiB behind the boundary before; its last KiB is its header, with a
@@ -75,10 +82,18 @@ export class Header {
   map: usize
   /** … a bit for each cell … */
   shadow: usize
-  /** … two distances for each KiB … */
+  /** … a distance for each KiB … */
   links: usize
   /** … and an entry for each page. */
   entries: usize
+  /** The nodes of free blocks, with how many bytes of them were ever in use, how many there are, and the first that is
+   *  unused again. */
+  nodes: usize
+  nodesUsed: u32
+  nodesSize: usize
+  nodeFree: u32
+  /** The first of the freed blocks that no node was left for. */
+  lost: usize
   /** Number of the page behind the arena's memory, with its tables. */
   capacity: u32
   /** The arena's last stretch without blocks is [top, end). */
@@ -113,56 +128,41 @@ export class Header {
 
 /** For each bin of small blocks { descriptor of its active span u32, address of that span u32, cells where blocks begin u64 },
  *  16 bytes each. */
-export const ACTIVE: usize = 112
+export const ACTIVE: usize = 144
 /** For each bin { first span with room u32, last u32, number of spans u32, unused }, 16 bytes each. */
 export const LISTS: usize = ACTIVE + 256
 /** A descriptor without free blocks: the active span of a bin that has none. */
 export const NONE: usize = LISTS + 256
 /** For each exponent of free blocks' sizes, which of its bins have any; u32 each. */
 export const STEPS: usize = NONE + 16
-/** Heads of the arena's bins { next, previous }, 8 bytes each. */
+/** For each of the arena's bins its first node, u32 each. */
 export const BINS: usize = STEPS + 24 * 4
 export const STEP_BITS: u32 = 4
-export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 3))
+export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 2))
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
 if (HEADER_SIZE & 15) ERROR('layout: the header must be a whole number of cells')
 
-/** Where the header belongs. */
+/** Address of the header: in a program that the heap is linked into a constant, as those of its fields are. */
 // @ts-ignore: decorator
-@inline export function headerAddress(): usize {
+@inline export function base(): usize {
   return (heapBase() + 15) & ~15
 }
 
-// Of this instance: 0 until it has found or made the header, so that a comparison each fast path makes anyway tells.
-let heap: usize = 0
-
-/** Address of the header. */
-// @ts-ignore: decorator
-@inline export function base(): usize {
-  return heap
-}
-/** Makes the header at headerAddress() this instance's. */
-export function adopt(): void {
-  heap = headerAddress()
-}
 // @ts-ignore: decorator
 @inline export function header(): Header {
   return changetype<Header>(base())
 }
 
-// A pair in `header.links`, one for each KiB, for blocks that reach over its end, which no mark in that KiB tells of:
-//    0  out u16    cells from its start to where its last block ends (if that is free: to its last cell), 0: far
-//    2  in u16     cells from the start of the free block whose last cell is in it to its end, 0: far
+// A u16 in `header.links`, one for each KiB: cells from its start to where its last block ends, if that is in use and
+// reaches over the KiB's end, so that no mark in the KiB tells; 0: too far for a u16.
 //
 // A page's entry in `header.entries`, 16 bytes:
 //    0  free u64   in a page of spans: which spans are unused
-//       or out u32 elsewhere: the address that a far `out` in the page means
-//    8  in u32     the address that a far `in` in the page means
-//   12  roomy u32  of entry i: which of the pages from number 32 i on, of the heap's, have an unused span
+//       or out u32 elsewhere: the address that a far link in the page means
+//    8  roomy u32  of entry i: which of the pages from number 32 i on, of the heap's, have an unused span
 export const ENTRY_OUT: usize = 0
-export const ENTRY_IN: usize = 8
-export const ENTRY_ROOMY: usize = 12
+export const ENTRY_ROOMY: usize = 8
 
 // @ts-ignore: decorator
 @inline export function entryOf(p: usize): usize {

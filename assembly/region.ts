@@ -11,15 +11,15 @@ import {
   around,
   firstMark,
   flip,
+  followsFree,
   isReserved,
-  isUsed,
   noteUsed,
   RESERVED,
-  startOf,
   USED,
   USED_TO_RESERVED,
 } from './shadow'
 import { carve, carveTop, isGap, release } from './arena'
+import { nodeAt, nodeUpTo } from './node'
 import { extend } from './growth'
 import { obtainAligned } from './bin'
 import { ready } from './start'
@@ -52,11 +52,12 @@ function areMapped(p: usize, n: usize): bool {
   for (let end = p + n; p < end; p += PAGE) if (load<u8>(mapOf(p)) != MAPPED) return false
   return true
 }
-/** Whether the page at p, below top, lies in a free block. */
-function isFreePage(p: usize): bool {
-  let m = firstMark(p + CELL, header().top),
-    w = around(m)
-  return m < header().top && !isUsed(w) && (<u32>w & 0x200) != 0 && startOf(m) <= p && m + CELL >= p + PAGE
+/** The node of the free block that the page at p, below top, lies in, or 0. */
+function freeAround(p: usize): u32 {
+  let end = firstMark(p + CELL, header().top) + CELL
+  if (end >= header().top || !followsFree(around(end))) return 0
+  let number = nodeUpTo(end)
+  return nodeAt(number).start <= p && end >= p + PAGE ? number : 0
 }
 
 /** Gives the pages from p to `end`, all mapped, back to the arena. */
@@ -96,17 +97,17 @@ function mapFixed(p: usize, n: usize, replace: bool): usize {
   if (p <= changetype<usize>(h) || p > BREAK_MAX - n) return failed(replace ? ENOMEM : EEXIST)
   if (p + n > h.end && (!extend(p + n - h.top) || p + n > h.end)) return failed(ENOMEM)
   for (let q = p; q < p + n && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) == MAPPED ? !replace : !isFreePage(q)) return failed(replace ? ENOMEM : EEXIST)
+    if (load<u8>(mapOf(q)) == MAPPED ? !replace : !freeAround(q)) return failed(replace ? ENOMEM : EEXIST)
   }
   if (p < h.top) unmapAll(p, p + n)
   if (p >= h.top) {
     if (!isGap(p - h.top)) return failed(ENOMEM)
     carveTop(p, p + n)
   } else {
-    let last = firstMark(p + CELL, h.top),
-      start = startOf(last)
-    if (!isGap(p - start) || !isGap(last + CELL - p - n)) return failed(ENOMEM)
-    carve(start, last + CELL, p, p + n)
+    let number = freeAround(p),
+      node = nodeAt(number)
+    if (!isGap(p - node.start) || !isGap(node.end - p - n)) return failed(ENOMEM)
+    carve(number, p, p + n)
   }
   flip(p, USED_TO_RESERVED)
   map(p, n)
@@ -145,7 +146,7 @@ export function munmap(address: usize, length: usize): i32 {
     end = address + n
   if (address > BREAK_MAX - n || address <= changetype<usize>(h)) return <i32>failed(EINVAL)
   for (let q = address; q < end && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) != MAPPED && !isFreePage(q)) return <i32>failed(EINVAL)
+    if (load<u8>(mapOf(q)) != MAPPED && !freeAround(q)) return <i32>failed(EINVAL)
   }
   if (address < h.end) unmapAll(address, end)
   return 0

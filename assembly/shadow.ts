@@ -1,7 +1,7 @@
 // The shadow: one bit for each cell of 16 bytes, set where layout.ts says. It lies outside the blocks, so what a program
 // writes past a block's end, before its start or after its free never changes what the heap believes.
 
-import { header, entryOf, ENTRY_IN, ENTRY_OUT, CELL } from './layout'
+import { header, entryOf, ENTRY_OUT, CELL } from './layout'
 
 // @ts-ignore: decorator
 @inline function byteOf(p: usize): usize {
@@ -19,6 +19,9 @@ export const SECOND: u32 = 2
 export const USED: u32 = 3
 export const USED_TO_RESERVED: u32 = 6
 export const RESERVED: u32 = 5
+export const USED_TO_LOST: u32 = 4
+/** The last cell of a free block and the first two of a block in use behind it. */
+export const LAST_AND_USED: u32 = 7
 
 /** Turns the marks on the cells from p on that `cells` has bits for. */
 // @ts-ignore: decorator
@@ -47,14 +50,18 @@ export const RESERVED: u32 = 5
 @inline export function isReserved(w: u64): bool {
   return (<u32>w & 0x700) == 0x500
 }
+/** Of a cell where a block starts: whether that one is lost: 1 1 1. */
+// @ts-ignore: decorator
+@inline export function isLost(w: u64): bool {
+  return (<u32>w & 0x700) == 0x700
+}
 /** Of a cell where a block starts: whether the one before is free. */
 // @ts-ignore: decorator
 @inline export function followsFree(w: u64): bool {
   return (<u32>w & 0x80) != 0
 }
 
-/** The first mark behind the block that starts at p with the marks w around: where a block in use ends, or the last cell of
- *  a free one. */
+/** Where the block that starts at p with the marks w around ends, which is not free. */
 // @ts-ignore: decorator
 @inline export function stopOf(p: usize, w: u64): usize {
   w >>>= 11
@@ -75,18 +82,8 @@ function farStop(p: usize): usize {
     kib = p & ~1023
   let w = load<u64>(h.shadow + ((p >>> 10) << 3)) & ((<u64>-8) << (p >>> 4))
   if (w) return kib + ((<usize>ctz(w)) << 4)
-  let out: usize = load<u16>(h.links + ((p >>> 10) << 2))
+  let out: usize = load<u16>(h.links + ((p >>> 10) << 1))
   return out ? kib + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT)
-}
-
-/** The start of the free block whose last cell is at m. */
-export function startOf(m: usize): usize {
-  let h = header(),
-    kib = m & ~1023
-  let w = load<u64>(h.shadow + ((m >>> 10) << 3)) & ~((<u64>-1) << (m >>> 4))
-  if (w) return kib + ((<usize>(63 - clz(w))) << 4)
-  let cells: usize = load<u16>(h.links + ((m >>> 10) << 2), 2)
-  return cells ? kib + 1024 - (cells << 4) : load<usize>(entryOf(m), ENTRY_IN)
 }
 
 // @ts-ignore: decorator
@@ -96,7 +93,7 @@ export function startOf(m: usize): usize {
     store<usize>(entryOf(p), stop, ENTRY_OUT)
     cells = 0
   }
-  store<u16>(header().links + ((p >>> 10) << 2), <u16>cells)
+  store<u16>(header().links + ((p >>> 10) << 1), <u16>cells)
 }
 /** Notes where the block in use at p ends. */
 export function noteUsed(p: usize, end: usize): void {
@@ -107,21 +104,6 @@ export function noteUsed(p: usize, end: usize): void {
 @inline export function hotNoteUsed(p: usize, end: usize): void {
   if ((p ^ end) >>> 10) noteOut(p, end)
 }
-/** Notes where the free block [p, end) ends and starts. */
-// @ts-ignore: decorator
-@inline export function noteFree(p: usize, end: usize): void {
-  if (!((p ^ end) >>> 10)) return
-  let last = end - CELL
-  noteOut(p, last)
-  if (!((p ^ last) >>> 10)) return
-  let cells = ((last | 1023) + 1 - p) >>> 4
-  if (cells >> 16) {
-    store<usize>(entryOf(last), p, ENTRY_IN)
-    cells = 0
-  }
-  store<u16>(header().links + ((last >>> 10) << 2), <u16>cells, 2)
-}
-
 /** The first mark from c on, or `end`. Looks at each word between: for walks, not for blocks' sizes. */
 export function firstMark(c: usize, end: usize): usize {
   let shadow = header().shadow

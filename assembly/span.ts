@@ -4,8 +4,9 @@
 // Invariant: the entries' roomy bits say which pages have an unused span, and none has below `header.roomy`.
 
 import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, roundUp, SPAN } from './layout'
-import { binAt, binOf, carve, carveTop, endOfFree, headFrom, isGap, release } from './arena'
+import { carve, carveTop, isGap, release } from './arena'
 import { extend } from './growth'
+import { binOf, firstFrom, nodeAt } from './node'
 import { around, noteUsed } from './shadow'
 
 /** Smallest page of spans, in bytes. */
@@ -92,15 +93,19 @@ function firstRoomy(): usize {
 /** Makes a page of spans out of free memory of the arena, for which the memory may `grow`. False if there is none. */
 function newPage(grow: bool): bool {
   while (true) {
-    let tries = TRIES
-    for (let head = headFrom(binOf(PAGE_MIN)); head && tries; head = headFrom(binAt(head) + 1)) {
-      for (let p = load<usize>(head); p != head && tries; p = load<usize>(p), tries--) {
-        let stop = endOfFree(p),
-          end = roundUp(p + PAGE_MIN, PAGE)
-        if (end < p || end > stop || !isGap(stop - end)) continue
-        beginPage(carve(p, stop, startIn(p, end), end), end)
+    let tries = TRIES,
+      number = firstFrom(binOf(PAGE_MIN))
+    while (number && tries--) {
+      let node = nodeAt(number),
+        p = node.start,
+        stop = node.end,
+        end = roundUp(p + PAGE_MIN, PAGE)
+      if (end > p && end <= stop && isGap(stop - end)) {
+        beginPage(carve(number, startIn(p, end), end), end)
         return true
       }
+      number = node.next
+      if (!number) number = firstFrom(binOf(stop - p) + 1)
     }
     let top = header().top,
       end = roundUp(top + PAGE_MIN, PAGE)

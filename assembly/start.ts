@@ -3,13 +3,11 @@
 import { heapBase } from './env'
 import {
   ABI_VERSION,
-  adopt,
   base,
   BLOCK_MIN,
   BREAK_MAX,
   Header,
   header,
-  headerAddress,
   HEADER_SIZE,
   MAGIC,
   PAGE,
@@ -28,14 +26,13 @@ export let known: usize = 0
 /** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it. */
 export function ready(): bool {
   if (smallLimit) return true
-  let p = headerAddress(),
+  let p = base(),
     h = changetype<Header>(p)
   if (p < heapBase() || p > BREAK_MAX - BEGIN_SIZE - PAGE) return false
   let end = roundUp(p + BEGIN_SIZE + BLOCK_MIN, PAGE),
     pages = <u32>(end >>> 16),
     have: u32 = memory.size()
   if (have < pages && !growFirst(pages - have)) return false
-  adopt()
   if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) {
     memory.fill(p, 0, HEADER_SIZE)
     h.limit = memoryPages()

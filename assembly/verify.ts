@@ -16,8 +16,8 @@ import {
   STEPS,
 } from './layout'
 import { VARIANT } from './config'
-import { around, firstMark, followsFree, isFree, isReserved, isUsed, startOf, stopOf } from './shadow'
-import { binOf, headOf, LISTED } from './arena'
+import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
+import { binOf, firstOf, LISTED, nodeAt, NODE_SIZE } from './node'
 import { BEGIN_SIZE, endFor } from './growth'
 import { DETACHED, WATCHED, pageOf, roomyPages, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
@@ -32,11 +32,11 @@ const BORDERS: u32 = 2
 const ROW: u32 = 3
 /** No two free blocks touch, none touches top. */
 const JOINED: u32 = 4
-/** Where a block ends, and where a free one starts, is found from its other end. */
+/** Where a block ends is found from its start; both ends of a free one lead to its node. */
 const REACH: u32 = 5
 /** Each free block of 256 bytes and more is in its bin's list once, and nothing else is; the bitmaps agree. */
 const IN_BINS: u32 = 6
-/** The counter of free bytes is their sum. */
+/** The counter of free bytes is their sum; there are as many nodes as free blocks. */
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; it is listed if it has an unused one. */
 const PAGE_LIST: u32 = 8
@@ -51,16 +51,27 @@ const HELD_SUM: u32 = 12
 /** The pages marked as mapped are those of mappings, which are as many as counted. */
 const MAPPINGS: u32 = 13
 
-/** Whether p is in the list of its bin. */
-function isListed(p: usize, n: usize): bool {
-  let head = headOf(binOf(n)),
-    before = head
-  for (let q = load<usize>(head); q != head; q = load<usize>(q)) {
-    if (q - base() >= header().extent || load<usize>(q, 4) != before) return false
-    if (q == p) return load<u32>(q, 8) == n
-    before = q
+/** Whether a node of a block of n bytes is in the list of its bin. */
+function isListed(number: u32, n: usize): bool {
+  let before: u32 = 0
+  for (let i = firstOf(binOf(n)); i; i = nodeAt(i).next) {
+    if (i >= header().nodesUsed || nodeAt(i).prev != before) return false
+    if (i == number) return true
+    before = i
   }
   return false
+}
+/** The number of nodes that are a free block's. */
+function countNodes(): u32 {
+  let n = (header().nodesUsed / NODE_SIZE) - 1
+  for (let i = header().nodeFree; i; i = nodeAt(i).next) n--
+  return n
+}
+/** The node of the free block [p, end), or 0 if what both ends say is not a node of that block. */
+function nodeOf(p: usize, end: usize): u32 {
+  let number = load<u32>(p)
+  if (number != load<u32>(end - 4) || number >= header().nodesUsed || number & (NODE_SIZE - 1)) return 0
+  return nodeAt(number).start == p && nodeAt(number).end == end ? number : 0
 }
 
 /** Whether the span at s is in the list of its bin. */
@@ -133,14 +144,15 @@ function verifyBins(): u32 {
   for (let e: u32 = 0; e < 24; e++) {
     let steps: u32 = 0
     for (let i: u32 = 0; i < 1 << STEP_BITS; i++) {
-      let head = headOf((e << STEP_BITS) + i)
-      for (let p = load<usize>(head); p != head; p = load<usize>(p)) {
+      for (let number = firstOf((e << STEP_BITS) + i); number; number = nodeAt(number).next) {
         steps |= 1 << i
-        if (p - base() >= h.extent || !isFree(around(p)) || binOf(load<u32>(p, 8)) != (e << STEP_BITS) + i)
-          return IN_BINS
+        let node = nodeAt(number)
+        if (node.start - base() >= h.extent || !isFree(around(node.start))) return IN_BINS
+        if (binOf(node.end - node.start) != (e << STEP_BITS) + i) return IN_BINS
       }
     }
-    if (steps & ~load<u32>(base() + ((<usize>e) << 2), STEPS) || (steps && !((h.exponents >>> e) & 1))) return IN_BINS
+    if (steps != load<u32>(base() + ((<usize>e) << 2), STEPS) || (steps != 0) != (((h.exponents >>> e) & 1) != 0))
+      return IN_BINS
   }
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (spansOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM
   return 0
@@ -156,7 +168,8 @@ export function verify(): u32 {
   let p = base() + BEGIN_SIZE,
     afterFree = false,
     binned: usize = 0,
-    mapped: u32 = 0
+    mapped: u32 = 0,
+    nodes: u32 = 0
   while (p != h.top) {
     if (p > h.top) return ROW
     let w = around(p),
@@ -173,14 +186,19 @@ export function verify(): u32 {
       end = firstMark(p + 2 * CELL, h.top)
       if (stopOf(p, w) != end) return REACH
     } else if (isFree(w)) {
-      let last = firstMark(p + CELL, h.top)
-      end = last + CELL
+      end = firstMark(p + CELL, h.top) + CELL
       if (end >= h.top) return JOINED
-      if (stopOf(p, w) != last || startOf(last) != p) return REACH
-      if (end - p >= LISTED && !isListed(p, end - p)) return IN_BINS
+      let number = nodeOf(p, end)
+      if (!number) return REACH
+      if (end - p >= LISTED && !isListed(number, end - p)) return IN_BINS
       binned += end - p
       afterFree = true
+      nodes++
       if (isFree(around(end))) return JOINED
+    } else if (isLost(w)) {
+      end = firstMark(p + 3 * CELL, h.top)
+      if (stopOf(p, w) != end) return REACH
+      binned += end - p
     } else {
       if (!isReserved(w)) return ROW
       end = firstMark(p + 3 * CELL, h.top)
@@ -193,7 +211,7 @@ export function verify(): u32 {
     p = end
   }
   if (afterFree) return JOINED
-  if (binned != h.binned) return COUNTED
+  if (binned != h.binned || nodes != countNodes()) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
   return verifyBins()
 }
