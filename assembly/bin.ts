@@ -8,8 +8,8 @@ import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp 
 import { alignedFrom, carveTop, find, findAligned, recover, TRIES } from './arena'
 import { extend, extendNodes } from './growth'
 import { areNodesShort } from './node'
-import { addressOf, DETACHED, WATCHED, releaseSpan, Span, spanOf, takeSpan } from './span'
-import { BINS_SMALL, cellsOf } from './size'
+import { ACTIVE_BIT, addressOf, releaseSpan, Span, spanOf, takeSpan } from './span'
+import { BINS_SMALL, cellsOfBin } from './size'
 
 // Fields of a bin's records.
 export const ACTIVE_SPAN: usize = ACTIVE
@@ -32,6 +32,11 @@ export const LINK: u32 = ~1023
 @inline function recordOfSpan(span: Span): usize {
   return base() + (span.next & 0xf0)
 }
+/** The cells of a span where blocks begin. */
+// @ts-ignore: decorator
+@inline export function cellsOf(span: Span): u64 {
+  return load<u64>(recordOfSpan(span), CELLS)
+}
 /** The active span of a bin. */
 // @ts-ignore: decorator
 @inline export function activeOf(record: usize): Span {
@@ -42,7 +47,7 @@ export const LINK: u32 = ~1023
 export function beginBins(): void {
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     store<usize>(recordOf(bin), base() + NONE, ACTIVE_SPAN)
-    store<u64>(recordOf(bin), cellsOf(bin), CELLS)
+    store<u64>(recordOf(bin), cellsOfBin(bin), CELLS)
   }
 }
 
@@ -50,7 +55,7 @@ export function beginBins(): void {
 function append(record: usize, span: Span): void {
   let s = addressOf(span),
     last = load<usize>(record, TAIL)
-  span.next &= ~LINK & ~DETACHED
+  span.next &= ~LINK
   span.prev = <u32>last
   if (last) spanOf(last).next |= <u32>s
   else store<usize>(record, s, HEAD)
@@ -70,10 +75,8 @@ function remove(record: usize, span: Span): void {
 function activate(record: usize, s: usize): void {
   let span = spanOf(s),
     last = activeOf(record)
-  if (changetype<usize>(last) != base() + NONE) {
-    last.free |= WATCHED
-    last.next |= DETACHED
-  }
+  if (changetype<usize>(last) != base() + NONE) last.free = 0
+  span.free |= ACTIVE_BIT
   store<usize>(record, changetype<usize>(span), ACTIVE_SPAN)
   store<usize>(record, s, ACTIVE_AT)
   header().settled = 0
@@ -91,7 +94,9 @@ export function refill(bin: u32): bool {
       if (!s) s = takeSpan(true)
       if (!s) return false
     }
-    spanOf(s).next = bin << 4
+    let span = spanOf(s)
+    span.free = load<u64>(record, CELLS)
+    span.next = bin << 4
     store<u32>(record, load<u32>(record, HELD) + 1, HELD)
   }
   activate(record, s)
@@ -104,28 +109,28 @@ function drop(record: usize, span: Span): void {
   releaseSpan(addressOf(span))
 }
 
-/** The end of a free that found the span detached, or that left it without blocks: `free` is what it has now. */
-export function freed(span: Span, free: u64): void {
-  let record = recordOfSpan(span)
+/** The end of a free in a span that had no free block, or that has no other one now. `bit` is the block's. */
+export function freed(span: Span, bit: u64): void {
+  let record = recordOfSpan(span),
+    active = activeOf(record),
+    was = span.free,
+    free = was | bit
   span.free = free
-  if (span.next & DETACHED) {
-    append(record, span)
+  if (free != load<u64>(record, CELLS)) {
+    if (span != active) append(record, span)
     return
   }
-  let active = activeOf(record),
-    cells = load<u64>(record, CELLS),
-    room = active.free & cells
   if (span == active) {
     // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
     if (!load<usize>(record, HEAD) && mayStay(span)) {
-      span.free = free & ~WATCHED
+      span.free = free | ACTIVE_BIT
       header().settled = 0
       return
     }
     store<usize>(record, base() + NONE, ACTIVE_SPAN)
   } else {
     remove(record, span)
-    if (!room && !load<usize>(record, HEAD) && mayStay(span)) {
+    if (!(active.free << 1) && !load<usize>(record, HEAD) && mayStay(span)) {
       activate(record, addressOf(span))
       return
     }
@@ -165,7 +170,7 @@ export function reclaim(all: bool): bool {
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       span = activeOf(record)
-    if (load<u64>(record, CELLS) & ~span.free) span.free |= WATCHED
+    if (load<u64>(record, CELLS) & ~span.free) span.free &= ~ACTIVE_BIT
     else if (all || !isFirst(span)) {
       store<usize>(record, base() + NONE, ACTIVE_SPAN)
       drop(record, span)

@@ -35,11 +35,11 @@
 //
 // The guard, which nobody reads, takes the bytes that an overflow of the block before the header writes.
 //
-//   descriptor   0  free   u64   bit i clear: a block in use begins at cell i of the span; bit 63: WATCHED
-//                8  next   u32   address of the next span with room | bin << 4 | DETACHED
+//   descriptor   0  free   u64   bit i set: a free block begins at cell i of the span; bit 63: ACTIVE_BIT
+//                8  next   u32   address of the next span with room | bin << 4
 //               12  prev   u32   address of the previous span with room
 //
-// So p is a block in use ⇔ it is a multiple of 16 and the bit of its cell is clear; bit 63 is never asked for, for no block
+// So p is a block in use ⇔ it is a multiple of 16, blocks of the bin begin at its cell, and the cell's bit is clear. No block
 // begins in a span's last cell. A span that is not used has all bits set: every pointer there is refused.
 
 import { heapBase } from './env'

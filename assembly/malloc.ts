@@ -6,8 +6,8 @@ import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, O
 import { around, isFree, isUsed, stopOf } from './shadow'
 import { release } from './arena'
 import { resize } from './growth'
-import { DETACHED, WATCHED, spanOf } from './span'
-import { activeOf, ACTIVE_AT, blockSize, CELLS, freed, obtain, obtainAligned, recordOf, refill, settle } from './bin'
+import { spanOf } from './span'
+import { activeOf, ACTIVE_AT, blockSize, cellsOf, freed, obtain, obtainAligned, refill, settle } from './bin'
 import { isInHeap, known, ready, smallLimit } from './start'
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
@@ -15,12 +15,12 @@ import { isInHeap, known, ready, smallLimit } from './start'
 export function malloc(size: usize): usize {
   if (size - 1 < smallLimit) {
     let record = base() + ((size - 1) & 0xf0),
-      span = activeOf(record)
-    let free = span.free,
-      m = free & load<u64>(record, CELLS)
-    if (m) {
-      span.free = free ^ (m & -m)
-      return load<usize>(record, ACTIVE_AT) + ((<usize>ctz(m)) << 4)
+      span = activeOf(record),
+      free = span.free,
+      cell = <usize>ctz(free)
+    if (cell < 63) {
+      span.free = free & (free - 1)
+      return load<usize>(record, ACTIVE_AT) + (cell << 4)
     }
   }
   return mallocSlow(size)
@@ -38,18 +38,33 @@ function mallocSlow(size: usize): usize {
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the
  *  last error. Refused if no block in use starts at p. */
 export function free(p: usize): void {
-  if (p - base() < known || isInHeap(p)) {
+  if (p - base() < known) {
     if (inSpan(p)) {
       let span = spanOf(p),
-        bit = (<u64>1) << (p >>> 4),
-        free = span.free
-      if (!(p & 15) && !((free | WATCHED) & bit)) {
-        free |= bit
-        if (free == -1 || span.next & DETACHED) freed(span, free)
-        else span.free = free
-        return
+        free = span.free,
+        cells = cellsOf(span),
+        bit = (<u64>1) << (p >>> 4)
+      if (!(p & 15)) {
+        if (cells & ~free & bit) {
+          if (free) {
+            free |= bit
+            if (free != cells) {
+              span.free = free
+              return
+            }
+          }
+          freed(span, bit)
+          return
+        }
       }
-    } else {
+    }
+  }
+  freeSlow(p)
+}
+
+function freeSlow(p: usize): void {
+  if (p - base() < known) {
+    if (!inSpan(p)) {
       let w = around(p)
       if (!(p & 15) && isUsed(w)) {
         release(p, w)
@@ -57,6 +72,9 @@ export function free(p: usize): void {
         return
       }
     }
+  } else if (isInHeap(p)) {
+    free(p)
+    return
   }
   if (p) refuseBlock(p)
 }
@@ -66,7 +84,7 @@ export function malloc_usable_size(p: usize): usize {
   if (!(p & 15) && (p - base() < known || isInHeap(p))) {
     if (inSpan(p)) {
       let span = spanOf(p)
-      if (!((span.free | WATCHED) & ((<u64>1) << (p >>> 4)))) return (span.next & 0xf0) + 16
+      if (cellsOf(span) & ~span.free & ((<u64>1) << (p >>> 4))) return (span.next & 0xf0) + 16
     } else {
       let w = around(p)
       if (isUsed(w)) return stopOf(p, w) - p
@@ -89,7 +107,7 @@ function refuseBlock(p: usize): void {
   if (!isInHeap(p)) reason = OUTSIDE
   else if (p & 15) reason = MISALIGNED
   else if (inSpan(p)) {
-    if (load<u64>(recordOf((spanOf(p).next >>> 4) & 15), CELLS) & ((<u64>1) << (p >>> 4))) reason = NOT_IN_USE
+    if (cellsOf(spanOf(p)) & ((<u64>1) << (p >>> 4))) reason = NOT_IN_USE
   } else if (load<u8>(mapOf(p)) == MAPPED) reason = IS_MAPPED
   else if (isFree(around(p))) reason = NOT_IN_USE
   refuse(reason, p)

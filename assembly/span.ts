@@ -23,10 +23,8 @@ export class Span {
   prev: u32
 }
 
-/** In `next`: the span is neither its bin's active one nor in the bin's list, for it was full when it was there last. */
-export const DETACHED: u32 = 1
-/** Bit 63 of `free`: the bin wants to know when all blocks are free. */
-export const WATCHED: u64 = 1 << 63
+/** Bit 63 of `free`: the span is its bin's active one, which tells nobody when all its blocks are free. */
+export const ACTIVE_BIT: u64 = 1 << 63
 
 /** The descriptor of the span that holds p. */
 // @ts-ignore: decorator

@@ -3,7 +3,7 @@
 import { base, header, SPAN } from './layout'
 import { spanOf } from './span'
 import { activeOf, CELLS, HEAD, HELD, LINK, recordOf } from './bin'
-import { BINS_SMALL, cellsOf, sizeOf } from './size'
+import { BINS_SMALL, cellsOfBin, sizeOf } from './size'
 import { ready } from './start'
 
 /** What heap_stats stores, each a u32. */
@@ -49,7 +49,7 @@ export function stats(out: usize): void {
     let free = freeBlocks(bin),
       spans = load<u32>(recordOf(bin), HELD)
     unused -= spans
-    small += <usize>(spans * <u32>popcnt(cellsOf(bin)) - free) * sizeOf(bin)
+    small += <usize>(spans * <u32>popcnt(cellsOfBin(bin)) - free) * sizeOf(bin)
     smallFree += <usize>free * sizeOf(bin)
   }
   s.heap = h.brk - base()

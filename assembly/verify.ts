@@ -19,10 +19,10 @@ import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, firstOf, LISTED, nodeAt, NODE_SIZE } from './node'
 import { BEGIN_SIZE, endFor } from './growth'
-import { DETACHED, WATCHED, pageOf, roomyPages, spanOf, spansFrom } from './span'
+import { ACTIVE_BIT, pageOf, roomyPages, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
 import { ready } from './start'
-import { BINS_SMALL, cellsOf } from './size'
+import { BINS_SMALL, cellsOfBin } from './size'
 
 /** The header: magic number, ABI version and variant are those of this module. */
 const HEADER: u32 = 1
@@ -42,9 +42,9 @@ const COUNTED: u32 = 7
 const PAGE_LIST: u32 = 8
 /** An unused span's descriptor, and the header's own, have all bits of `free` set. */
 const UNUSED: u32 = 9
-/** A span's free bits beyond its blocks are set, and its bin has the cells of its size. */
+/** Only where blocks begin may a span's free bits be set, and its bin has the cells of its size. */
 const DESCRIPTOR: u32 = 10
-/** A span is exactly one of active, listed, detached; detached ones are full, listed ones not. */
+/** A span is active, or full and in no list, or in its bin's list, and then neither full nor without blocks. */
 const STATE: u32 = 11
 /** A bin holds as many spans as it has counted. */
 const HELD_SUM: u32 = 12
@@ -90,15 +90,10 @@ function verifySpan(s: usize): u32 {
   let span = spanOf(s),
     bin = (span.next >>> 4) & 15,
     record = recordOf(bin),
-    cells = cellsOf(bin)
-  if (load<u64>(record, CELLS) != cells || (span.free | cells | WATCHED) != -1) return DESCRIPTOR
-  let active = activeOf(record) == span,
-    listed = isOnList(record, s),
-    detached = (span.next & DETACHED) != 0
-  if (<u32>active + <u32>listed + <u32>detached != 1 || (!active && !(span.free & WATCHED))) return STATE
-  if (active && load<usize>(record, ACTIVE_AT) != s) return STATE
-  if (detached && span.free & cells) return STATE
-  if (listed && !(span.free & cells)) return STATE
+    cells = cellsOfBin(bin)
+  if (load<u64>(record, CELLS) != cells || span.free & ~(cells | ACTIVE_BIT)) return DESCRIPTOR
+  if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && !isOnList(record, s) ? 0 : STATE
+  if (span.free & ACTIVE_BIT || span.free == cells || isOnList(record, s) != (span.free != 0)) return STATE
   return 0
 }
 
