@@ -21,7 +21,21 @@ import {
   USED_TO_LOST,
 } from './shadow'
 import { OVERWRITTEN, refuse } from './error'
-import { addNode, binFor, binOf, dropNode, firstFrom, firstOf, moveNode, nodeAt, nodeFrom, nodeUpTo } from './node'
+import {
+  binFor,
+  binOf,
+  dropNode,
+  headFrom,
+  headOf,
+  link,
+  LISTED,
+  newNode,
+  Node,
+  nodeAt,
+  nodeFrom,
+  nodeUpTo,
+  unlink,
+} from './node'
 
 /** Blocks of a request's own bin that are looked at for the best fit. */
 export const TRIES: u32 = 4
@@ -32,20 +46,32 @@ export const TRIES: u32 = 4
   return !n || n >= BLOCK_MIN
 }
 
+/** Whether a block of n bytes that becomes m bytes long stays in its bin. */
+// @ts-ignore: decorator
+@inline function staysInBin(n: usize, m: usize): bool {
+  return n >= LISTED && m >= LISTED && binOf(n) == binOf(m)
+}
+
 /** Takes what lies before `stop` from a free block, or all of it if too little would remain. Returns where the rest starts. */
 function shorten(number: u32, stop: usize): usize {
   let h = header(),
     node = nodeAt(number),
     p = node.start,
-    end = node.end
-  if (end - stop < BLOCK_MIN) {
+    end = node.end,
+    rest = end - stop
+  if (rest < BLOCK_MIN) {
     stop = end
+    unlink(node)
     dropNode(number)
     flip(end - CELL, FIRST)
   } else {
-    moveNode(number, stop, end)
+    node.start = stop
     store<u32>(stop, number)
     flip(stop, FIRST)
+    if (!staysInBin(end - p, rest)) {
+      unlink(node)
+      link(number, rest)
+    }
   }
   h.binned -= stop - p
   return stop
@@ -85,9 +111,10 @@ function takeTop(n: usize): usize {
  *  blocks of the bin for n, which may be too small, and then at the first of a bin that fits for sure. */
 export function find(n: usize, tries: u32): usize {
   let bin = binFor(n),
+    head = headOf(bin),
     best: u32 = 0,
     least: usize = -1
-  for (let number = firstOf(bin); number && tries; tries--) {
+  for (let number = nodeAt(head).next; number != head && tries; tries--) {
     let node = nodeAt(number),
       size = node.end - node.start
     if (size >= n && size < least) {
@@ -97,7 +124,10 @@ export function find(n: usize, tries: u32): usize {
     }
     number = node.next
   }
-  if (!best) best = firstFrom(bin + 1)
+  if (!best) {
+    head = headFrom(bin + 1)
+    if (head) best = nodeAt(head).next
+  }
   if (best) return take(best, n)
   let h = header()
   return h.end - h.top >= n ? takeTop(n) : 0
@@ -108,9 +138,10 @@ export function find(n: usize, tries: u32): usize {
 export function findAligned(n: usize, alignment: usize, tries: u32): usize {
   let bin = binFor(n)
   while (true) {
-    let number = firstFrom(bin)
-    if (!number) return 0
-    let best: u32 = 0,
+    let head = headFrom(bin)
+    if (!head) return 0
+    let number = nodeAt(head).next,
+      best: u32 = 0,
       least: usize = -1
     do {
       if (!tries--) return 0
@@ -125,7 +156,7 @@ export function findAligned(n: usize, alignment: usize, tries: u32): usize {
         least = end - p
       }
       number = node.next
-    } while (number)
+    } while (number != head)
     if (best) {
       let a = alignedFrom(nodeAt(best).start, alignment)
       return carve(best, a, a + n)
@@ -146,6 +177,7 @@ export function carve(number: u32, a: usize, stop: usize): usize {
     node = nodeAt(number),
     p = node.start,
     end = node.end
+  unlink(node)
   dropNode(number)
   h.binned -= end - p
   h.zeroFrom = -1
@@ -176,48 +208,65 @@ export function split(p: usize, a: usize, end: usize, freed: usize): void {
 export function release(p: usize, w: u64): void {
   let h = header(),
     stop = hotStopOf(p, w),
-    before: u32 = 0,
-    after: u32 = 0
-  if (followsFree(w)) before = nodeUpTo(p)
+    start = p,
+    end = stop,
+    number: u32 = 0,
+    was: usize = 0
+  if (followsFree(w)) {
+    number = nodeUpTo(p)
+    start = nodeAt(number).start
+    was = p - start
+  }
   if (stop == h.top) {
-    flip(stop, FIRST)
-    h.top = p
-    if (before) {
-      h.top = nodeAt(before).start
-      h.binned -= p - h.top
-      dropNode(before)
-      flip(p - CELL, LAST_AND_USED)
-    } else flip(p, SECOND)
-    return
-  }
-  if (isFree(around(stop))) after = nodeFrom(stop)
-  h.binned += stop - p
-  if (!(before | after) && !addNode(p, stop)) {
-    flip(p, USED_TO_LOST)
-    store<usize>(p, h.lost)
-    h.lost = p
-    return
-  }
-  if (after) {
-    let end = nodeAt(after).end
-    flip(stop, FIRST)
-    if (before) {
-      dropNode(after)
-      moveNode(before, nodeAt(before).start, end)
-      store<u32>(end - 4, before)
-    } else {
-      moveNode(after, p, end)
-      store<u32>(p, after)
+    h.top = start
+    if (number) {
+      unlink(nodeAt(number))
+      dropNode(number)
+      h.binned -= was
     }
   } else {
-    flip(stop - CELL, FIRST)
-    if (before) {
-      moveNode(before, nodeAt(before).start, stop)
-      store<u32>(stop - 4, before)
+    if (isFree(around(stop))) {
+      let after = nodeFrom(stop)
+      end = nodeAt(after).end
+      if (number) {
+        unlink(nodeAt(after))
+        dropNode(after)
+      } else {
+        number = after
+        was = end - stop
+      }
+    } else if (!number) {
+      number = newNode()
+      if (!number) {
+        lose(p, stop)
+        return
+      }
+      link(number, LISTED - 1)
     }
+    let node = nodeAt(number)
+    node.start = start
+    node.end = end
+    store<u32>(start, number)
+    store<u32>(end - 4, number)
+    h.binned += stop - p
+    if (!staysInBin(was, end - start)) {
+      unlink(node)
+      link(number, end - start)
+    }
+    if (end == stop) stop -= CELL
   }
-  if (before) flip(p - CELL, LAST_AND_USED)
-  else flip(p, SECOND)
+  flip(stop, FIRST)
+  if (start == p) flip(p, SECOND)
+  else flip(p - CELL, LAST_AND_USED)
+}
+
+/** Keeps the block in use [p, stop), which no node is left for, until there is one. */
+function lose(p: usize, stop: usize): void {
+  let h = header()
+  flip(p, USED_TO_LOST)
+  store<usize>(p, h.lost)
+  h.lost = p
+  h.binned += stop - p
 }
 
 /** Frees the lost blocks again, now that there may be nodes or free neighbours. False if none could be. */

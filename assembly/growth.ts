@@ -3,7 +3,7 @@
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, HEADER_SIZE, NO_SPANS, PAGE, roundUp } from './layout'
 import { around, FIRST, flip, noteUsed, RESERVED, SECOND } from './shadow'
 import { endInTop, release, resizeInRow } from './arena'
-import { NODE_SIZE } from './node'
+import { beginNodes, BINS_SIZE, NODE_SIZE } from './node'
 import { advance } from './break'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
@@ -12,7 +12,7 @@ const LOW_PAGES: usize = 4
 const TABLES_FIXED: usize = 16
 const TABLES_PAGE: usize = 512 + 128 + 16 + 1
 /** Bytes of the nodes that stand behind the header. */
-const LOW_NODES: usize = 64 * NODE_SIZE
+const LOW_NODES: usize = BINS_SIZE + 64 * NODE_SIZE
 /** Bytes from the header to the first block. */
 export const BEGIN_SIZE: usize =
   HEADER_SIZE + ((LOW_NODES + TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL - 1) & ~(CELL - 1))
@@ -166,10 +166,8 @@ export function begin(end: usize): void {
     top = base() + BEGIN_SIZE
   h.capacity = <u32>firstPage()
   h.nodesSize = LOW_NODES
-  // The first is none's: it takes what an overflow of the block before it writes.
-  h.nodesUsed = NODE_SIZE
   setTables(base() + HEADER_SIZE, LOW_PAGES)
-  memory.fill(h.nodes, 0, NODE_SIZE)
+  beginNodes()
   setEnd(end >>> 16)
   flip(top, FIRST)
   h.top = top

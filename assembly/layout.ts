@@ -133,12 +133,10 @@ export const ACTIVE: usize = 144
 export const LISTS: usize = ACTIVE + 256
 /** A descriptor without free blocks: the active span of a bin that has none. */
 export const NONE: usize = LISTS + 256
-/** For each exponent of free blocks' sizes, which of its bins have any; u32 each. */
+/** For each exponent of free blocks' sizes, which of its bins may have any; u32 each. */
 export const STEPS: usize = NONE + 16
-/** For each of the arena's bins its first node, u32 each. */
-export const BINS: usize = STEPS + 24 * 4
 export const STEP_BITS: u32 = 4
-export const HEADER_SIZE: usize = BINS + (24 << (STEP_BITS + 2))
+export const HEADER_SIZE: usize = STEPS + 28 * 4
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
 if (HEADER_SIZE & 15) ERROR('layout: the header must be a whole number of cells')

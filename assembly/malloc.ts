@@ -57,19 +57,14 @@ export function free(p: usize): void {
           return
         }
       }
-    }
-  }
-  freeSlow(p)
-}
-
-function freeSlow(p: usize): void {
-  if (p - base() < known) {
-    if (!inSpan(p)) {
+    } else {
       let w = around(p)
-      if (!(p & 15) && isUsed(w)) {
-        release(p, w)
-        settle()
-        return
+      if (!(p & 15)) {
+        if (isUsed(w)) {
+          release(p, w)
+          settle()
+          return
+        }
       }
     }
   } else if (isInHeap(p)) {

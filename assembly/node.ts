@@ -1,20 +1,25 @@
 // Nodes of the arena's free blocks, and the bins that list them by size. All that is believed of a free block stands here,
 // out of line: what a program writes to a block after its free changes no more than a hint.
 //
-// Invariants: each free block has a node, whose number is in the block's first and last four bytes; a bin's list holds the
-// nodes of the free blocks of its sizes, from LISTED bytes on.
+// Invariants: each free block has a node, whose number is in the block's first and last four bytes; a bin's list is a ring of
+// its head and the nodes of the free blocks of its sizes, from LISTED bytes on; a bin that is not empty has its bits set.
 
-import { base, BINS, header, STEP_BITS, STEPS } from './layout'
+import { base, header, STEP_BITS, STEPS } from './layout'
 import { OVERWRITTEN, refuse } from './error'
 
 /** Smaller free blocks are in no bin: no request fits them before they are joined. */
 export const LISTED: usize = 256
 const MIN_EXPONENT: u32 = 8
 const EXPONENTS: u32 = 24
-const BINS_ARENA: u32 = EXPONENTS << STEP_BITS
+export const BINS_ARENA: u32 = EXPONENTS << STEP_BITS
+/** The bins' heads { next, prev } stand before the nodes, behind 16 bytes that take what an overflow of the block before the
+ *  nodes writes. */
+const BINS: u32 = 16
+export const BINS_SIZE: u32 = BINS + (BINS_ARENA << 3)
+const STEP_MASK: u32 = (1 << STEP_BITS) - 1
 export const NODE_SIZE: u32 = 16
 
-/** A free block's node. */
+/** A free block's node, or of a bin's head the links. Its number is how many bytes it is behind `header.nodes`. */
 // @ts-ignore: decorator
 @unmanaged
 export class Node {
@@ -29,137 +34,133 @@ export class Node {
   return changetype<Node>(header().nodes + number)
 }
 /** The node of the free block that starts at p. Refused if the block was overwritten. */
-export function nodeFrom(p: usize): u32 {
+// @ts-ignore: decorator
+@inline export function nodeFrom(p: usize): u32 {
   let number = load<u32>(p) & -NODE_SIZE
   if (number >= header().nodesUsed || nodeAt(number).start != p) refuse(OVERWRITTEN, p)
   return number
 }
 /** The node of the free block that ends at p. Refused if the block was overwritten. */
-export function nodeUpTo(p: usize): u32 {
+// @ts-ignore: decorator
+@inline export function nodeUpTo(p: usize): u32 {
   let number = load<u32>(p - 4) & -NODE_SIZE
-  if (number >= header().nodesUsed || nodeAt(number).end != p) {
-    for (number = 0; nodeAt(number).end != p; number += NODE_SIZE);
-    refuse(OVERWRITTEN, nodeAt(number).start)
-  }
+  if (number >= header().nodesUsed || nodeAt(number).end != p) refuseUpTo(p)
   return number
 }
+function refuseUpTo(p: usize): void {
+  let number: u32 = BINS_SIZE
+  while (nodeAt(number).end != p) number += NODE_SIZE
+  refuse(OVERWRITTEN, nodeAt(number).start)
+}
+
 // @ts-ignore: decorator
 @inline export function binOf(n: usize): u32 {
   let e = 31 - clz<u32>(<u32>n)
-  return ((e - MIN_EXPONENT) << STEP_BITS) + ((<u32>n >>> (e - STEP_BITS)) & ((1 << STEP_BITS) - 1))
+  return ((e - MIN_EXPONENT) << STEP_BITS) + ((<u32>n >>> (e - STEP_BITS)) & STEP_MASK)
+}
+/** Address of the bits that say which bins of an exponent may have nodes. */
+// @ts-ignore: decorator
+@inline function stepsOf(exponent: u32): usize {
+  return base() + STEPS + ((<usize>exponent) << 2)
 }
 /** The bin for a request of n bytes, whose blocks may be too small for it. */
 // @ts-ignore: decorator
 @inline export function binFor(n: usize): u32 {
   return n < LISTED ? 0 : binOf(n)
 }
+/** The number of a bin's head, of which only the links exist. */
 // @ts-ignore: decorator
-@inline function headOf(bin: u32): usize {
-  return base() + ((<usize>bin) << 2)
+@inline export function headOf(bin: u32): u32 {
+  return BINS + (bin << 3) - offsetof<Node>('next')
 }
-/** The first node of a bin, or 0. */
-// @ts-ignore: decorator
-@inline export function firstOf(bin: u32): u32 {
-  return load<u32>(headOf(bin), BINS)
-}
-// @ts-ignore: decorator
-@inline function stepsOf(exponent: u32): usize {
-  return base() + ((<usize>exponent) << 2)
-}
-
-/** The first node of the first bin from `bin` on that has one, or 0. */
-export function firstFrom(bin: u32): u32 {
-  if (bin >= BINS_ARENA) return 0
-  let e = bin >>> STEP_BITS,
-    steps = load<u32>(stepsOf(e), STEPS) & (-1 << (bin & ((1 << STEP_BITS) - 1)))
-  if (!steps) {
-    let m = header().exponents & (-2 << e)
-    if (!m) return 0
-    e = ctz(m)
-    steps = load<u32>(stepsOf(e), STEPS)
+/** The head of the first bin from `bin` on that has a node, or 0. */
+export function headFrom(bin: u32): u32 {
+  let h = header()
+  while (true) {
+    let e = bin >>> STEP_BITS,
+      steps = load<u32>(stepsOf(e)) & (-1 << (bin & STEP_MASK))
+    if (!steps) {
+      let m = h.exponents & (-2 << e)
+      if (!m) return 0
+      e = ctz(m)
+      steps = load<u32>(stepsOf(e))
+    }
+    if (steps) {
+      let head = headOf((e << STEP_BITS) + ctz(steps))
+      if (nodeAt(head).next != head) return head
+    }
+    // The bits of what has become empty are cleared only here.
+    steps = load<u32>(stepsOf(e)) & ~(steps & -steps)
+    store<u32>(stepsOf(e), steps)
+    if (!steps) h.exponents &= ~(1 << e)
   }
-  return firstOf((e << STEP_BITS) + ctz(steps))
 }
 
 /** Puts a node whose block has n bytes into its bin. */
-function link(number: u32, n: usize): void {
-  if (n < LISTED) return
+// @ts-ignore: decorator
+@inline export function link(number: u32, n: usize): void {
+  let node = nodeAt(number)
+  if (n < LISTED) {
+    node.next = number
+    node.prev = number
+    return
+  }
   let bin = binOf(n),
-    node = nodeAt(number),
-    next = firstOf(bin)
+    head = headOf(bin),
+    next = nodeAt(head).next
   node.next = next
-  node.prev = 0
-  store<u32>(headOf(bin), number, BINS)
-  if (next) nodeAt(next).prev = number
-  else {
+  node.prev = head
+  nodeAt(next).prev = number
+  nodeAt(head).next = number
+  if (next == head) {
     let e = bin >>> STEP_BITS
-    store<u32>(stepsOf(e), load<u32>(stepsOf(e), STEPS) | (1 << (bin & ((1 << STEP_BITS) - 1))), STEPS)
+    store<u32>(stepsOf(e), load<u32>(stepsOf(e)) | (1 << (bin & STEP_MASK)))
     header().exponents |= 1 << e
   }
 }
-/** Takes a node whose block has n bytes out of its bin. */
-function unlink(number: u32, n: usize): void {
-  if (n < LISTED) return
-  let node = nodeAt(number),
-    next = node.next,
-    prev = node.prev
-  if (next) nodeAt(next).prev = prev
-  if (prev) {
-    nodeAt(prev).next = next
-    return
-  }
-  let bin = binOf(n)
-  store<u32>(headOf(bin), next, BINS)
-  if (next) return
-  let e = bin >>> STEP_BITS,
-    steps = load<u32>(stepsOf(e), STEPS) & ~(1 << (bin & ((1 << STEP_BITS) - 1)))
-  store<u32>(stepsOf(e), steps, STEPS)
-  if (!steps) header().exponents &= ~(1 << e)
+/** Takes a node out of its bin. */
+// @ts-ignore: decorator
+@inline export function unlink(node: Node): void {
+  nodeAt(node.next).prev = node.prev
+  nodeAt(node.prev).next = node.next
 }
 
-/** Makes a node for the free block [p, end). False if there is none left. */
-export function addNode(p: usize, end: usize): bool {
+/** A node that is no block's, or 0 if there is none left. */
+// @ts-ignore: decorator
+@inline export function newNode(): u32 {
   let h = header(),
     number = h.nodeFree
   if (number) h.nodeFree = nodeAt(number).next
-  else {
+  else if (h.nodesUsed < h.nodesSize) {
     number = h.nodesUsed
-    if (number == h.nodesSize) return false
     h.nodesUsed = number + NODE_SIZE
   }
-  let node = nodeAt(number)
-  node.start = p
-  node.end = end
-  store<u32>(p, number)
-  store<u32>(end - 4, number)
-  link(number, end - p)
-  return true
+  return number
 }
-/** Removes a free block's node. */
-export function dropNode(number: u32): void {
+/** Takes back a node that is in no bin. */
+// @ts-ignore: decorator
+@inline export function dropNode(number: u32): void {
   let h = header(),
     node = nodeAt(number)
-  unlink(number, node.end - node.start)
   node.start = 0
   node.end = 0
   node.next = h.nodeFree
   h.nodeFree = number
 }
-/** Makes a free block reach from p to `end`. Where that is new, its number is still to be stored. */
-export function moveNode(number: u32, p: usize, end: usize): void {
-  let node = nodeAt(number),
-    was = node.end - node.start,
-    n = end - p
-  node.start = p
-  node.end = end
-  if (was >= LISTED && n >= LISTED && binOf(was) == binOf(n)) return
-  unlink(number, was)
-  link(number, n)
-}
-
 /** Whether a free block more could be without a node soon. */
 // @ts-ignore: decorator
 @inline export function areNodesShort(): bool {
   let h = header()
   return !h.nodeFree && h.nodesUsed + 4 * NODE_SIZE > h.nodesSize
+}
+
+/** Makes the bins, all empty. */
+export function beginNodes(): void {
+  let h = header()
+  h.nodesUsed = BINS_SIZE
+  for (let bin: u32 = 0; bin < BINS_ARENA; bin++) {
+    let head = headOf(bin)
+    nodeAt(head).next = head
+    nodeAt(head).prev = head
+  }
 }

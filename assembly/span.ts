@@ -6,7 +6,7 @@
 import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, roundUp, SPAN } from './layout'
 import { carve, carveTop, isGap, release } from './arena'
 import { extend } from './growth'
-import { binOf, firstFrom, nodeAt } from './node'
+import { binOf, headFrom, nodeAt } from './node'
 import { around, noteUsed } from './shadow'
 
 /** Smallest page of spans, in bytes. */
@@ -92,8 +92,10 @@ function firstRoomy(): usize {
 function newPage(grow: bool): bool {
   while (true) {
     let tries = TRIES,
-      number = firstFrom(binOf(PAGE_MIN))
-    while (number && tries--) {
+      head = headFrom(binOf(PAGE_MIN)),
+      number = head
+    while (head && tries) {
+      number = nodeAt(number).next
       let node = nodeAt(number),
         p = node.start,
         stop = node.end,
@@ -102,8 +104,8 @@ function newPage(grow: bool): bool {
         beginPage(carve(number, startIn(p, end), end), end)
         return true
       }
-      number = node.next
-      if (!number) number = firstFrom(binOf(stop - p) + 1)
+      tries--
+      if (node.next == head) number = head = headFrom(binOf(stop - p) + 1)
     }
     let top = header().top,
       end = roundUp(top + PAGE_MIN, PAGE)

@@ -12,12 +12,10 @@ import {
   MAPPED,
   PAGE,
   SPAN,
-  STEP_BITS,
-  STEPS,
 } from './layout'
 import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
-import { binOf, firstOf, LISTED, nodeAt, NODE_SIZE } from './node'
+import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, LISTED, nodeAt, NODE_SIZE } from './node'
 import { BEGIN_SIZE, endFor } from './growth'
 import { ACTIVE_BIT, pageOf, roomyPages, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
@@ -53,8 +51,9 @@ const MAPPINGS: u32 = 13
 
 /** Whether a node of a block of n bytes is in the list of its bin. */
 function isListed(number: u32, n: usize): bool {
-  let before: u32 = 0
-  for (let i = firstOf(binOf(n)); i; i = nodeAt(i).next) {
+  let head = headOf(binOf(n)),
+    before = head
+  for (let i = nodeAt(head).next; i != head; i = nodeAt(i).next) {
     if (i >= header().nodesUsed || nodeAt(i).prev != before) return false
     if (i == number) return true
     before = i
@@ -63,7 +62,7 @@ function isListed(number: u32, n: usize): bool {
 }
 /** The number of nodes that are a free block's. */
 function countNodes(): u32 {
-  let n = (header().nodesUsed / NODE_SIZE) - 1
+  let n = (header().nodesUsed - BINS_SIZE) / NODE_SIZE
   for (let i = header().nodeFree; i; i = nodeAt(i).next) n--
   return n
 }
@@ -136,18 +135,14 @@ function spansOfBin(bin: u32): u32 {
 
 function verifyBins(): u32 {
   let h = header()
-  for (let e: u32 = 0; e < 24; e++) {
-    let steps: u32 = 0
-    for (let i: u32 = 0; i < 1 << STEP_BITS; i++) {
-      for (let number = firstOf((e << STEP_BITS) + i); number; number = nodeAt(number).next) {
-        steps |= 1 << i
-        let node = nodeAt(number)
-        if (node.start - base() >= h.extent || !isFree(around(node.start))) return IN_BINS
-        if (binOf(node.end - node.start) != (e << STEP_BITS) + i) return IN_BINS
-      }
+  for (let bin: u32 = 0; bin < BINS_ARENA; bin++) {
+    let head = headOf(bin)
+    for (let number = nodeAt(head).next; number != head; number = nodeAt(number).next) {
+      let node = nodeAt(number)
+      if (node.start - base() >= h.extent || !isFree(around(node.start))) return IN_BINS
+      if (binOf(node.end - node.start) != bin) return IN_BINS
     }
-    if (steps != load<u32>(base() + ((<usize>e) << 2), STEPS) || (steps != 0) != (((h.exponents >>> e) & 1) != 0))
-      return IN_BINS
+    if (nodeAt(head).next != head && headFrom(bin) != head) return IN_BINS
   }
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (spansOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM
   return 0
