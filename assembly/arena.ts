@@ -26,6 +26,7 @@ import {
   binOf,
   dropNode,
   headFrom,
+  hotHeadFrom,
   headOf,
   link,
   LISTED,
@@ -33,6 +34,7 @@ import {
   Node,
   nodeAt,
   nodeFrom,
+  nodeIn,
   nodeUpTo,
   unlink,
 } from './node'
@@ -54,14 +56,20 @@ export const TRIES: u32 = 4
 
 /** Takes what lies before `stop` from a free block, or all of it if too little would remain. Returns where the rest starts. */
 function shorten(number: u32, stop: usize): usize {
+  return hotShorten(number, stop)
+}
+/** As shorten, without a call. */
+// @ts-ignore: decorator
+@inline function hotShorten(number: u32, stop: usize): usize {
   let h = header(),
-    node = nodeAt(number),
+    nodes = h.nodes,
+    node = nodeIn(nodes, number),
     p = node.start,
     end = node.end,
     rest = end - stop
   if (rest < BLOCK_MIN) {
     stop = end
-    unlink(node)
+    unlink(nodes, node)
     dropNode(number)
     flip(end - CELL, FIRST)
   } else {
@@ -69,8 +77,8 @@ function shorten(number: u32, stop: usize): usize {
     store<u32>(stop, number)
     flip(stop, FIRST)
     if (!staysInBin(end - p, rest)) {
-      unlink(node)
-      link(number, rest)
+      unlink(nodes, node)
+      link(nodes, number, rest)
     }
   }
   h.binned -= stop - p
@@ -80,7 +88,7 @@ function shorten(number: u32, stop: usize): usize {
 // @ts-ignore: decorator
 @inline function take(number: u32, n: usize): usize {
   let p = nodeAt(number).start,
-    stop = shorten(number, p + n)
+    stop = hotShorten(number, p + n)
   header().zeroFrom = -1
   flip(p, SECOND)
   hotNoteUsed(p, stop)
@@ -125,7 +133,7 @@ export function find(n: usize, tries: u32): usize {
     number = node.next
   }
   if (!best) {
-    head = headFrom(bin + 1)
+    head = hotHeadFrom(bin + 1)
     if (head) best = nodeAt(head).next
   }
   if (best) return take(best, n)
@@ -177,7 +185,7 @@ export function carve(number: u32, a: usize, stop: usize): usize {
     node = nodeAt(number),
     p = node.start,
     end = node.end
-  unlink(node)
+  unlink(h.nodes, node)
   dropNode(number)
   h.binned -= end - p
   h.zeroFrom = -1
@@ -207,6 +215,7 @@ export function split(p: usize, a: usize, end: usize, freed: usize): void {
 /** Frees the block in use at p, with the marks w around, and joins it with its neighbours. */
 export function release(p: usize, w: u64): void {
   let h = header(),
+    nodes = h.nodes,
     stop = hotStopOf(p, w),
     start = p,
     end = stop,
@@ -214,22 +223,22 @@ export function release(p: usize, w: u64): void {
     was: usize = 0
   if (followsFree(w)) {
     number = nodeUpTo(p)
-    start = nodeAt(number).start
+    start = nodeIn(nodes, number).start
     was = p - start
   }
   if (stop == h.top) {
     h.top = start
     if (number) {
-      unlink(nodeAt(number))
+      unlink(nodes, nodeIn(nodes, number))
       dropNode(number)
       h.binned -= was
     }
   } else {
     if (isFree(around(stop))) {
       let after = nodeFrom(stop)
-      end = nodeAt(after).end
+      end = nodeIn(nodes, after).end
       if (number) {
-        unlink(nodeAt(after))
+        unlink(nodes, nodeIn(nodes, after))
         dropNode(after)
       } else {
         number = after
@@ -241,17 +250,18 @@ export function release(p: usize, w: u64): void {
         lose(p, stop)
         return
       }
-      link(number, LISTED - 1)
+      nodeIn(nodes, number).next = number
+      nodeIn(nodes, number).prev = number
     }
-    let node = nodeAt(number)
+    let node = nodeIn(nodes, number)
     node.start = start
     node.end = end
     store<u32>(start, number)
     store<u32>(end - 4, number)
     h.binned += stop - p
     if (!staysInBin(was, end - start)) {
-      unlink(node)
-      link(number, end - start)
+      unlink(nodes, node)
+      link(nodes, number, end - start)
     }
     if (end == stop) stop -= CELL
   }
@@ -283,7 +293,7 @@ export function recover(): bool {
     flip(p, USED_TO_LOST)
     h.binned -= stopOf(p, w) - p
     release(p, around(p))
-    any |= h.lost != p
+    if (h.lost != p) any = true
     p = next
   }
   return any

@@ -140,7 +140,8 @@ export function freed(span: Span, bit: u64): void {
 }
 
 /** Whether a quarter of the heap or less is in use. */
-function isSparse(): bool {
+// @ts-ignore: decorator
+@inline function isSparse(): bool {
   let h = header(),
     size = h.end - base()
   return h.binned + (h.end - h.top) >= size - (size >>> 2)
@@ -155,12 +156,15 @@ function isSparse(): bool {
 function mayStay(span: Span): bool {
   return isFirst(span) || !isSparse()
 }
-/** After a free: sees to it that there are nodes. In a sparse heap, releases what empty spans the bins keep, but for those in the first page. */
-export function settle(): void {
-  let h = header()
+/** After a free: sees to it that there are nodes. In a sparse heap, releases what empty spans the bins keep, but for those in
+ *  the first page. */
+// @ts-ignore: decorator
+@inline export function settle(): void {
   if (areNodesShort()) extendNodes()
-  if (h.settled || !isSparse()) return
-  h.settled = 1
+  if (!header().settled) if (isSparse()) settleNow()
+}
+function settleNow(): void {
+  header().settled = 1
   reclaim(false)
 }
 

@@ -2,7 +2,7 @@
 // out of line: what a program writes to a block after its free changes no more than a hint.
 //
 // Invariants: each free block has a node, whose number is in the block's first and last four bytes; a bin's list is a ring of
-// its head and the nodes of the free blocks of its sizes, from LISTED bytes on; a bin that is not empty has its bits set.
+// its head and the nodes of the free blocks of its sizes, from LISTED bytes on; a bin has its bits set if it is not empty, and only then.
 
 import { base, header, STEP_BITS, STEPS } from './layout'
 import { OVERWRITTEN, refuse } from './error'
@@ -32,6 +32,11 @@ export class Node {
 // @ts-ignore: decorator
 @inline export function nodeAt(number: u32): Node {
   return changetype<Node>(header().nodes + number)
+}
+/** As nodeAt, where header.nodes is known. */
+// @ts-ignore: decorator
+@inline export function nodeIn(nodes: usize, number: u32): Node {
+  return changetype<Node>(nodes + number)
 }
 /** The node of the free block that starts at p. Refused if the block was overwritten. */
 // @ts-ignore: decorator
@@ -75,31 +80,26 @@ function refuseUpTo(p: usize): void {
 }
 /** The head of the first bin from `bin` on that has a node, or 0. */
 export function headFrom(bin: u32): u32 {
-  let h = header()
-  while (true) {
-    let e = bin >>> STEP_BITS,
-      steps = load<u32>(stepsOf(e)) & (-1 << (bin & STEP_MASK))
-    if (!steps) {
-      let m = h.exponents & (-2 << e)
-      if (!m) return 0
-      e = ctz(m)
-      steps = load<u32>(stepsOf(e))
-    }
-    if (steps) {
-      let head = headOf((e << STEP_BITS) + ctz(steps))
-      if (nodeAt(head).next != head) return head
-    }
-    // The bits of what has become empty are cleared only here.
-    steps = load<u32>(stepsOf(e)) & ~(steps & -steps)
-    store<u32>(stepsOf(e), steps)
-    if (!steps) h.exponents &= ~(1 << e)
+  return hotHeadFrom(bin)
+}
+/** As headFrom, without a call. */
+// @ts-ignore: decorator
+@inline export function hotHeadFrom(bin: u32): u32 {
+  let e = bin >>> STEP_BITS,
+    steps = load<u32>(stepsOf(e)) & (-1 << (bin & STEP_MASK))
+  if (!steps) {
+    let m = header().exponents & (-2 << e)
+    if (!m) return 0
+    e = ctz(m)
+    steps = load<u32>(stepsOf(e))
   }
+  return headOf((e << STEP_BITS) + ctz(steps))
 }
 
-/** Puts a node whose block has n bytes into its bin. */
+/** Puts a node whose block has n bytes into its bin. `nodes` is header.nodes. */
 // @ts-ignore: decorator
-@inline export function link(number: u32, n: usize): void {
-  let node = nodeAt(number)
+@inline export function link(nodes: usize, number: u32, n: usize): void {
+  let node = nodeIn(nodes, number)
   if (n < LISTED) {
     node.next = number
     node.prev = number
@@ -107,22 +107,31 @@ export function headFrom(bin: u32): u32 {
   }
   let bin = binOf(n),
     head = headOf(bin),
-    next = nodeAt(head).next
+    next = nodeIn(nodes, head).next
   node.next = next
   node.prev = head
-  nodeAt(next).prev = number
-  nodeAt(head).next = number
+  nodeIn(nodes, next).prev = number
+  nodeIn(nodes, head).next = number
   if (next == head) {
     let e = bin >>> STEP_BITS
     store<u32>(stepsOf(e), load<u32>(stepsOf(e)) | (1 << (bin & STEP_MASK)))
     header().exponents |= 1 << e
   }
 }
-/** Takes a node out of its bin. */
+/** Takes a node out of its bin. `nodes` is header.nodes. */
 // @ts-ignore: decorator
-@inline export function unlink(node: Node): void {
-  nodeAt(node.next).prev = node.prev
-  nodeAt(node.prev).next = node.next
+@inline export function unlink(nodes: usize, node: Node): void {
+  let next = node.next,
+    prev = node.prev
+  nodeIn(nodes, next).prev = prev
+  nodeIn(nodes, prev).next = next
+  if (next == prev && next < BINS_SIZE) emptied((next + offsetof<Node>('next') - BINS) >>> 3)
+}
+function emptied(bin: u32): void {
+  let e = bin >>> STEP_BITS,
+    steps = load<u32>(stepsOf(e)) & ~(1 << (bin & STEP_MASK))
+  store<u32>(stepsOf(e), steps)
+  if (!steps) header().exponents &= ~(1 << e)
 }
 
 /** A node that is no block's, or 0 if there is none left. */
