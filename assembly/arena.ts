@@ -22,14 +22,13 @@ import {
 } from './shadow'
 import { OVERWRITTEN, refuse } from './error'
 import {
-  binFor,
   binOf,
   dropNode,
   headFrom,
   hotHeadFrom,
   headOf,
+  isSameBin,
   link,
-  LISTED,
   newNode,
   Node,
   nodeAt,
@@ -46,12 +45,6 @@ export const TRIES: u32 = 4
 // @ts-ignore: decorator
 @inline export function isGap(n: usize): bool {
   return !n || n >= BLOCK_MIN
-}
-
-/** Whether a block of n bytes that becomes m bytes long stays in its bin. */
-// @ts-ignore: decorator
-@inline function staysInBin(n: usize, m: usize): bool {
-  return n >= LISTED && m >= LISTED && binOf(n) == binOf(m)
 }
 
 /** Takes what lies before `stop` from a free block, or all of it if too little would remain. Returns where the rest starts. */
@@ -76,7 +69,7 @@ function shorten(number: u32, stop: usize): usize {
     node.start = stop
     store<u32>(stop, number)
     flip(stop, FIRST)
-    if (!staysInBin(end - p, rest)) {
+    if (!isSameBin(rest, end - p)) {
       unlink(nodes, node)
       link(nodes, number, rest)
     }
@@ -118,7 +111,7 @@ function takeTop(n: usize): usize {
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. Looks at `tries`
  *  blocks of the bin for n, which may be too small, and then at the first of a bin that fits for sure. */
 export function find(n: usize, tries: u32): usize {
-  let bin = binFor(n),
+  let bin = binOf(n),
     head = headOf(bin),
     best: u32 = 0,
     least: usize = -1
@@ -144,7 +137,7 @@ export function find(n: usize, tries: u32): usize {
 /** A block of exactly n bytes at a multiple of `alignment` from the bins, or 0. Looks at `tries` blocks, and takes the
  *  smallest that fits of the first bin that has one. */
 export function findAligned(n: usize, alignment: usize, tries: u32): usize {
-  let bin = binFor(n)
+  let bin = binOf(n)
   while (true) {
     let head = headFrom(bin)
     if (!head) return 0
@@ -250,8 +243,6 @@ export function release(p: usize, w: u64): void {
         lose(p, stop)
         return
       }
-      nodeIn(nodes, number).next = number
-      nodeIn(nodes, number).prev = number
     }
     let node = nodeIn(nodes, number)
     node.start = start
@@ -259,8 +250,8 @@ export function release(p: usize, w: u64): void {
     store<u32>(start, number)
     store<u32>(end - 4, number)
     h.binned += stop - p
-    if (!staysInBin(was, end - start)) {
-      unlink(nodes, node)
+    if (!isSameBin(end - start, was)) {
+      if (was) unlink(nodes, node)
       link(nodes, number, end - start)
     }
     if (end == stop) stop -= CELL

@@ -112,7 +112,7 @@ export class Header {
   binned: usize
   mapped: u32
   peak: usize
-  /** Bit e: some bin of sizes in [2^(e+8), 2^(e+9)) has a free block. */
+  /** Bit e: some bin of sizes in [2^(e+6), 2^(e+7)) has a free block. */
   exponents: u32
   /** Bytes of spans, unused ones too, and of what is neither a block, a span nor free: header, first tables, headers
    *  of pages, memory of others. */
@@ -136,6 +136,7 @@ export const NONE: usize = LISTS + 256
 /** For each exponent of free blocks' sizes, which of its bins may have any; u32 each. */
 export const STEPS: usize = NONE + 16
 export const STEP_BITS: u32 = 4
+export const EXPONENTS: u32 = 26
 export const HEADER_SIZE: usize = STEPS + 28 * 4
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")

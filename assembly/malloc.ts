@@ -27,10 +27,11 @@ export function malloc(size: usize): usize {
 }
 
 function mallocSlow(size: usize): usize {
-  if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0
+  if (size - 1 < smallLimit) {
+    if (refill(<u32>(size - 1) >>> 4)) return malloc(size)
+    // What no span can be made for: the arena may still have a block.
+  } else if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0
   if (size > SIZE_MAX) return fail(ENOMEM)
-  if (size <= SMALL_MAX && refill(<u32>(size - 1) >>> 4)) return malloc(size)
-  // Also what no span can be made for: the arena may still have a block.
   let p = obtain(blockSize(size))
   return p ? p : fail(ENOMEM)
 }

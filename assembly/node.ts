@@ -2,15 +2,12 @@
 // out of line: what a program writes to a block after its free changes no more than a hint.
 //
 // Invariants: each free block has a node, whose number is in the block's first and last four bytes; a bin's list is a ring of
-// its head and the nodes of the free blocks of its sizes, from LISTED bytes on; a bin has its bits set if it is not empty, and only then.
+// its head and the nodes of the free blocks of its sizes; a bin has its bits set if it is not empty, and only then.
 
-import { base, header, STEP_BITS, STEPS } from './layout'
+import { base, EXPONENTS, header, STEP_BITS, STEPS } from './layout'
 import { OVERWRITTEN, refuse } from './error'
 
-/** Smaller free blocks are in no bin: no request fits them before they are joined. */
-export const LISTED: usize = 256
-const MIN_EXPONENT: u32 = 8
-const EXPONENTS: u32 = 24
+const MIN_EXPONENT: u32 = 6
 export const BINS_ARENA: u32 = EXPONENTS << STEP_BITS
 /** The bins' heads { next, prev } stand before the nodes, behind 16 bytes that take what an overflow of the block before the
  *  nodes writes. */
@@ -42,14 +39,16 @@ export class Node {
 // @ts-ignore: decorator
 @inline export function nodeFrom(p: usize): u32 {
   let number = load<u32>(p) & -NODE_SIZE
-  if (number >= header().nodesUsed || nodeAt(number).start != p) refuse(OVERWRITTEN, p)
+  if (number >= header().nodesUsed) refuse(OVERWRITTEN, p)
+  if (nodeAt(number).start != p) refuse(OVERWRITTEN, p)
   return number
 }
 /** The node of the free block that ends at p. Refused if the block was overwritten. */
 // @ts-ignore: decorator
 @inline export function nodeUpTo(p: usize): u32 {
   let number = load<u32>(p - 4) & -NODE_SIZE
-  if (number >= header().nodesUsed || nodeAt(number).end != p) refuseUpTo(p)
+  if (number >= header().nodesUsed) refuseUpTo(p)
+  if (nodeAt(number).end != p) refuseUpTo(p)
   return number
 }
 function refuseUpTo(p: usize): void {
@@ -61,17 +60,17 @@ function refuseUpTo(p: usize): void {
 // @ts-ignore: decorator
 @inline export function binOf(n: usize): u32 {
   let e = 31 - clz<u32>(<u32>n)
-  return ((e - MIN_EXPONENT) << STEP_BITS) + ((<u32>n >>> (e - STEP_BITS)) & STEP_MASK)
+  return ((e - MIN_EXPONENT - 1) << STEP_BITS) + (<u32>n >>> (e - STEP_BITS))
+}
+/** Whether blocks of n and of m bytes are in the same bin. */
+// @ts-ignore: decorator
+@inline export function isSameBin(n: usize, m: usize): bool {
+  return clz<u32>(<u32>(n ^ m)) > clz<u32>(<u32>n) + STEP_BITS
 }
 /** Address of the bits that say which bins of an exponent may have nodes. */
 // @ts-ignore: decorator
 @inline function stepsOf(exponent: u32): usize {
   return base() + STEPS + ((<usize>exponent) << 2)
-}
-/** The bin for a request of n bytes, whose blocks may be too small for it. */
-// @ts-ignore: decorator
-@inline export function binFor(n: usize): u32 {
-  return n < LISTED ? 0 : binOf(n)
 }
 /** The number of a bin's head, of which only the links exist. */
 // @ts-ignore: decorator
@@ -99,13 +98,8 @@ export function headFrom(bin: u32): u32 {
 /** Puts a node whose block has n bytes into its bin. `nodes` is header.nodes. */
 // @ts-ignore: decorator
 @inline export function link(nodes: usize, number: u32, n: usize): void {
-  let node = nodeIn(nodes, number)
-  if (n < LISTED) {
-    node.next = number
-    node.prev = number
-    return
-  }
-  let bin = binOf(n),
+  let node = nodeIn(nodes, number),
+    bin = binOf(n),
     head = headOf(bin),
     next = nodeIn(nodes, head).next
   node.next = next
@@ -125,7 +119,7 @@ export function headFrom(bin: u32): u32 {
     prev = node.prev
   nodeIn(nodes, next).prev = prev
   nodeIn(nodes, prev).next = next
-  if (next == prev && next < BINS_SIZE) emptied((next + offsetof<Node>('next') - BINS) >>> 3)
+  if (next == prev) emptied((next + offsetof<Node>('next') - BINS) >>> 3)
 }
 function emptied(bin: u32): void {
   let e = bin >>> STEP_BITS,

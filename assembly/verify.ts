@@ -15,7 +15,7 @@ import {
 } from './layout'
 import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
-import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, LISTED, nodeAt, NODE_SIZE } from './node'
+import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
 import { BEGIN_SIZE, endFor } from './growth'
 import { ACTIVE_BIT, pageOf, roomyPages, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
@@ -32,7 +32,7 @@ const ROW: u32 = 3
 const JOINED: u32 = 4
 /** Where a block ends is found from its start; both ends of a free one lead to its node. */
 const REACH: u32 = 5
-/** Each free block of 256 bytes and more is in its bin's list once, and nothing else is; the bitmaps agree. */
+/** Each free block is in its bin's list once, and nothing else is; the bitmaps agree. */
 const IN_BINS: u32 = 6
 /** The counter of free bytes is their sum; there are as many nodes as free blocks. */
 const COUNTED: u32 = 7
@@ -180,7 +180,7 @@ export function verify(): u32 {
       if (end >= h.top) return JOINED
       let number = nodeOf(p, end)
       if (!number) return REACH
-      if (end - p >= LISTED && !isListed(number, end - p)) return IN_BINS
+      if (!isListed(number, end - p)) return IN_BINS
       binned += end - p
       afterFree = true
       nodes++
