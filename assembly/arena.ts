@@ -282,8 +282,9 @@ export function recover(): bool {
     if (!isLost(w)) refuse(OVERWRITTEN, p)
     let next = load<usize>(p)
     flip(p, USED_TO_LOST)
+    w = around(p)
     h.binned -= stopOf(p, w) - p
-    release(p, around(p))
+    release(p, w)
     if (h.lost != p) any = true
     p = next
   }

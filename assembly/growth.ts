@@ -27,18 +27,25 @@ export const BEGIN_SIZE: usize =
 @inline function areLow(pages: usize): bool {
   return pages <= LOW_PAGES && header().nodesSize <= LOW_NODES
 }
-/** Where the arena ends if its memory and its tables end with the page before number `capacity`. */
+/** Where the tables but for the nodes begin if they end with the page before number `capacity`. */
+// @ts-ignore: decorator
+@inline function tablesFor(capacity: usize): usize {
+  return ((capacity << 16) - TABLES_FIXED - (capacity - firstPage()) * TABLES_PAGE) & ~(CELL - 1)
+}
+/** Where the arena ends if its memory and its tables end with the page before number `capacity`: never so little behind the
+ *  end of a page that it would be no block. */
 export function endFor(capacity: usize): usize {
-  let end = capacity << 16,
-    pages = capacity - firstPage()
-  return areLow(pages) ? end : (end - TABLES_FIXED - pages * TABLES_PAGE - header().nodesSize) & ~(CELL - 1)
+  if (areLow(capacity - firstPage())) return capacity << 16
+  let end = tablesFor(capacity) - header().nodesSize,
+    beyond = end & (PAGE - 1)
+  return beyond < BLOCK_MIN ? end - beyond : end
 }
 /** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
 function capacityFor(to: usize): usize {
   let first = firstPage(),
     capacity = (to + PAGE - 1) >>> 16
   if (areLow(capacity - first)) return capacity
-  to += header().nodesSize + TABLES_FIXED + CELL
+  to += header().nodesSize + TABLES_FIXED + CELL + BLOCK_MIN
   return (to - first * TABLES_PAGE + (PAGE - TABLES_PAGE) - 1) / (PAGE - TABLES_PAGE)
 }
 
@@ -49,11 +56,11 @@ function moveUp(to: usize, from: usize, log2: usize, pages: usize, value: u8): v
   memory.copy(to + start, from + start, old)
   memory.fill(to + start + old, value, (pages << log2) - old)
 }
-/** Moves the tables to `a`, for so many pages: up, or the nodes down and nothing else. */
-function setTables(a: usize, pages: usize): void {
+/** Moves the nodes to `nodes` and the other tables, for so many pages, up to `tables`. */
+function setTables(nodes: usize, tables: usize, pages: usize): void {
   let h = header(),
     first = firstPage(),
-    shadow = a + h.nodesSize + 8,
+    shadow = tables + 8,
     links = shadow + 8 + (pages << 9),
     entries = links + (pages << 7),
     map = entries + (pages << 4)
@@ -68,8 +75,8 @@ function setTables(a: usize, pages: usize): void {
   moveUp(shadow, h.shadow, 9, pages, 0)
   store<u64>(shadow + ((first + pages) << 9), 0)
   store<u64>(shadow + (first << 9) - 8, 0)
-  memory.copy(a, h.nodes, h.nodesUsed)
-  h.nodes = a
+  memory.copy(nodes, h.nodes, h.nodesUsed)
+  h.nodes = nodes
   h.shadow = shadow
   h.links = links
   h.entries = entries
@@ -81,7 +88,7 @@ function setEnd(capacity: usize): void {
     end = endFor(capacity),
     pages = capacity - firstPage()
   if (!areLow(pages)) {
-    setTables(end, pages)
+    setTables(end, tablesFor(capacity), pages)
     // The only mark that may stand behind the pages that the low tables had.
     if (h.top == (<usize>h.capacity) << 16) flip(h.top, FIRST)
   }
@@ -166,7 +173,8 @@ export function begin(end: usize): void {
     top = base() + BEGIN_SIZE
   h.capacity = <u32>firstPage()
   h.nodesSize = LOW_NODES
-  setTables(base() + HEADER_SIZE, LOW_PAGES)
+  let tables = base() + HEADER_SIZE
+  setTables(tables, tables + LOW_NODES, LOW_PAGES)
   beginNodes()
   setEnd(end >>> 16)
   flip(top, FIRST)

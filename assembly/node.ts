@@ -43,12 +43,21 @@ export class Node {
   if (nodeAt(number).start != p) refuse(OVERWRITTEN, p)
   return number
 }
+/** What the last four bytes before p say, if a free block ends there: the number of its node. */
+// @ts-ignore: decorator
+@inline export function hintBefore(p: usize): u32 {
+  return load<u32>(p - 4) & -NODE_SIZE
+}
+/** Whether a number is that of the node of a free block that ends at p. */
+// @ts-ignore: decorator
+@inline export function isUpTo(number: u32, p: usize): bool {
+  return number < header().nodesUsed && nodeAt(number).end == p
+}
 /** The node of the free block that ends at p. Refused if the block was overwritten. */
 // @ts-ignore: decorator
 @inline export function nodeUpTo(p: usize): u32 {
-  let number = load<u32>(p - 4) & -NODE_SIZE
-  if (number >= header().nodesUsed) refuseUpTo(p)
-  if (nodeAt(number).end != p) refuseUpTo(p)
+  let number = hintBefore(p)
+  if (!isUpTo(number, p)) refuseUpTo(p)
   return number
 }
 function refuseUpTo(p: usize): void {

@@ -11,7 +11,6 @@ import {
   around,
   firstMark,
   flip,
-  followsFree,
   isReserved,
   noteUsed,
   RESERVED,
@@ -19,7 +18,7 @@ import {
   USED_TO_RESERVED,
 } from './shadow'
 import { carve, carveTop, isGap, release } from './arena'
-import { nodeAt, nodeUpTo } from './node'
+import { hintBefore, isUpTo, nodeAt } from './node'
 import { extend } from './growth'
 import { obtainAligned } from './bin'
 import { ready } from './start'
@@ -54,10 +53,9 @@ function areMapped(p: usize, n: usize): bool {
 }
 /** The node of the free block that the page at p, below top, lies in, or 0. */
 function freeAround(p: usize): u32 {
-  let end = firstMark(p + CELL, header().top) + CELL
-  if (end >= header().top || !followsFree(around(end))) return 0
-  let number = nodeUpTo(end)
-  return nodeAt(number).start <= p && end >= p + PAGE ? number : 0
+  let end = firstMark(p + CELL, header().top) + CELL,
+    number = hintBefore(end)
+  return isUpTo(number, end) && nodeAt(number).start <= p && end >= p + PAGE ? number : 0
 }
 
 /** Gives the pages from p to `end`, all mapped, back to the arena. */

@@ -19,7 +19,7 @@ export const SECOND: u32 = 2
 export const USED: u32 = 3
 export const USED_TO_RESERVED: u32 = 6
 export const RESERVED: u32 = 5
-export const USED_TO_LOST: u32 = 4
+export const USED_TO_LOST: u32 = 8
 /** The last cell of a free block and the first two of a block in use behind it. */
 export const LAST_AND_USED: u32 = 7
 
@@ -50,10 +50,10 @@ export const LAST_AND_USED: u32 = 7
 @inline export function isReserved(w: u64): bool {
   return (<u32>w & 0x700) == 0x500
 }
-/** Of a cell where a block starts: whether that one is lost: 1 1 1. */
+/** Of a cell where a block starts: whether that one is lost: 1 1 0 1. */
 // @ts-ignore: decorator
 @inline export function isLost(w: u64): bool {
-  return (<u32>w & 0x700) == 0x700
+  return (<u32>w & 0xf00) == 0xb00
 }
 /** Of a cell where a block starts: whether the one before is free. */
 // @ts-ignore: decorator

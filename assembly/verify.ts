@@ -186,8 +186,7 @@ export function verify(): u32 {
       nodes++
       if (isFree(around(end))) return JOINED
     } else if (isLost(w)) {
-      end = firstMark(p + 3 * CELL, h.top)
-      if (stopOf(p, w) != end) return REACH
+      end = firstMark(p + 4 * CELL, h.top)
       binned += end - p
     } else {
       if (!isReserved(w)) return ROW
