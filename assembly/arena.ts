@@ -9,6 +9,7 @@ import {
   FIRST,
   flip,
   followsFree,
+  FREE_TO_LOST,
   hotNoteUsed,
   hotStopOf,
   isFree,
@@ -239,8 +240,11 @@ export function release(p: usize, w: u64): void {
       }
     } else if (!number) {
       number = newNode()
+      if (!number) number = stealNode(stop - p)
       if (!number) {
-        lose(p, stop)
+        flip(p, USED_TO_LOST)
+        h.binned += stop - p
+        lose(p)
         return
       }
     }
@@ -261,13 +265,25 @@ export function release(p: usize, w: u64): void {
   else flip(p - CELL, LAST_AND_USED)
 }
 
-/** Keeps the block in use [p, stop), which no node is left for, until there is one. */
-function lose(p: usize, stop: usize): void {
+/** Keeps a block that no node is left for until there is one. */
+function lose(p: usize): void {
   let h = header()
-  flip(p, USED_TO_LOST)
   store<usize>(p, h.lost)
   h.lost = p
-  h.binned += stop - p
+}
+/** The node of the smallest free block, which is lost instead of one of n bytes; 0 if none is smaller. */
+function stealNode(n: usize): u32 {
+  let number = nodeAt(headFrom(0)).next,
+    node = nodeAt(number),
+    p = node.start,
+    end = node.end
+  if (end - p >= n) return 0
+  unlink(header().nodes, node)
+  flip(p, FREE_TO_LOST)
+  flip(end - CELL, FIRST)
+  noteUsed(p, end)
+  lose(p)
+  return number
 }
 
 /** Frees the lost blocks again, now that there may be nodes or free neighbours. False if none could be. */

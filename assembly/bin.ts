@@ -6,7 +6,7 @@
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp } from './layout'
 import { alignedFrom, carveTop, find, findAligned, recover, TRIES } from './arena'
-import { extend, extendNodes } from './growth'
+import { extend, extendNodes, shrinkNodes } from './growth'
 import { areNodesShort } from './node'
 import { ACTIVE_BIT, addressOf, releaseSpan, Span, spanOf, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
@@ -198,7 +198,7 @@ export function obtain(n: usize): usize {
     let p = find(n, tries)
     if (p || tries != TRIES) return p
     // If the memory may not grow, a look at all free blocks of the bin.
-    if (!reclaim(true) && !recoverLost() && !extend(n)) tries = -1
+    if (!reclaim(true) && !recoverLost() && !extend(n) && !shrinkNodes()) tries = -1
   }
 }
 
@@ -212,7 +212,7 @@ export function obtainAligned(n: usize, alignment: usize): usize {
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
     if (a + n <= h.end) return carveTop(a, a + n)
-    if (!reclaim(true) && !recoverLost() && !extend(a + n - top)) break
+    if (!reclaim(true) && !recoverLost() && !extend(a + n - top) && !shrinkNodes()) break
   }
   return findAligned(n, alignment, -1)
 }

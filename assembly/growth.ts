@@ -3,7 +3,7 @@
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, HEADER_SIZE, NO_SPANS, PAGE, roundUp } from './layout'
 import { around, FIRST, flip, noteUsed, RESERVED, SECOND } from './shadow'
 import { endInTop, release, resizeInRow } from './arena'
-import { beginNodes, BINS_SIZE, NODE_SIZE } from './node'
+import { beginNodes, BINS_SIZE, NODE_SIZE, packNodes } from './node'
 import { advance } from './break'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
@@ -154,6 +154,19 @@ export function extendNodes(): void {
   let end = endFor(h.capacity)
   if (end >= h.top + BLOCK_MIN) setEnd(h.capacity)
   else if (!extend(BLOCK_MIN)) h.nodesSize = was
+}
+
+/** Gives what nodes are not in use back to the arena. False if there are none. */
+export function shrinkNodes(): bool {
+  let h = header(),
+    end = h.end
+  if (h.nodesSize <= LOW_NODES) return false
+  packNodes()
+  // One more than behind the header, where they do not return to.
+  h.nodesSize = max(LOW_NODES + NODE_SIZE, h.nodesUsed)
+  setEnd(h.capacity)
+  h.fresh = max(h.fresh, h.end)
+  return h.end != end
 }
 
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */

@@ -20,6 +20,7 @@ export const USED: u32 = 3
 export const USED_TO_RESERVED: u32 = 6
 export const RESERVED: u32 = 5
 export const USED_TO_LOST: u32 = 8
+export const FREE_TO_LOST: u32 = 10
 /** The last cell of a free block and the first two of a block in use behind it. */
 export const LAST_AND_USED: u32 = 7
 
