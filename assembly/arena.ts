@@ -28,7 +28,6 @@ import {
   headFrom,
   hotHeadFrom,
   headOf,
-  isSameBin,
   link,
   newNode,
   Node,
@@ -70,10 +69,8 @@ function shorten(number: u32, stop: usize): usize {
     node.start = stop
     store<u32>(stop, number)
     flip(stop, FIRST)
-    if (!isSameBin(rest, end - p)) {
-      unlink(nodes, node)
-      link(nodes, number, rest)
-    }
+    unlink(nodes, node)
+    link(nodes, number, rest)
   }
   h.binned -= stop - p
   return stop
@@ -254,10 +251,8 @@ export function release(p: usize, w: u64): void {
     store<u32>(start, number)
     store<u32>(end - 4, number)
     h.binned += stop - p
-    if (!isSameBin(end - start, was)) {
-      if (was) unlink(nodes, node)
-      link(nodes, number, end - start)
-    }
+    if (was) unlink(nodes, node)
+    link(nodes, number, end - start)
     if (end == stop) stop -= CELL
   }
   flip(stop, FIRST)

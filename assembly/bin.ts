@@ -6,9 +6,9 @@
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp } from './layout'
 import { alignedFrom, carveTop, find, findAligned, recover, TRIES } from './arena'
-import { extend, extendNodes, shrinkNodes } from './growth'
+import { extend, extendNodes } from './growth'
 import { areNodesShort } from './node'
-import { ACTIVE_BIT, addressOf, releaseSpan, Span, spanOf, takeSpan } from './span'
+import { KEPT, addressOf, releaseSpan, Span, spanOf, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 // Fields of a bin's records.
@@ -76,7 +76,6 @@ function activate(record: usize, s: usize): void {
   let span = spanOf(s),
     last = activeOf(record)
   if (changetype<usize>(last) != base() + NONE) last.free = 0
-  span.free |= ACTIVE_BIT
   store<usize>(record, changetype<usize>(span), ACTIVE_SPAN)
   store<usize>(record, s, ACTIVE_AT)
   header().settled = 0
@@ -123,7 +122,7 @@ export function freed(span: Span, bit: u64): void {
   if (span == active) {
     // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
     if (!load<usize>(record, HEAD) && mayStay(span)) {
-      span.free = free | ACTIVE_BIT
+      span.free = free | KEPT
       header().settled = 0
       return
     }
@@ -174,7 +173,7 @@ export function reclaim(all: bool): bool {
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       span = activeOf(record)
-    if (load<u64>(record, CELLS) & ~span.free) span.free &= ~ACTIVE_BIT
+    if (load<u64>(record, CELLS) & ~span.free) span.free &= ~KEPT
     else if (all || !isFirst(span)) {
       store<usize>(record, base() + NONE, ACTIVE_SPAN)
       drop(record, span)
@@ -198,7 +197,7 @@ export function obtain(n: usize): usize {
     let p = find(n, tries)
     if (p || tries != TRIES) return p
     // If the memory may not grow, a look at all free blocks of the bin.
-    if (!reclaim(true) && !recoverLost() && !extend(n) && !shrinkNodes()) tries = -1
+    if (!reclaim(true) && !recoverLost() && !extend(n)) tries = -1
   }
 }
 
@@ -212,7 +211,7 @@ export function obtainAligned(n: usize, alignment: usize): usize {
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
     if (a + n <= h.end) return carveTop(a, a + n)
-    if (!reclaim(true) && !recoverLost() && !extend(a + n - top) && !shrinkNodes()) break
+    if (!reclaim(true) && !recoverLost() && !extend(a + n - top)) break
   }
   return findAligned(n, alignment, -1)
 }

@@ -3,7 +3,7 @@
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, HEADER_SIZE, NO_SPANS, PAGE, roundUp } from './layout'
 import { around, FIRST, flip, noteUsed, RESERVED, SECOND } from './shadow'
 import { endInTop, release, resizeInRow } from './arena'
-import { beginNodes, BINS_SIZE, NODE_SIZE, packNodes } from './node'
+import { areNodesShort, beginNodes, BINS_SIZE, NODE_SIZE, packNodes } from './node'
 import { advance } from './break'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
@@ -97,23 +97,42 @@ function setEnd(capacity: usize): void {
   h.capacity = <u32>capacity
 }
 
+/** Gives what nodes are not in use back to the arena. False if there are none. */
+function shrinkNodes(): bool {
+  let h = header(),
+    end = h.end
+  if (h.nodesSize <= LOW_NODES) return false
+  packNodes()
+  // One more than behind the header, where they do not return to.
+  h.nodesSize = max(LOW_NODES + NODE_SIZE, h.nodesUsed)
+  setEnd(h.capacity)
+  h.fresh = max(h.fresh, h.end)
+  return h.end != end
+}
+
 /** Makes the arena hold a free stretch of at least n bytes (a multiple of 16, at least BLOCK_MIN) where top is, which may
  *  be elsewhere then. False if the memory may not grow so far. */
 export function extend(n: usize): bool {
   let h = header()
+  if (shrinkNodes() && h.end - h.top >= n) return true
+  let old = h.end,
+    nodesSize = h.nodesSize
+  if (areNodesShort()) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
   while (true) {
     let size = h.end - base(),
       brk = h.brk,
       from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN
-    if (n > BREAK_MAX - from) return false
+    if (n > BREAK_MAX - from) break
     let capacity = capacityFor(from + n)
-    if (capacity > BREAK_MAX >>> 16) return false
+    if (capacity > BREAK_MAX >>> 16) break
     let need = (capacity << 16) - brk,
       spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
       start = advance(need, spare > need ? spare - need : 0)
-    if (!start) return false
+    if (!start) break
     if (absorb(start, h.brk) && h.end - h.top >= n) return true
   }
+  if (h.end == old) h.nodesSize = nodesSize
+  return false
 }
 
 /** Gives the stretch [start, end) behind the tables to the arena, whose tables go to its end: the continuation of top, or a
@@ -145,28 +164,13 @@ function absorb(start: usize, end: usize): bool {
   return true
 }
 
-/** Makes room for half as many nodes more, if the memory allows. */
+/** Makes room for half as many nodes more, if there is any before the arena's end. */
 export function extendNodes(): void {
   let h = header(),
-    was = h.nodesSize,
-    more = (was >>> 1) & -NODE_SIZE
-  h.nodesSize = was + more
-  let end = endFor(h.capacity)
-  if (end >= h.top + BLOCK_MIN) setEnd(h.capacity)
-  else if (!extend(BLOCK_MIN)) h.nodesSize = was
-}
-
-/** Gives what nodes are not in use back to the arena. False if there are none. */
-export function shrinkNodes(): bool {
-  let h = header(),
-    end = h.end
-  if (h.nodesSize <= LOW_NODES) return false
-  packNodes()
-  // One more than behind the header, where they do not return to.
-  h.nodesSize = max(LOW_NODES + NODE_SIZE, h.nodesUsed)
-  setEnd(h.capacity)
-  h.fresh = max(h.fresh, h.end)
-  return h.end != end
+    was = h.nodesSize
+  h.nodesSize += (was >>> 1) & -NODE_SIZE
+  if (endFor(h.capacity) >= h.top + BLOCK_MIN) setEnd(h.capacity)
+  else h.nodesSize = was
 }
 
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */

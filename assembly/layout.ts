@@ -35,7 +35,7 @@
 //
 // The guard, which nobody reads, takes the bytes that an overflow of the block before the header writes.
 //
-//   descriptor   0  free   u64   bit i set: a free block begins at cell i of the span; bit 63: ACTIVE_BIT
+//   descriptor   0  free   u64   bit i set: a free block begins at cell i of the span; bit 63: KEPT
 //                8  next   u32   address of the next span with room | bin << 4
 //               12  prev   u32   address of the previous span with room
 //

@@ -71,12 +71,7 @@ function refuseUpTo(p: usize): void {
   let e = 31 - clz<u32>(<u32>n)
   return ((e - MIN_EXPONENT - 1) << STEP_BITS) + (<u32>n >>> (e - STEP_BITS))
 }
-/** Whether blocks of n and of m bytes are in the same bin. */
-// @ts-ignore: decorator
-@inline export function isSameBin(n: usize, m: usize): bool {
-  return clz<u32>(<u32>(n ^ m)) > clz<u32>(<u32>n) + STEP_BITS
-}
-/** Address of the bits that say which bins of an exponent may have nodes. */
+/** Address of the bits that say which bins of an exponent have nodes. */
 // @ts-ignore: decorator
 @inline function stepsOf(exponent: u32): usize {
   return base() + STEPS + ((<usize>exponent) << 2)
@@ -159,11 +154,12 @@ function emptied(bin: u32): void {
   node.next = h.nodeFree
   h.nodeFree = number
 }
-/** Whether a free block more could be without a node soon. */
+/** Whether nodes are missing, or soon may be. */
 // @ts-ignore: decorator
 @inline export function areNodesShort(): bool {
   let h = header()
-  return !h.nodeFree && h.nodesUsed + 4 * NODE_SIZE > h.nodesSize
+  if (h.nodeFree) return false
+  return h.nodesUsed + 4 * NODE_SIZE > h.nodesSize
 }
 
 /** Moves the nodes in use together, so that those behind them are not needed. */

@@ -23,8 +23,8 @@ export class Span {
   prev: u32
 }
 
-/** Bit 63 of `free`: the span is its bin's active one, which tells nobody when all its blocks are free. */
-export const ACTIVE_BIT: u64 = 1 << 63
+/** Bit 63 of `free`: the span is its bin's active one, and was kept when all its blocks were free: no need to ask again. */
+export const KEPT: u64 = 1 << 63
 
 /** The descriptor of the span that holds p. */
 // @ts-ignore: decorator

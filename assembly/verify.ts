@@ -17,7 +17,7 @@ import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
 import { BEGIN_SIZE, endFor } from './growth'
-import { ACTIVE_BIT, pageOf, roomyPages, spanOf, spansFrom } from './span'
+import { KEPT, pageOf, roomyPages, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
 import { ready } from './start'
 import { BINS_SMALL, cellsOfBin } from './size'
@@ -90,9 +90,9 @@ function verifySpan(s: usize): u32 {
     bin = (span.next >>> 4) & 15,
     record = recordOf(bin),
     cells = cellsOfBin(bin)
-  if (load<u64>(record, CELLS) != cells || span.free & ~(cells | ACTIVE_BIT)) return DESCRIPTOR
+  if (load<u64>(record, CELLS) != cells || span.free & ~(cells | KEPT)) return DESCRIPTOR
   if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && !isOnList(record, s) ? 0 : STATE
-  if (span.free & ACTIVE_BIT || span.free == cells || isOnList(record, s) != (span.free != 0)) return STATE
+  if (span.free & KEPT || span.free == cells || isOnList(record, s) != (span.free != 0)) return STATE
   return 0
 }
 
