@@ -8,6 +8,8 @@ import {
   around,
   FIRST,
   flip,
+  hotAround,
+  hotFlip,
   followsFree,
   FREE_TO_LOST,
   hotNoteUsed,
@@ -56,6 +58,7 @@ function shorten(number: u32, stop: usize): usize {
 @inline function hotShorten(number: u32, stop: usize): usize {
   let h = header(),
     nodes = h.nodes,
+    shadow = h.shadow,
     node = nodeIn(nodes, number),
     p = node.start,
     end = node.end,
@@ -64,11 +67,11 @@ function shorten(number: u32, stop: usize): usize {
     stop = end
     unlink(nodes, node)
     dropNode(number)
-    flip(end - CELL, FIRST)
+    hotFlip(shadow, end - CELL, FIRST)
   } else {
     node.start = stop
     store<u32>(stop, number)
-    flip(stop, FIRST)
+    hotFlip(shadow, stop, FIRST)
     unlink(nodes, node)
     link(nodes, number, rest)
   }
@@ -81,7 +84,7 @@ function shorten(number: u32, stop: usize): usize {
   let p = nodeAt(number).start,
     stop = hotShorten(number, p + n)
   header().zeroFrom = -1
-  flip(p, SECOND)
+  hotFlip(header().shadow, p, SECOND)
   hotNoteUsed(p, stop)
   return p
 }
@@ -91,7 +94,7 @@ export function endInTop(p: usize, n: usize): void {
   let h = header(),
     stop = p + n
   if (!isGap(h.end - stop)) stop = h.end
-  flip(stop, FIRST)
+  hotFlip(h.shadow, stop, FIRST)
   h.top = stop
   h.fresh = max(h.fresh, stop)
   hotNoteUsed(p, stop)
@@ -100,7 +103,7 @@ export function endInTop(p: usize, n: usize): void {
 function takeTop(n: usize): usize {
   let h = header(),
     p = h.top
-  flip(p, SECOND)
+  hotFlip(h.shadow, p, SECOND)
   h.zeroFrom = h.fresh
   endInTop(p, n)
   return p
@@ -207,6 +210,7 @@ export function split(p: usize, a: usize, end: usize, freed: usize): void {
 export function release(p: usize, w: u64): void {
   let h = header(),
     nodes = h.nodes,
+    shadow = h.shadow,
     stop = hotStopOf(p, w),
     start = p,
     end = stop,
@@ -225,7 +229,7 @@ export function release(p: usize, w: u64): void {
       h.binned -= was
     }
   } else {
-    if (isFree(around(stop))) {
+    if (isFree(hotAround(shadow, stop))) {
       let after = nodeFrom(stop)
       end = nodeIn(nodes, after).end
       if (number) {
@@ -255,9 +259,9 @@ export function release(p: usize, w: u64): void {
     link(nodes, number, end - start)
     if (end == stop) stop -= CELL
   }
-  flip(stop, FIRST)
-  if (start == p) flip(p, SECOND)
-  else flip(p - CELL, LAST_AND_USED)
+  hotFlip(shadow, stop, FIRST)
+  if (start == p) hotFlip(shadow, p, SECOND)
+  else hotFlip(shadow, p - CELL, LAST_AND_USED)
 }
 
 /** Keeps a block that no node is left for until there is one. */

@@ -3,7 +3,7 @@
 
 import { base, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
-import { around, isFree, isUsed, stopOf } from './shadow'
+import { around, hotAround, isFree, isUsed, stopOf } from './shadow'
 import { release } from './arena'
 import { resize } from './growth'
 import { spanOf } from './span'
@@ -59,7 +59,7 @@ export function free(p: usize): void {
         }
       }
     } else {
-      let w = around(p)
+      let w = hotAround(header().shadow, p)
       if (!(p & 15)) {
         if (isUsed(w)) {
           release(p, w)

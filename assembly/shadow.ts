@@ -3,15 +3,6 @@
 
 import { header, entryOf, ENTRY_OUT, CELL } from './layout'
 
-// @ts-ignore: decorator
-@inline function byteOf(p: usize): usize {
-  return header().shadow + (p >>> 7)
-}
-// @ts-ignore: decorator
-@inline function bitOf(p: usize): u32 {
-  return <u32>(p >>> 4) & 7
-}
-
 // What `flip` turns: marks on a block's first cell, its second, both; what makes a block in use of a reserved one, and a
 // reserved one of nothing.
 export const FIRST: u32 = 1
@@ -25,16 +16,24 @@ export const FREE_TO_LOST: u32 = 10
 export const LAST_AND_USED: u32 = 7
 
 /** Turns the marks on the cells from p on that `cells` has bits for. */
+export function flip(p: usize, cells: u32): void {
+  hotFlip(header().shadow, p, cells)
+}
+/** As flip, without a call; `shadow` is header.shadow. */
 // @ts-ignore: decorator
-@inline export function flip(p: usize, cells: u32): void {
-  let a = byteOf(p)
-  store<u32>(a, load<u32>(a) ^ (cells << bitOf(p)))
+@inline export function hotFlip(shadow: usize, p: usize, cells: u32): void {
+  let a = shadow + (p >>> 7)
+  store<u32>(a, load<u32>(a) ^ (cells << (<u32>(p >>> 4) & 7)))
 }
 
 /** The marks around p: bit 8 is that of p's cell, bit 7 the one before, bits 9 to 56 those behind. */
+export function around(p: usize): u64 {
+  return hotAround(header().shadow, p)
+}
+/** As around, without a call; `shadow` is header.shadow. */
 // @ts-ignore: decorator
-@inline export function around(p: usize): u64 {
-  return load<u64>(byteOf(p) - 1) >>> bitOf(p)
+@inline export function hotAround(shadow: usize, p: usize): u64 {
+  return load<u64>(shadow + (p >>> 7) - 1) >>> ((p >>> 4) & 7)
 }
 /** Whether a block in use starts at the cell with these marks around: 1 1 0 0. */
 // @ts-ignore: decorator
