@@ -3,7 +3,7 @@
 //
 // Invariants: two free blocks never touch; none touches top.
 
-import { base, header, roundUp, BLOCK_MIN, CELL } from './layout'
+import { base, Header, header, roundUp, BLOCK_MIN, CELL } from './layout'
 import {
   around,
   FIRST,
@@ -27,6 +27,7 @@ import { OVERWRITTEN, refuse } from './error'
 import {
   binOf,
   dropNode,
+  hotDropNode,
   headFrom,
   hotHeadFrom,
   headOf,
@@ -49,48 +50,13 @@ export const TRIES: u32 = 4
   return !n || n >= BLOCK_MIN
 }
 
-/** Takes what lies before `stop` from a free block, or all of it if too little would remain. Returns where the rest starts. */
-function shorten(number: u32, stop: usize): usize {
-  return hotShorten(number, stop)
-}
-/** As shorten, without a call. */
-// @ts-ignore: decorator
-@inline function hotShorten(number: u32, stop: usize): usize {
-  let h = header(),
-    nodes = h.nodes,
-    shadow = h.shadow,
-    node = nodeIn(nodes, number),
-    p = node.start,
-    end = node.end,
-    rest = end - stop
-  if (rest < BLOCK_MIN) {
-    stop = end
-    unlink(nodes, node)
-    dropNode(number)
-    hotFlip(shadow, end - CELL, FIRST)
-  } else {
-    node.start = stop
-    store<u32>(stop, number)
-    hotFlip(shadow, stop, FIRST)
-    unlink(nodes, node)
-    link(nodes, number, rest)
-  }
-  h.binned -= stop - p
-  return stop
-}
-/** Takes n bytes from the start of a free block for use, or all of it if too little would remain. */
-// @ts-ignore: decorator
-@inline function take(number: u32, n: usize): usize {
-  let p = nodeAt(number).start,
-    stop = hotShorten(number, p + n)
-  header().zeroFrom = -1
-  hotFlip(header().shadow, p, SECOND)
-  hotNoteUsed(p, stop)
-  return p
-}
-
 /** Makes the block at p, which begins or ends at top, n bytes long, with what is too little for a block behind them. */
 export function endInTop(p: usize, n: usize): void {
+  hotEndInTop(p, n)
+}
+/** As endInTop, without a call. */
+// @ts-ignore: decorator
+@inline function hotEndInTop(p: usize, n: usize): void {
   let h = header(),
     stop = p + n
   if (!isGap(h.end - stop)) stop = h.end
@@ -101,23 +67,30 @@ export function endInTop(p: usize, n: usize): void {
 }
 /** Takes n bytes from top for use, with what is too little for a block behind them. */
 function takeTop(n: usize): usize {
+  return hotTakeTop(n)
+}
+/** As takeTop, without a call. */
+// @ts-ignore: decorator
+@inline function hotTakeTop(n: usize): usize {
   let h = header(),
     p = h.top
   hotFlip(h.shadow, p, SECOND)
   h.zeroFrom = h.fresh
-  endInTop(p, n)
+  hotEndInTop(p, n)
   return p
 }
 
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. Looks at `tries`
  *  blocks of the bin for n, which may be too small, and then at the first of a bin that fits for sure. */
 export function find(n: usize, tries: u32): usize {
-  let bin = binOf(n),
+  let h = header(),
+    nodes = h.nodes,
+    bin = binOf(n),
     head = headOf(bin),
     best: u32 = 0,
     least: usize = -1
-  for (let number = nodeAt(head).next; number != head && tries; tries--) {
-    let node = nodeAt(number),
+  for (let number = nodeIn(nodes, head).next; number != head && tries; tries--) {
+    let node = nodeIn(nodes, number),
       size = node.end - node.start
     if (size >= n && size < least) {
       best = number
@@ -127,12 +100,32 @@ export function find(n: usize, tries: u32): usize {
     number = node.next
   }
   if (!best) {
-    head = hotHeadFrom(bin + 1)
-    if (head) best = nodeAt(head).next
+    head = hotHeadFrom(h, bin + 1)
+    if (!head) return h.end - h.top >= n ? hotTakeTop(n) : 0
+    best = nodeIn(nodes, head).next
   }
-  if (best) return take(best, n)
-  let h = header()
-  return h.end - h.top >= n ? takeTop(n) : 0
+  // Takes its first n bytes, or all of it if too little would remain.
+  let node = nodeIn(nodes, best),
+    shadow = h.shadow,
+    p = node.start,
+    end = node.end,
+    stop = p + n
+  if (end - stop < BLOCK_MIN) {
+    stop = end
+    dropNode(best)
+    hotFlip(shadow, end - CELL, FIRST)
+  } else {
+    node.start = stop
+    store<u32>(stop, best)
+    unlink(nodes, node)
+    link(h, nodes, best, end - stop)
+    hotFlip(shadow, stop, FIRST)
+  }
+  hotFlip(shadow, p, SECOND)
+  hotNoteUsed(p, stop)
+  h.binned -= stop - p
+  h.zeroFrom = -1
+  return p
 }
 
 /** A block of exactly n bytes at a multiple of `alignment` from the bins, or 0. Looks at `tries` blocks, and takes the
@@ -179,7 +172,6 @@ export function carve(number: u32, a: usize, stop: usize): usize {
     node = nodeAt(number),
     p = node.start,
     end = node.end
-  unlink(h.nodes, node)
   dropNode(number)
   h.binned -= end - p
   h.zeroFrom = -1
@@ -215,32 +207,24 @@ export function release(p: usize, w: u64): void {
     start = p,
     end = stop,
     number: u32 = 0,
-    was: usize = 0
+    gone: u32 = 0
   if (followsFree(w)) {
-    number = nodeUpTo(p)
+    number = nodeUpTo(h, p)
     start = nodeIn(nodes, number).start
-    was = p - start
   }
   if (stop == h.top) {
     h.top = start
-    if (number) {
-      unlink(nodes, nodeIn(nodes, number))
-      dropNode(number)
-      h.binned -= was
-    }
+    h.binned -= p - start
+    gone = number
   } else {
+    let linked = number
     if (isFree(hotAround(shadow, stop))) {
-      let after = nodeFrom(stop)
+      let after = nodeFrom(h, stop)
       end = nodeIn(nodes, after).end
-      if (number) {
-        unlink(nodes, nodeIn(nodes, after))
-        dropNode(after)
-      } else {
-        number = after
-        was = end - stop
-      }
+      if (number) gone = after
+      else linked = number = after
     } else if (!number) {
-      number = newNode()
+      number = newNode(h)
       if (!number) number = stealNode(stop - p)
       if (!number) {
         flip(p, USED_TO_LOST)
@@ -255,10 +239,11 @@ export function release(p: usize, w: u64): void {
     store<u32>(start, number)
     store<u32>(end - 4, number)
     h.binned += stop - p
-    if (was) unlink(nodes, node)
-    link(nodes, number, end - start)
+    if (linked) unlink(nodes, node)
+    link(h, nodes, number, end - start)
     if (end == stop) stop -= CELL
   }
+  if (gone) hotDropNode(h, nodes, gone)
   hotFlip(shadow, stop, FIRST)
   if (start == p) hotFlip(shadow, p, SECOND)
   else hotFlip(shadow, p - CELL, LAST_AND_USED)
@@ -311,11 +296,17 @@ export function resizeInRow(p: usize, end: usize, n: usize): bool {
   let stop = p + n
   if (stop > end) {
     if (!isFree(around(end))) return false
-    let number = nodeFrom(end)
-    if (nodeAt(number).end < stop) return false
-    stop = shorten(number, stop)
+    let h = header(),
+      number = nodeFrom(h, end),
+      behind = nodeAt(number).end
+    if (behind < stop) return false
+    dropNode(number)
+    h.binned -= behind - end
     flip(end, FIRST)
-    noteUsed(p, stop)
-  } else if (end - stop >= BLOCK_MIN) split(p, stop, end, stop)
+    flip(behind - CELL, FIRST)
+    end = behind
+    noteUsed(p, end)
+  }
+  if (end - stop >= BLOCK_MIN) split(p, stop, end, stop)
   return true
 }

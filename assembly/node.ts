@@ -4,7 +4,7 @@
 // Invariants: each free block has a node, whose number is in the block's first and last four bytes; a bin's list is a ring of
 // its head and the nodes of the free blocks of its sizes; a bin has its bits set if it is not empty, and only then.
 
-import { base, EXPONENTS, header, STEP_BITS, STEPS } from './layout'
+import { EXPONENTS, Header, header, STEP_BITS, STEPS } from './layout'
 import { OVERWRITTEN, refuse } from './error'
 
 const MIN_EXPONENT: u32 = 6
@@ -37,10 +37,10 @@ export class Node {
 }
 /** The node of the free block that starts at p. Refused if the block was overwritten. */
 // @ts-ignore: decorator
-@inline export function nodeFrom(p: usize): u32 {
+@inline export function nodeFrom(h: Header, p: usize): u32 {
   let number = load<u32>(p) & -NODE_SIZE
-  if (number >= header().nodesUsed) refuse(OVERWRITTEN, p)
-  if (nodeAt(number).start != p) refuse(OVERWRITTEN, p)
+  if (number >= h.nodesUsed) refuse(OVERWRITTEN, p)
+  if (nodeIn(h.nodes, number).start != p) refuse(OVERWRITTEN, p)
   return number
 }
 /** What the last four bytes before p say, if a free block ends there: the number of its node. */
@@ -50,14 +50,14 @@ export class Node {
 }
 /** Whether a number is that of the node of a free block that ends at p. */
 // @ts-ignore: decorator
-@inline export function isUpTo(number: u32, p: usize): bool {
-  return number < header().nodesUsed && nodeAt(number).end == p
+@inline export function isUpTo(h: Header, number: u32, p: usize): bool {
+  return number < h.nodesUsed && nodeIn(h.nodes, number).end == p
 }
 /** The node of the free block that ends at p. Refused if the block was overwritten. */
 // @ts-ignore: decorator
-@inline export function nodeUpTo(p: usize): u32 {
+@inline export function nodeUpTo(h: Header, p: usize): u32 {
   let number = hintBefore(p)
-  if (!isUpTo(number, p)) refuseUpTo(p)
+  if (!isUpTo(h, number, p)) refuseUpTo(p)
   return number
 }
 function refuseUpTo(p: usize): void {
@@ -73,8 +73,8 @@ function refuseUpTo(p: usize): void {
 }
 /** Address of the bits that say which bins of an exponent have nodes. */
 // @ts-ignore: decorator
-@inline function stepsOf(exponent: u32): usize {
-  return base() + STEPS + ((<usize>exponent) << 2)
+@inline function stepsOf(h: Header, exponent: u32): usize {
+  return changetype<usize>(h) + STEPS + ((<usize>exponent) << 2)
 }
 /** The number of a bin's head, of which only the links exist. */
 // @ts-ignore: decorator
@@ -83,25 +83,25 @@ function refuseUpTo(p: usize): void {
 }
 /** The head of the first bin from `bin` on that has a node, or 0. */
 export function headFrom(bin: u32): u32 {
-  return hotHeadFrom(bin)
+  return hotHeadFrom(header(), bin)
 }
 /** As headFrom, without a call. */
 // @ts-ignore: decorator
-@inline export function hotHeadFrom(bin: u32): u32 {
+@inline export function hotHeadFrom(h: Header, bin: u32): u32 {
   let e = bin >>> STEP_BITS,
-    steps = load<u32>(stepsOf(e)) & (-1 << (bin & STEP_MASK))
+    steps = load<u32>(stepsOf(h, e)) & (-1 << (bin & STEP_MASK))
   if (!steps) {
-    let m = header().exponents & (-2 << e)
+    let m = h.exponents & (-2 << e)
     if (!m) return 0
     e = ctz(m)
-    steps = load<u32>(stepsOf(e))
+    steps = load<u32>(stepsOf(h, e))
   }
   return headOf((e << STEP_BITS) + ctz(steps))
 }
 
-/** Puts a node whose block has n bytes into its bin. `nodes` is header.nodes. */
+/** Puts a node whose block has n bytes into its bin. `nodes` is h.nodes. */
 // @ts-ignore: decorator
-@inline export function link(nodes: usize, number: u32, n: usize): void {
+@inline export function link(h: Header, nodes: usize, number: u32, n: usize): void {
   let node = nodeIn(nodes, number),
     bin = binOf(n),
     head = headOf(bin),
@@ -112,11 +112,11 @@ export function headFrom(bin: u32): u32 {
   nodeIn(nodes, head).next = number
   if (next == head) {
     let e = bin >>> STEP_BITS
-    store<u32>(stepsOf(e), load<u32>(stepsOf(e)) | (1 << (bin & STEP_MASK)))
-    header().exponents |= 1 << e
+    store<u32>(stepsOf(h, e), load<u32>(stepsOf(h, e)) | (1 << (bin & STEP_MASK)))
+    h.exponents |= 1 << e
   }
 }
-/** Takes a node out of its bin. `nodes` is header.nodes. */
+/** Takes a node out of its bin. `nodes` is h.nodes. */
 // @ts-ignore: decorator
 @inline export function unlink(nodes: usize, node: Node): void {
   let next = node.next,
@@ -126,33 +126,37 @@ export function headFrom(bin: u32): u32 {
   if (next == prev) emptied((next + offsetof<Node>('next') - BINS) >>> 3)
 }
 function emptied(bin: u32): void {
-  let e = bin >>> STEP_BITS,
-    steps = load<u32>(stepsOf(e)) & ~(1 << (bin & STEP_MASK))
-  store<u32>(stepsOf(e), steps)
-  if (!steps) header().exponents &= ~(1 << e)
+  let h = header(),
+    e = bin >>> STEP_BITS,
+    steps = load<u32>(stepsOf(h, e)) & ~(1 << (bin & STEP_MASK))
+  store<u32>(stepsOf(h, e), steps)
+  if (!steps) h.exponents &= ~(1 << e)
 }
 
 /** A node that is no block's, or 0 if there is none left. */
 // @ts-ignore: decorator
-@inline export function newNode(): u32 {
-  let h = header(),
-    number = h.nodeFree
-  if (number) h.nodeFree = nodeAt(number).next
+@inline export function newNode(h: Header): u32 {
+  let number = h.nodeFree
+  if (number) h.nodeFree = nodeIn(h.nodes, number).next
   else if (h.nodesUsed < h.nodesSize) {
     number = h.nodesUsed
     h.nodesUsed = number + NODE_SIZE
   }
   return number
 }
-/** Takes back a node that is in no bin. */
+/** Removes a free block's node. `nodes` is h.nodes. */
 // @ts-ignore: decorator
-@inline export function dropNode(number: u32): void {
-  let h = header(),
-    node = nodeAt(number)
+@inline export function hotDropNode(h: Header, nodes: usize, number: u32): void {
+  let node = nodeIn(nodes, number)
+  unlink(nodes, node)
   node.start = 0
   node.end = 0
   node.next = h.nodeFree
   h.nodeFree = number
+}
+/** As hotDropNode, with a call. */
+export function dropNode(number: u32): void {
+  hotDropNode(header(), header().nodes, number)
 }
 /** Whether nodes are missing, or soon may be. */
 // @ts-ignore: decorator

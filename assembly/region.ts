@@ -55,7 +55,7 @@ function areMapped(p: usize, n: usize): bool {
 function freeAround(p: usize): u32 {
   let end = firstMark(p + CELL, header().top) + CELL,
     number = hintBefore(end)
-  return isUpTo(number, end) && nodeAt(number).start <= p && end >= p + PAGE ? number : 0
+  return isUpTo(header(), number, end) && nodeAt(number).start <= p && end >= p + PAGE ? number : 0
 }
 
 /** Gives the pages from p to `end`, all mapped, back to the arena. */
