@@ -138,6 +138,28 @@ describe('a memory at its maximum', () => {
     }
   })
 
+  it.each([257, 1000])('serves all that it had when every second block of %d bytes is freed, and the rest', (size) => {
+    // More free blocks than the heap keeps account of: for more, it would have to grow.
+    const core = createCore({ maximum: 64 })
+    const out = core.malloc(24)
+    const blocks = fill(core, size)
+    const [odd, even] = [0, 1].map((rest) => blocks.filter((_, i) => i % 2 === rest))
+    const free = () => core.stats(out).free
+    for (const some of [odd, even, odd]) {
+      const before = free()
+      for (const p of some) core.free(p)
+      expect(core.verify()).toBe(0)
+      expect(free()).toBeGreaterThanOrEqual(before + some.length * size)
+      const again = fill(core, size)
+      expect(core.verify()).toBe(0)
+      expect(again.length).toBeGreaterThanOrEqual(some.length)
+      some.splice(0, some.length, ...again)
+    }
+    for (const p of [...odd, ...even]) core.free(p)
+    expect(core.verify()).toBe(0)
+    expect(core.malloc(60 * PAGE)).not.toBe(0)
+  })
+
   it('never refuses a size for which enough free bytes stand in a row', () => {
     // Everything is taken by large blocks; then any gap between two is free memory, and nothing else is.
     const core = createCore({ maximum: 48 })
