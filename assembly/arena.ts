@@ -3,7 +3,7 @@
 //
 // Invariants: two free blocks never touch; none touches top.
 
-import { base, Header, header, roundUp, BLOCK_MIN, CELL } from './layout'
+import { base, header, roundUp, BLOCK_MIN, CELL } from './layout'
 import {
   around,
   FIRST,
@@ -33,7 +33,6 @@ import {
   headOf,
   link,
   newNode,
-  Node,
   nodeAt,
   nodeFrom,
   nodeIn,

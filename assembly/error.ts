@@ -21,7 +21,7 @@ export const NOT_IN_USE: u32 = 3
 export const NOT_A_BLOCK: u32 = 4
 /** The address belongs to a mapping, which only munmap takes. */
 export const IS_MAPPED: u32 = 5
-/** A free block was written to: its links or its size don't agree with the heap's own records. */
+/** A free block was written to: what its ends say is not its node's number. */
 export const OVERWRITTEN: u32 = 6
 
 // @ts-ignore: decorator

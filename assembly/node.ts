@@ -35,11 +35,16 @@ export class Node {
 @inline export function nodeIn(nodes: usize, number: u32): Node {
   return changetype<Node>(nodes + number)
 }
+/** Whether a number that was read from a block's memory may be a node's. */
+// @ts-ignore: decorator
+@inline function isNumber(h: Header, number: u32): bool {
+  return number - BINS_SIZE < h.nodesUsed - BINS_SIZE
+}
 /** The node of the free block that starts at p. Refused if the block was overwritten. */
 // @ts-ignore: decorator
 @inline export function nodeFrom(h: Header, p: usize): u32 {
   let number = load<u32>(p) & -NODE_SIZE
-  if (number >= h.nodesUsed) refuse(OVERWRITTEN, p)
+  if (!isNumber(h, number)) refuse(OVERWRITTEN, p)
   if (nodeIn(h.nodes, number).start != p) refuse(OVERWRITTEN, p)
   return number
 }
@@ -51,7 +56,7 @@ export class Node {
 /** Whether a number is that of the node of a free block that ends at p. */
 // @ts-ignore: decorator
 @inline export function isUpTo(h: Header, number: u32, p: usize): bool {
-  return number < h.nodesUsed && nodeIn(h.nodes, number).end == p
+  return isNumber(h, number) && nodeIn(h.nodes, number).end == p
 }
 /** The node of the free block that ends at p. Refused if the block was overwritten. */
 // @ts-ignore: decorator

@@ -7,16 +7,7 @@
 import { BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
 import { lowerBreak, raiseBreak } from './break'
-import {
-  around,
-  firstMark,
-  flip,
-  isReserved,
-  noteUsed,
-  RESERVED,
-  USED,
-  USED_TO_RESERVED,
-} from './shadow'
+import { around, firstMark, flip, isReserved, noteUsed, RESERVED, USED, USED_TO_RESERVED } from './shadow'
 import { carve, carveTop, isGap, release } from './arena'
 import { hintBefore, isUpTo, nodeAt } from './node'
 import { extend } from './growth'

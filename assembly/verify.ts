@@ -1,18 +1,6 @@
 // heap_verify: walks the whole heap and checks every invariant that layout.ts and the layers document.
 
-import {
-  ABI_VERSION,
-  base,
-  BLOCK_MIN,
-  CELL,
-  entryOf,
-  header,
-  MAGIC,
-  mapOf,
-  MAPPED,
-  PAGE,
-  SPAN,
-} from './layout'
+import { ABI_VERSION, base, BLOCK_MIN, CELL, entryOf, header, MAGIC, mapOf, MAPPED, PAGE, SPAN } from './layout'
 import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
