@@ -272,21 +272,26 @@ function stealNode(n: usize): u32 {
 /** Frees the lost blocks again, now that there may be nodes or free neighbours. False if none could be. */
 export function recover(): bool {
   let h = header(),
-    p = h.lost,
+    still: usize = 0,
     any = false
-  h.lost = 0
-  while (p) {
-    let w: u64 = 0
+  while (h.lost) {
+    let p = h.lost,
+      w: u64 = 0
     if (p - base() < h.top - base() && !(p & (CELL - 1))) w = around(p)
     if (!isLost(w)) refuse(OVERWRITTEN, p)
-    let next = load<usize>(p)
+    h.lost = load<usize>(p)
     flip(p, USED_TO_LOST)
     w = around(p)
     h.binned -= stopOf(p, w) - p
     release(p, w)
     if (h.lost != p) any = true
-    p = next
+    else {
+      h.lost = load<usize>(p)
+      store<usize>(p, still)
+      still = p
+    }
   }
+  h.lost = still
   return any
 }
 

@@ -88,10 +88,10 @@ export function refill(bin: u32): bool {
   if (s) remove(record, spanOf(s))
   else {
     s = takeSpan(false)
-    if (!s) {
-      s = takeSpan(!reclaim(true))
-      if (!s) s = takeSpan(true)
-      if (!s) return false
+    while (!s) {
+      let grow = !gather()
+      s = takeSpan(grow)
+      if (grow && !s) return false
     }
     let span = spanOf(s)
     span.free = load<u64>(record, CELLS)
@@ -155,12 +155,19 @@ export function freed(span: Span, bit: u64): void {
 function mayStay(span: Span): bool {
   return isFirst(span) || !isSparse()
 }
-/** After a free: sees to it that there are nodes. In a sparse heap, releases what empty spans the bins keep, but for those in
- *  the first page. */
+/** After a free: sees to it that there are nodes, and no lost blocks for long. In a sparse heap, releases what empty spans the
+ *  bins keep, but for those in the first page. */
 // @ts-ignore: decorator
 @inline export function settle(): void {
   if (areNodesShort()) extendNodes()
+  if (header().lost) recoverAtTimes()
   if (!header().settled) if (isSparse()) settleNow()
+}
+/** Tries to free the lost blocks at every 256th free: by then, free neighbours may have come. */
+function recoverAtTimes(): void {
+  let h = header()
+  h.waits++
+  if (!(h.waits & 255)) recover()
 }
 function settleNow(): void {
   header().settled = 1
@@ -183,10 +190,10 @@ export function reclaim(all: bool): bool {
   return any
 }
 
-/** Frees what was lost for lack of nodes. False if nothing was. */
-// @ts-ignore: decorator
-@inline function recoverLost(): bool {
-  return header().lost && recover()
+/** Before the memory grows: releases the bins' empty spans, and what was lost for lack of nodes. False if there was nothing. */
+function gather(): bool {
+  let any = reclaim(true)
+  return (header().lost != 0 && recover()) || any
 }
 
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena; what the bins keep is released before the memory
@@ -197,7 +204,7 @@ export function obtain(n: usize): usize {
     let p = find(n, tries)
     if (p || tries != TRIES) return p
     // If the memory may not grow, a look at all free blocks of the bin.
-    if (!reclaim(true) && !recoverLost() && !extend(n)) tries = -1
+    if (!gather() && !extend(n)) tries = -1
   }
 }
 
@@ -211,7 +218,7 @@ export function obtainAligned(n: usize, alignment: usize): usize {
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
     if (a + n <= h.end) return carveTop(a, a + n)
-    if (!reclaim(true) && !recoverLost() && !extend(a + n - top)) break
+    if (!gather() && !extend(a + n - top)) break
   }
   return findAligned(n, alignment, -1)
 }

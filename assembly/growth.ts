@@ -103,8 +103,8 @@ function shrinkNodes(): bool {
     end = h.end
   if (h.nodesSize <= LOW_NODES) return false
   packNodes()
-  // One more than behind the header, where they do not return to.
-  h.nodesSize = max(LOW_NODES + NODE_SIZE, h.nodesUsed)
+  // Never so few that the tables would return to behind the header.
+  h.nodesSize = max(h.capacity - firstPage() > LOW_PAGES ? LOW_NODES : LOW_NODES + NODE_SIZE, h.nodesUsed)
   setEnd(h.capacity)
   h.fresh = max(h.fresh, h.end)
   return h.end != end

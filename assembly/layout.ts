@@ -92,8 +92,9 @@ export class Header {
   nodesUsed: u32
   nodesSize: usize
   nodeFree: u32
-  /** The first of the freed blocks that no node was left for. */
+  /** The first of the freed blocks that no node was left for; how many times a free has found some. */
   lost: usize
+  waits: u32
   /** Number of the page behind the arena's memory, with its tables. */
   capacity: u32
   /** The arena's last stretch without blocks is [top, end). */
