@@ -51,6 +51,7 @@ function capacityFor(to: usize): usize {
 
 /** Moves an array of the tables up, of which each page has 1 << log2 bytes, and fills it up with `value` for new pages. */
 function moveUp(to: usize, from: usize, log2: usize, pages: usize, value: u8): void {
+  if (to == from) return // as many pages as before
   let start = firstPage() << log2,
     old = ((<usize>header().capacity) << log2) - start
   memory.copy(to + start, from + start, old)
