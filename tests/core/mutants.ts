@@ -129,7 +129,7 @@ const mutants: Mutant[] = [
     file: 'node.ts',
     find: 'nodeAt(to.prev).next = free',
     replace: '',
-    tests: ['oom'],
+    tests: ['oom', 'property', 'repetition'],
   },
   {
     name: 'what is left at a page’s end is no block',
