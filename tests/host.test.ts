@@ -277,7 +277,6 @@ describe('many blocks at once', () => {
     expect(error.message).toMatch(/^mallocMany: /)
     // The page itself stays taken, the blocks do not.
     expect(heap.stats().inUse).toBeLessThan(before + 0x10000)
-    expect(heap.verify()).toBe(0)
   })
 
   test('only a Uint32Array will do', () => {
