@@ -11,11 +11,9 @@ import {
   hotAround,
   hotFlip,
   followsFree,
-  FREE_TO_LOST,
   hotNoteUsed,
   hotStopOf,
   isFree,
-  isLost,
   LAST_AND_USED,
   noteUsed,
   SECOND,
@@ -23,7 +21,6 @@ import {
   USED,
   USED_TO_LOST,
 } from './shadow'
-import { OVERWRITTEN, refuse } from './error'
 import {
   binOf,
   dropNode,
@@ -39,6 +36,7 @@ import {
   nodeUpTo,
   unlink,
 } from './node'
+import { extendNodes } from './tables'
 
 /** Blocks of a request's own bin that are looked at for the best fit. */
 export const TRIES: u32 = 4
@@ -49,34 +47,17 @@ export const TRIES: u32 = 4
   return !n || n >= BLOCK_MIN
 }
 
-/** Makes the block at p, which begins or ends at top, n bytes long, with what is too little for a block behind them. */
-export function endInTop(p: usize, n: usize): void {
-  hotEndInTop(p, n)
-}
-/** As endInTop, without a call. */
+/** Makes a block in use at p, which begins or ends at top, n bytes long, with what is too little for a block behind them.
+ *  Returns where it ends. */
 // @ts-ignore: decorator
-@inline function hotEndInTop(p: usize, n: usize): void {
+@inline export function endInTop(p: usize, n: usize): usize {
   let h = header(),
     stop = p + n
   if (!isGap(h.end - stop)) stop = h.end
   hotFlip(h.shadow, stop, FIRST)
   h.top = stop
   h.fresh = max(h.fresh, stop)
-  hotNoteUsed(p, stop)
-}
-/** Takes n bytes from top for use, with what is too little for a block behind them. */
-function takeTop(n: usize): usize {
-  return hotTakeTop(n)
-}
-/** As takeTop, without a call. */
-// @ts-ignore: decorator
-@inline function hotTakeTop(n: usize): usize {
-  let h = header(),
-    p = h.top
-  hotFlip(h.shadow, p, SECOND)
-  h.zeroFrom = h.fresh
-  hotEndInTop(p, n)
-  return p
+  return stop
 }
 
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. Looks at `tries`
@@ -100,30 +81,37 @@ export function find(n: usize, tries: u32): usize {
   }
   if (!best) {
     head = hotHeadFrom(h, bin + 1)
-    if (!head) return h.end - h.top >= n ? hotTakeTop(n) : 0
-    best = nodeIn(nodes, head).next
+    if (head) best = nodeIn(nodes, head).next
   }
-  // Takes its first n bytes, or all of it if too little would remain.
-  let node = nodeIn(nodes, best),
-    shadow = h.shadow,
-    p = node.start,
-    end = node.end,
+  let shadow = h.shadow,
+    p = h.top,
+    stop: usize
+  if (best) {
+    // Takes its first n bytes, or all of it if too little would remain.
+    let node = nodeIn(nodes, best),
+      end = node.end
+    p = node.start
     stop = p + n
-  if (end - stop < BLOCK_MIN) {
-    stop = end
-    dropNode(best)
-    hotFlip(shadow, end - CELL, FIRST)
+    if (end - stop < BLOCK_MIN) {
+      stop = end
+      dropNode(best)
+      hotFlip(shadow, end - CELL, FIRST)
+    } else {
+      node.start = stop
+      store<u32>(stop, best)
+      unlink(nodes, node)
+      link(h, nodes, best, end - stop)
+      hotFlip(shadow, stop, FIRST)
+    }
+    h.binned -= stop - p
+    h.zeroFrom = -1
   } else {
-    node.start = stop
-    store<u32>(stop, best)
-    unlink(nodes, node)
-    link(h, nodes, best, end - stop)
-    hotFlip(shadow, stop, FIRST)
+    if (h.end - p < n) return 0
+    h.zeroFrom = h.fresh
+    stop = endInTop(p, n)
   }
   hotFlip(shadow, p, SECOND)
   hotNoteUsed(p, stop)
-  h.binned -= stop - p
-  h.zeroFrom = -1
   return p
 }
 
@@ -184,8 +172,13 @@ export function carve(number: u32, a: usize, stop: usize): usize {
 
 /** As carve, from top, with what is too little for a block behind `stop`. */
 export function carveTop(a: usize, stop: usize): usize {
-  let p = takeTop(stop - header().top)
-  if (a != p) split(p, a, header().top, p)
+  let h = header(),
+    p = h.top
+  h.zeroFrom = h.fresh
+  stop = endInTop(p, stop - p)
+  flip(p, SECOND)
+  if (a != p) split(p, a, stop, p)
+  else noteUsed(p, stop)
   return a
 }
 
@@ -224,11 +217,8 @@ export function release(p: usize, w: u64): void {
       else linked = number = after
     } else if (!number) {
       number = newNode(h)
-      if (!number) number = stealNode(stop - p)
       if (!number) {
-        flip(p, USED_TO_LOST)
-        h.binned += stop - p
-        lose(p)
+        releaseWithout(p, stop, w)
         return
       }
     }
@@ -248,51 +238,15 @@ export function release(p: usize, w: u64): void {
   else hotFlip(shadow, p - CELL, LAST_AND_USED)
 }
 
-/** Keeps a block that no node is left for until there is one. */
-function lose(p: usize): void {
+/** Frees the block in use [p, stop) when there is no node left, though it needs one. */
+function releaseWithout(p: usize, stop: usize, w: u64): void {
   let h = header()
-  store<usize>(p, h.lost)
-  h.lost = p
-}
-/** The node of the smallest free block, which is lost instead of one of n bytes; 0 if none is smaller. */
-function stealNode(n: usize): u32 {
-  let number = nodeAt(headFrom(0)).next,
-    node = nodeAt(number),
-    p = node.start,
-    end = node.end
-  if (end - p >= n) return 0
-  unlink(header().nodes, node)
-  flip(p, FREE_TO_LOST)
-  flip(end - CELL, FIRST)
-  noteUsed(p, end)
-  lose(p)
-  return number
-}
-
-/** Frees the lost blocks again, now that there may be nodes or free neighbours. False if none could be. */
-export function recover(): bool {
-  let h = header(),
-    still: usize = 0,
-    any = false
-  while (h.lost) {
-    let p = h.lost,
-      w: u64 = 0
-    if (p - base() < h.top - base() && !(p & (CELL - 1))) w = around(p)
-    if (!isLost(w)) refuse(OVERWRITTEN, p)
-    h.lost = load<usize>(p)
+  if (extendNodes()) release(p, w)
+  else {
     flip(p, USED_TO_LOST)
-    w = around(p)
-    h.binned -= stopOf(p, w) - p
-    release(p, w)
-    if (h.lost != p) any = true
-    else {
-      h.lost = load<usize>(p)
-      store<usize>(p, still)
-      still = p
-    }
+    h.binned += stop - p
+    h.lost++
   }
-  h.lost = still
-  return any
 }
 
 /** Makes the block in use [p, end), which does not end at top, n bytes long where it is. False if there is no room behind. */

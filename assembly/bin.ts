@@ -5,9 +5,8 @@
 // a listed one has.
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp } from './layout'
-import { alignedFrom, carveTop, find, findAligned, recover, TRIES } from './arena'
-import { extend, extendNodes } from './growth'
-import { areNodesShort } from './node'
+import { alignedFrom, carveTop, find, findAligned, TRIES } from './arena'
+import { extend, recover } from './growth'
 import { KEPT, addressOf, releaseSpan, Span, spanOf, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
@@ -108,8 +107,9 @@ function drop(record: usize, span: Span): void {
   releaseSpan(addressOf(span))
 }
 
-/** The end of a free in a span that had no free block, or that has no other one now. `bit` is the block's. */
-export function freed(span: Span, bit: u64): void {
+/** The end of a free in a span that had no free block, or that has no other one now. `bit` is the block's. Whether a span
+ *  was released. */
+export function freed(span: Span, bit: u64): bool {
   let record = recordOfSpan(span),
     active = activeOf(record),
     was = span.free,
@@ -117,25 +117,25 @@ export function freed(span: Span, bit: u64): void {
   span.free = free
   if (free != load<u64>(record, CELLS)) {
     if (span != active) append(record, span)
-    return
+    return false
   }
   if (span == active) {
     // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
     if (!load<usize>(record, HEAD) && mayStay(span)) {
       span.free = free | KEPT
       header().settled = 0
-      return
+      return false
     }
     store<usize>(record, base() + NONE, ACTIVE_SPAN)
   } else {
     remove(record, span)
     if (!(active.free << 1) && !load<usize>(record, HEAD) && mayStay(span)) {
       activate(record, addressOf(span))
-      return
+      return false
     }
   }
   drop(record, span)
-  settle()
+  return true
 }
 
 /** Whether a quarter of the heap or less is in use. */
@@ -155,19 +155,10 @@ export function freed(span: Span, bit: u64): void {
 function mayStay(span: Span): bool {
   return isFirst(span) || !isSparse()
 }
-/** After a free: sees to it that there are nodes, and no lost blocks for long. In a sparse heap, releases what empty spans the
- *  bins keep, but for those in the first page. */
+/** After a free, in a sparse heap: releases what empty spans the bins keep, but for those in the first page. */
 // @ts-ignore: decorator
 @inline export function settle(): void {
-  if (areNodesShort()) extendNodes()
-  if (header().lost) recoverAtTimes()
   if (!header().settled) if (isSparse()) settleNow()
-}
-/** Tries to free the lost blocks at every 256th free: by then, free neighbours may have come. */
-function recoverAtTimes(): void {
-  let h = header()
-  h.waits++
-  if (!(h.waits & 255)) recover()
 }
 function settleNow(): void {
   header().settled = 1

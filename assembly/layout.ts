@@ -14,7 +14,7 @@
 //   block in use   1 1 0 0 0 …      marks on its first two cells
 //   free block     1 0 0 … 0 1      marks on its first and last cell; at least 5 cells
 //   reserved       1 0 1 0 0 …      a mapping, memory of others: nothing that free() accepts
-//   lost           1 1 0 1 0 …      freed, when no node was left for it
+//   lost           1 1 1 1 0 …      freed, when no node was left for it
 //
 // No two free blocks touch, so
 //      a block in use starts at p            ⇔  the cells p, p+1, p+2, p+3 read 1 1 0 0
@@ -92,9 +92,8 @@ export class Header {
   nodesUsed: u32
   nodesSize: usize
   nodeFree: u32
-  /** The first of the freed blocks that no node was left for; how many times a free has found some. */
-  lost: usize
-  waits: u32
+  /** Freed blocks that no node was left for. */
+  lost: u32
   /** Number of the page behind the arena's memory, with its tables. */
   capacity: u32
   /** The arena's last stretch without blocks is [top, end). */

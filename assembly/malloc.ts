@@ -45,34 +45,23 @@ export function free(p: usize): void {
         free = span.free,
         cells = cellsOf(span),
         bit = (<u64>1) << (p >>> 4)
-      if (!(p & 15)) {
-        if (cells & ~free & bit) {
-          if (free) {
-            free |= bit
-            if (free != cells) {
-              span.free = free
-              return
-            }
-          }
-          freed(span, bit)
+      if (p & 15 || !(cells & ~free & bit)) return refuseBlock(p)
+      if (free) {
+        free |= bit
+        if (free != cells) {
+          span.free = free
           return
         }
       }
+      if (!freed(span, bit)) return
     } else {
       let w = hotAround(header().shadow, p)
-      if (!(p & 15)) {
-        if (isUsed(w)) {
-          release(p, w)
-          settle()
-          return
-        }
-      }
+      if (p & 15 || !isUsed(w)) return refuseBlock(p)
+      release(p, w)
     }
-  } else if (isInHeap(p)) {
-    free(p)
-    return
-  }
-  if (p) refuseBlock(p)
+    settle()
+  } else if (isInHeap(p)) free(p)
+  else if (p) refuseBlock(p)
 }
 
 /** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */

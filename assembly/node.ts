@@ -171,31 +171,6 @@ export function dropNode(number: u32): void {
   return h.nodesUsed + 4 * NODE_SIZE > h.nodesSize
 }
 
-/** Moves the nodes in use together, so that those behind them are not needed. */
-export function packNodes(): void {
-  let h = header(),
-    free: u32 = BINS_SIZE,
-    last = h.nodesUsed - NODE_SIZE
-  while (true) {
-    while (free < h.nodesUsed && nodeAt(free).start) free += NODE_SIZE
-    while (last >= BINS_SIZE && !nodeAt(last).start) last -= NODE_SIZE
-    if (last < free) break
-    let node = nodeAt(last),
-      to = nodeAt(free)
-    to.start = node.start
-    to.end = node.end
-    to.next = node.next
-    to.prev = node.prev
-    nodeAt(to.next).prev = free
-    nodeAt(to.prev).next = free
-    store<u32>(to.start, free)
-    store<u32>(to.end - 4, free)
-    node.start = 0
-  }
-  h.nodeFree = 0
-  h.nodesUsed = free
-}
-
 /** Makes the bins, all empty. */
 export function beginNodes(): void {
   let h = header()

@@ -10,8 +10,7 @@ export const SECOND: u32 = 2
 export const USED: u32 = 3
 export const USED_TO_RESERVED: u32 = 6
 export const RESERVED: u32 = 5
-export const USED_TO_LOST: u32 = 8
-export const FREE_TO_LOST: u32 = 10
+export const USED_TO_LOST: u32 = 12
 /** The last cell of a free block and the first two of a block in use behind it. */
 export const LAST_AND_USED: u32 = 7
 
@@ -50,10 +49,10 @@ export function around(p: usize): u64 {
 @inline export function isReserved(w: u64): bool {
   return (<u32>w & 0x700) == 0x500
 }
-/** Of a cell where a block starts: whether that one is lost: 1 1 0 1. */
+/** Whether a lost block starts at the cell: 1 1 1 1 0, which no other cell has around it. */
 // @ts-ignore: decorator
 @inline export function isLost(w: u64): bool {
-  return (<u32>w & 0xf00) == 0xb00
+  return (<u32>w & 0x1f00) == 0xf00
 }
 /** Of a cell where a block starts: whether the one before is free. */
 // @ts-ignore: decorator

@@ -16,7 +16,8 @@ import {
 } from './layout'
 import { VARIANT } from './config'
 import { growFirst, memoryPages } from './break'
-import { begin, BEGIN_SIZE } from './growth'
+import { begin } from './growth'
+import { BEGIN_SIZE } from './tables'
 import { beginBins } from './bin'
 
 // Of this instance: SMALL_MAX once it has found or made the header, and how far it knows the heap to reach.

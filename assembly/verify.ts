@@ -4,7 +4,7 @@ import { ABI_VERSION, base, BLOCK_MIN, CELL, entryOf, header, MAGIC, mapOf, MAPP
 import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
-import { BEGIN_SIZE, endFor } from './growth'
+import { BEGIN_SIZE, endFor } from './tables'
 import { KEPT, pageOf, roomyPages, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
 import { ready } from './start'
@@ -22,7 +22,7 @@ const JOINED: u32 = 4
 const REACH: u32 = 5
 /** Each free block is in its bin's list once, and nothing else is; the bitmaps agree. */
 const IN_BINS: u32 = 6
-/** The counter of free bytes is their sum; there are as many nodes as free blocks. */
+/** The counter of free bytes is their sum; there are as many nodes as free blocks, and as many lost ones as counted. */
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; it is listed if it has an unused one. */
 const PAGE_LIST: u32 = 8
@@ -147,7 +147,8 @@ export function verify(): u32 {
     afterFree = false,
     binned: usize = 0,
     mapped: u32 = 0,
-    nodes: u32 = 0
+    nodes: u32 = 0,
+    lost: u32 = 0
   while (p != h.top) {
     if (p > h.top) return ROW
     let w = around(p),
@@ -176,6 +177,7 @@ export function verify(): u32 {
     } else if (isLost(w)) {
       end = firstMark(p + 4 * CELL, h.top)
       binned += end - p
+      lost++
     } else {
       if (!isReserved(w)) return ROW
       end = firstMark(p + 3 * CELL, h.top)
@@ -188,7 +190,7 @@ export function verify(): u32 {
     p = end
   }
   if (afterFree) return JOINED
-  if (binned != h.binned || nodes != countNodes()) return COUNTED
+  if (binned != h.binned || nodes != countNodes() || lost != h.lost) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
   return verifyBins()
 }

@@ -1,0 +1,120 @@
+// The tables: the shadow with its links, the pages' entries, and the nodes. They stand behind the header, and behind the arena as
+// soon as that has more than a few pages: then they move up whenever it grows.
+
+import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, NO_SPANS, PAGE } from './layout'
+import { FIRST, flip } from './shadow'
+import { beginNodes, BINS_SIZE, NODE_SIZE } from './node'
+
+/** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
+const LOW_PAGES: usize = 4
+/** Bytes of the tables' words of zeros and of their part for each page: shadow, links, entry, map. */
+const TABLES_FIXED: usize = 16
+const TABLES_PAGE: usize = 512 + 128 + 16 + 1
+/** Bytes of the nodes that stand behind the header. */
+const LOW_NODES: usize = BINS_SIZE + 64 * NODE_SIZE
+/** Bytes from the header to the first block. */
+export const BEGIN_SIZE: usize =
+  HEADER_SIZE + ((LOW_NODES + TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL - 1) & ~(CELL - 1))
+
+/** Number of the heap's first page. */
+// @ts-ignore: decorator
+@inline function firstPage(): usize {
+  return base() >>> 16
+}
+/** Whether the tables of so many pages, and as many nodes as there shall be, have room behind the header. */
+// @ts-ignore: decorator
+@inline function areLow(pages: usize): bool {
+  return pages <= LOW_PAGES && header().nodesSize <= LOW_NODES
+}
+/** Where the tables but for the nodes begin if they end with the page before number `capacity`. */
+// @ts-ignore: decorator
+@inline function tablesFor(capacity: usize): usize {
+  return ((capacity << 16) - TABLES_FIXED - (capacity - firstPage()) * TABLES_PAGE) & ~(CELL - 1)
+}
+/** Where the arena ends if its memory and its tables end with the page before number `capacity`: never so little behind the
+ *  end of a page that it would be no block. */
+export function endFor(capacity: usize): usize {
+  if (areLow(capacity - firstPage())) return capacity << 16
+  let end = tablesFor(capacity) - header().nodesSize,
+    beyond = end & (PAGE - 1)
+  return beyond < BLOCK_MIN ? end - beyond : end
+}
+/** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
+export function capacityFor(to: usize): usize {
+  let first = firstPage(),
+    capacity = (to + PAGE - 1) >>> 16
+  if (areLow(capacity - first)) return capacity
+  to += header().nodesSize + TABLES_FIXED + CELL + BLOCK_MIN
+  return (to - first * TABLES_PAGE + (PAGE - TABLES_PAGE) - 1) / (PAGE - TABLES_PAGE)
+}
+
+/** Moves an array of the tables up, of which each page has 1 << log2 bytes, and fills it up with `value` for new pages. */
+function moveUp(to: usize, from: usize, log2: usize, pages: usize, value: u8): void {
+  if (to == from) return // as many pages as before
+  let start = firstPage() << log2,
+    old = ((<usize>header().capacity) << log2) - start
+  memory.copy(to + start, from + start, old)
+  memory.fill(to + start + old, value, (pages << log2) - old)
+}
+/** Moves the nodes to `nodes` and the other tables, for so many pages, up to `tables`. */
+function setTables(nodes: usize, tables: usize, pages: usize): void {
+  let h = header(),
+    first = firstPage(),
+    shadow = tables + 8,
+    links = shadow + 8 + (pages << 9),
+    entries = links + (pages << 7),
+    map = entries + (pages << 4)
+  shadow -= first << 9
+  links -= first << 7
+  entries -= first << 4
+  map -= first
+  // The last first: each goes to where it or those behind it were.
+  moveUp(map, h.map, 0, pages, <u8>NO_SPANS)
+  moveUp(entries, h.entries, 4, pages, 0)
+  moveUp(links, h.links, 7, pages, 0)
+  moveUp(shadow, h.shadow, 9, pages, 0)
+  store<u64>(shadow + ((first + pages) << 9), 0)
+  store<u64>(shadow + (first << 9) - 8, 0)
+  memory.copy(nodes, h.nodes, h.nodesUsed)
+  h.nodes = nodes
+  h.shadow = shadow
+  h.links = links
+  h.entries = entries
+  h.map = map
+}
+/** Makes the arena reach as far as the given capacity allows. */
+export function setEnd(capacity: usize): void {
+  let h = header(),
+    end = endFor(capacity),
+    pages = capacity - firstPage()
+  if (!areLow(pages)) {
+    setTables(end, tablesFor(capacity), pages)
+    // The only mark that may stand behind the pages that the low tables had.
+    if (h.top == (<usize>h.capacity) << 16) flip(h.top, FIRST)
+  }
+  h.end = end
+  h.extent = end - base()
+  h.capacity = <u32>capacity
+}
+
+/** Makes room for half as many nodes more. False if there is none before the arena's end. */
+export function extendNodes(): bool {
+  let h = header(),
+    was = h.nodesSize
+  h.nodesSize += (was >>> 1) & -NODE_SIZE
+  let fits = endFor(h.capacity) >= h.top + BLOCK_MIN
+  if (fits) setEnd(h.capacity)
+  else h.nodesSize = was
+  return fits
+}
+
+/** Makes the first tables and the bins of a new heap, whose arena reaches to `end`, a multiple of 64 KiB. */
+export function beginTables(end: usize): void {
+  let h = header(),
+    tables = base() + HEADER_SIZE
+  h.capacity = <u32>firstPage()
+  h.nodesSize = LOW_NODES
+  setTables(tables, tables + LOW_NODES, LOW_PAGES)
+  beginNodes()
+  setEnd(end >>> 16)
+}
