@@ -3,8 +3,8 @@
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, roundUp } from './layout'
 import { around, FIRST, firstMark, flip, isLost, noteUsed, RESERVED, SECOND, stopOf, USED_TO_LOST } from './shadow'
 import { endInTop, release, resizeInRow } from './arena'
-import { BEGIN_SIZE, beginTables, capacityFor, endFor, setEnd } from './tables'
-import { areNodesShort, NODE_SIZE } from './node'
+import { BEGIN_SIZE, beginTables, capacityFor, dropNodes, endFor, setEnd } from './tables'
+import { NODE_SIZE } from './node'
 import { advance } from './break'
 
 /** Makes the arena hold a free stretch of at least n bytes (a multiple of 16, at least BLOCK_MIN) where top is, which may
@@ -13,7 +13,8 @@ export function extend(n: usize): bool {
   let h = header(),
     old = h.end,
     nodesSize = h.nodesSize
-  if (areNodesShort()) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
+  if (!h.binned) dropNodes()
+  else if (h.nodesUsed + 4 * NODE_SIZE > nodesSize) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
   while (true) {
     let size = h.end - base(),
       brk = h.brk,
@@ -27,8 +28,12 @@ export function extend(n: usize): bool {
     if (!start) break
     if (absorb(start, h.brk) && h.end - h.top >= n) return true
   }
-  if (h.end == old) h.nodesSize = nodesSize
-  return false
+  if (h.end == old) {
+    h.nodesSize = min(h.nodesSize, nodesSize)
+    setEnd(h.capacity)
+    h.fresh = max(h.fresh, h.end)
+  }
+  return h.end - h.top >= n
 }
 
 /** Gives the stretch [start, end) behind the tables to the arena, whose tables go to its end: the continuation of top, or a

@@ -163,14 +163,6 @@ function emptied(bin: u32): void {
 export function dropNode(number: u32): void {
   hotDropNode(header(), header().nodes, number)
 }
-/** Whether nodes are missing, or soon may be. */
-// @ts-ignore: decorator
-@inline export function areNodesShort(): bool {
-  let h = header()
-  if (h.nodeFree) return false
-  return h.nodesUsed + 4 * NODE_SIZE > h.nodesSize
-}
-
 /** Makes the bins, all empty. */
 export function beginNodes(): void {
   let h = header()

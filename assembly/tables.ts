@@ -108,6 +108,15 @@ export function extendNodes(): bool {
   return fits
 }
 
+/** Of nodes that no free block has: as few as the first tables have. For setEnd, to give their memory back. */
+export function dropNodes(): void {
+  let h = header()
+  h.nodesUsed = BINS_SIZE
+  h.nodeFree = 0
+  // Not so few that the tables would return to behind the header.
+  h.nodesSize = min(h.nodesSize, LOW_NODES + NODE_SIZE)
+}
+
 /** Makes the first tables and the bins of a new heap, whose arena reaches to `end`, a multiple of 64 KiB. */
 export function beginTables(end: usize): void {
   let h = header(),
