@@ -7,7 +7,7 @@
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp } from './layout'
 import { alignedFrom, carveTop, find, findAligned, TRIES } from './arena'
 import { extend, recover } from './growth'
-import { KEPT, addressOf, releaseSpan, Span, spanOf, takeSpan } from './span'
+import { addressOf, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 // Fields of a bin's records.
@@ -18,8 +18,8 @@ export const HEAD: usize = LISTS
 export const TAIL: usize = LISTS + 4
 export const HELD: usize = LISTS + 8
 
-/** Address bits of a span's links. */
-export const LINK: u32 = ~1023
+/** The bits of `next` that say the bin; the others are a descriptor's address. */
+export const BIN: usize = 15
 
 /** Address of a bin's records, less the offsets above. */
 // @ts-ignore: decorator
@@ -29,7 +29,7 @@ export const LINK: u32 = ~1023
 /** The record of a span's bin. */
 // @ts-ignore: decorator
 @inline function recordOfSpan(span: Span): usize {
-  return base() + (span.next & 0xf0)
+  return base() + ((span.next & BIN) << 4)
 }
 /** The cells of a span where blocks begin. */
 // @ts-ignore: decorator
@@ -52,59 +52,58 @@ export function beginBins(): void {
 
 /** Puts a span behind the bin's list. */
 function append(record: usize, span: Span): void {
-  let s = addressOf(span),
+  let d = changetype<usize>(span),
     last = load<usize>(record, TAIL)
-  span.next &= ~LINK
-  span.prev = <u32>last
-  if (last) spanOf(last).next |= <u32>s
-  else store<usize>(record, s, HEAD)
-  store<usize>(record, s, TAIL)
+  span.next &= BIN
+  span.prev = last
+  if (last) changetype<Span>(last).next |= d
+  else store<usize>(record, d, HEAD)
+  store<usize>(record, d, TAIL)
 }
 /** Takes a span out of the bin's list. */
 function remove(record: usize, span: Span): void {
-  let next: usize = span.next & LINK,
-    prev: usize = span.prev
-  if (next) spanOf(next).prev = <u32>prev
+  let bin = span.next & BIN,
+    next = span.next - bin,
+    prev = span.prev
+  if (next) changetype<Span>(next).prev = prev
   else store<usize>(record, prev, TAIL)
-  if (prev) spanOf(prev).next = (spanOf(prev).next & ~LINK) | <u32>next
+  if (prev) changetype<Span>(prev).next = next | bin
   else store<usize>(record, next, HEAD)
 }
 
-/** Makes the span at s the active one of its bin, and detaches the one that was, which is full. */
-function activate(record: usize, s: usize): void {
-  let span = spanOf(s),
-    last = activeOf(record)
+/** Makes a span the active one of its bin, and detaches the one that was, which is full. */
+function activate(record: usize, span: Span): void {
+  let last = activeOf(record)
   if (changetype<usize>(last) != base() + NONE) last.free = 0
   store<usize>(record, changetype<usize>(span), ACTIVE_SPAN)
-  store<usize>(record, s, ACTIVE_AT)
+  store<usize>(record, addressOf(span), ACTIVE_AT)
   header().settled = 0
 }
 
 /** Gives a bin, whose active span is full, the next one with room or a new one. False if there is no memory. */
 export function refill(bin: u32): bool {
   let record = recordOf(bin),
-    s = load<usize>(record, HEAD)
-  if (s) remove(record, spanOf(s))
+    span = changetype<Span>(load<usize>(record, HEAD))
+  if (span) remove(record, span)
   else {
-    s = takeSpan(false)
-    while (!s) {
+    span = takeSpan(false)
+    while (!span) {
       let grow = !gather()
-      s = takeSpan(grow)
-      if (grow && !s) return false
+      span = takeSpan(grow)
+      if (grow && !span) return false
     }
-    let span = spanOf(s)
     span.free = load<u64>(record, CELLS)
-    span.next = bin << 4
+    span.next = bin
     store<u32>(record, load<u32>(record, HELD) + 1, HELD)
   }
-  activate(record, s)
+  activate(record, span)
   return true
 }
 
 /** Gives a span that is in no list back. */
 function drop(record: usize, span: Span): void {
   store<u32>(record, load<u32>(record, HELD) - 1, HELD)
-  releaseSpan(addressOf(span))
+  releaseSpan(span)
 }
 
 /** The end of a free in a span that had no free block, or that has no other one now. `bit` is the block's. Whether a span
@@ -130,7 +129,7 @@ export function freed(span: Span, bit: u64): bool {
   } else {
     remove(record, span)
     if (!(active.free << 1) && !load<usize>(record, HEAD) && mayStay(span)) {
-      activate(record, addressOf(span))
+      activate(record, span)
       return false
     }
   }

@@ -36,8 +36,8 @@
 // The guard, which nobody reads, takes the bytes that an overflow of the block before the header writes.
 //
 //   descriptor   0  free   u64   bit i set: a free block begins at cell i of the span; bit 63: KEPT
-//                8  next   u32   address of the next span with room | bin << 4
-//               12  prev   u32   address of the previous span with room
+//                8  next   u32   address of the descriptor of the next span with room | bin
+//               12  prev   u32   address of that of the previous one
 //
 // So p is a block in use ⇔ it is a multiple of 16, blocks of the bin begin at its cell, and the cell's bit is clear. No block
 // begins in a span's last cell. A span that is not used has all bits set: every pointer there is refused.
@@ -129,7 +129,7 @@ export class Header {
 /** For each bin of small blocks { descriptor of its active span u32, address of that span u32, cells where blocks begin u64 },
  *  16 bytes each. */
 export const ACTIVE: usize = 144
-/** For each bin { first span with room u32, last u32, number of spans u32, unused }, 16 bytes each. */
+/** For each bin { descriptor of the first span with room u32, of the last u32, number of spans u32, unused }, 16 bytes each. */
 export const LISTS: usize = ACTIVE + 256
 /** A descriptor without free blocks: the active span of a bin that has none. */
 export const NONE: usize = LISTS + 256

@@ -7,7 +7,7 @@ import { around, hotAround, isFree, isUsed, stopOf } from './shadow'
 import { release } from './arena'
 import { resize } from './growth'
 import { spanOf } from './span'
-import { activeOf, ACTIVE_AT, blockSize, cellsOf, freed, obtain, obtainAligned, refill, settle } from './bin'
+import { activeOf, ACTIVE_AT, BIN, blockSize, cellsOf, freed, obtain, obtainAligned, refill, settle } from './bin'
 import { isInHeap, known, ready, smallLimit } from './start'
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
@@ -69,7 +69,7 @@ export function malloc_usable_size(p: usize): usize {
   if (!(p & 15) && (p - base() < known || isInHeap(p))) {
     if (inSpan(p)) {
       let span = spanOf(p)
-      if (cellsOf(span) & ~span.free & ((<u64>1) << (p >>> 4))) return (span.next & 0xf0) + 16
+      if (cellsOf(span) & ~span.free & ((<u64>1) << (p >>> 4))) return ((span.next & BIN) + 1) << 4
     } else {
       let w = around(p)
       if (isUsed(w)) return stopOf(p, w) - p

@@ -25,11 +25,11 @@ export function flip(p: usize, cells: u32): void {
   store<u32>(a, load<u32>(a) ^ (cells << (<u32>(p >>> 4) & 7)))
 }
 
-/** The marks around p: bit 8 is that of p's cell, bit 7 the one before, bits 9 to 56 those behind. */
+/** The marks around p: bit 8 is that of p's cell, bit 7 the one before, bits 9 to 56 those behind; above is 0. */
 export function around(p: usize): u64 {
-  return hotAround(header().shadow, p)
+  return hotAround(header().shadow, p) & ((<u64>-1) >>> 7)
 }
-/** As around, without a call; `shadow` is header.shadow. */
+/** As around, without a call, but bits above 56 may be marks too; `shadow` is header.shadow. */
 // @ts-ignore: decorator
 @inline export function hotAround(shadow: usize, p: usize): u64 {
   return load<u64>(shadow + (p >>> 7) - 1) >>> ((p >>> 4) & 7)

@@ -19,8 +19,8 @@ const TRIES: u32 = 16
 @unmanaged
 export class Span {
   free: u64
-  next: u32
-  prev: u32
+  next: usize
+  prev: usize
 }
 
 /** Bit 63 of `free`: the span is its bin's active one, and was kept when all its blocks were free: no need to ask again. */
@@ -137,11 +137,11 @@ function count(spans: usize, headers: usize): void {
   h.fixed += headers
 }
 
-/** An unused span, or 0 if there is none and the memory may not `grow`. */
-export function takeSpan(grow: bool): usize {
+/** An unused span, or null if there is none and the memory may not `grow`. */
+export function takeSpan(grow: bool): Span {
   let page = firstRoomy()
   if (page == -1) {
-    if (!newPage(grow)) return 0
+    if (!newPage(grow)) return changetype<Span>(0)
     page = firstRoomy()
   }
   let entry = entryOf(page),
@@ -149,12 +149,12 @@ export function takeSpan(grow: bool): usize {
     left = unused & (unused - 1)
   store<u64>(entry, left)
   if (!left) dropRoomy(page)
-  return page + ((<usize>ctz(unused)) << 10)
+  return spanOf(page + ((<usize>ctz(unused)) << 10))
 }
 
-/** Takes back the span at s, whose blocks are all free. */
-export function releaseSpan(s: usize): void {
-  let span = spanOf(s),
+/** Takes back a span whose blocks are all free. */
+export function releaseSpan(span: Span): void {
+  let s = addressOf(span),
     entry = entryOf(s),
     was = load<u64>(entry),
     unused = was | ((<u64>1) << (s >>> 10))

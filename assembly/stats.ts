@@ -1,8 +1,8 @@
 // heap_stats: what the heap holds, from the counters of the slow paths and a walk over the spans with room.
 
 import { base, header, SPAN } from './layout'
-import { spanOf } from './span'
-import { activeOf, CELLS, HEAD, HELD, LINK, recordOf } from './bin'
+import { Span } from './span'
+import { activeOf, BIN, CELLS, HEAD, HELD, recordOf } from './bin'
 import { BINS_SMALL, cellsOfBin, sizeOf } from './size'
 import { ready } from './start'
 
@@ -29,7 +29,7 @@ function freeBlocks(bin: u32): u32 {
   let record = recordOf(bin),
     cells = load<u64>(record, CELLS),
     n = <u32>popcnt(activeOf(record).free & cells)
-  for (let s = load<usize>(record, HEAD); s; s = spanOf(s).next & LINK) n += <u32>popcnt(spanOf(s).free & cells)
+  for (let d = load<usize>(record, HEAD); d; d = changetype<Span>(d).next & ~BIN) n += <u32>popcnt(changetype<Span>(d).free & cells)
   return n
 }
 

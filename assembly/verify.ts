@@ -5,8 +5,8 @@ import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
 import { BEGIN_SIZE, endFor } from './tables'
-import { KEPT, pageOf, roomyPages, spanOf, spansFrom } from './span'
-import { activeOf, ACTIVE_AT, CELLS, HEAD, HELD, LINK, recordOf, TAIL } from './bin'
+import { KEPT, pageOf, roomyPages, Span, spanOf, spansFrom } from './span'
+import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, recordOf, TAIL } from './bin'
 import { ready } from './start'
 import { BINS_SMALL, cellsOfBin } from './size'
 
@@ -61,26 +61,26 @@ function nodeOf(p: usize, end: usize): u32 {
   return nodeAt(number).start == p && nodeAt(number).end == end ? number : 0
 }
 
-/** Whether the span at s is in the list of its bin. */
-function isOnList(record: usize, s: usize): bool {
+/** Whether a span is in the list of its bin. */
+function isOnList(record: usize, span: Span): bool {
   let before: usize = 0,
     last = load<usize>(record, TAIL)
-  for (let q = load<usize>(record, HEAD); q; q = spanOf(q).next & LINK) {
-    if (q - base() >= header().extent || spanOf(q).prev != <u32>before) return false
-    if (q == s) return q == last || (spanOf(q).next & LINK) != 0
-    before = q
+  for (let d = load<usize>(record, HEAD); d; d = changetype<Span>(d).next & ~BIN) {
+    if (d - base() >= header().extent || changetype<Span>(d).prev != before) return false
+    if (d == changetype<usize>(span)) return d == last || (span.next & ~BIN) != 0
+    before = d
   }
   return false
 }
 
 function verifySpan(s: usize): u32 {
   let span = spanOf(s),
-    bin = (span.next >>> 4) & 15,
+    bin = <u32>(span.next & BIN),
     record = recordOf(bin),
     cells = cellsOfBin(bin)
   if (load<u64>(record, CELLS) != cells || span.free & ~(cells | KEPT)) return DESCRIPTOR
-  if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && !isOnList(record, s) ? 0 : STATE
-  if (span.free & KEPT || span.free == cells || isOnList(record, s) != (span.free != 0)) return STATE
+  if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && !isOnList(record, span) ? 0 : STATE
+  if (span.free & KEPT || span.free == cells || isOnList(record, span) != (span.free != 0)) return STATE
   return 0
 }
 
@@ -115,7 +115,7 @@ function spansOfBin(bin: u32): u32 {
     let first: usize = load<u8>(mapOf(p)),
       unused = load<u64>(entryOf(p))
     for (let i = first; i < 63; i++) {
-      if (!((unused >>> i) & 1) && ((spanOf(p + (i << 10)).next >>> 4) & 15) == bin) n++
+      if (!((unused >>> i) & 1) && (spanOf(p + (i << 10)).next & BIN) == bin) n++
     }
   }
   return n
