@@ -12,7 +12,6 @@ import {
   hotFlip,
   followsFree,
   hotNoteUsed,
-  hotStopOf,
   isFree,
   LAST_AND_USED,
   noteUsed,
@@ -24,7 +23,6 @@ import {
 import {
   binOf,
   dropNode,
-  hotDropNode,
   headFrom,
   hotHeadFrom,
   headOf,
@@ -195,7 +193,7 @@ export function release(p: usize, w: u64): void {
   let h = header(),
     nodes = h.nodes,
     shadow = h.shadow,
-    stop = hotStopOf(p, w),
+    stop = stopOf(p, w),
     start = p,
     end = stop,
     number: u32 = 0,
@@ -232,7 +230,7 @@ export function release(p: usize, w: u64): void {
     link(h, nodes, number, end - start)
     if (end == stop) stop -= CELL
   }
-  if (gone) hotDropNode(h, nodes, gone)
+  if (gone) dropNode(gone)
   hotFlip(shadow, stop, FIRST)
   if (start == p) hotFlip(shadow, p, SECOND)
   else hotFlip(shadow, p - CELL, LAST_AND_USED)

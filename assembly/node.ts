@@ -149,20 +149,17 @@ function emptied(bin: u32): void {
   }
   return number
 }
-/** Removes a free block's node. `nodes` is h.nodes. */
-// @ts-ignore: decorator
-@inline export function hotDropNode(h: Header, nodes: usize, number: u32): void {
-  let node = nodeIn(nodes, number)
-  unlink(nodes, node)
+/** Removes a free block's node. */
+export function dropNode(number: u32): void {
+  let h = header(),
+    node = nodeAt(number)
+  unlink(h.nodes, node)
   node.start = 0
   node.end = 0
   node.next = h.nodeFree
   h.nodeFree = number
 }
-/** As hotDropNode, with a call. */
-export function dropNode(number: u32): void {
-  hotDropNode(header(), header().nodes, number)
-}
+
 /** Makes the bins, all empty. */
 export function beginNodes(): void {
   let h = header()

@@ -66,17 +66,7 @@ export function around(p: usize): u64 {
   w >>>= 11
   return w ? p + 3 * CELL + ((<usize>ctz(w)) << 4) : farStop(p)
 }
-/** As stopOf, without a call. */
-// @ts-ignore: decorator
-@inline export function hotStopOf(p: usize, w: u64): usize {
-  w >>>= 11
-  return w ? p + 3 * CELL + ((<usize>ctz(w)) << 4) : hotFarStop(p)
-}
 function farStop(p: usize): usize {
-  return hotFarStop(p)
-}
-// @ts-ignore: decorator
-@inline function hotFarStop(p: usize): usize {
   let h = header(),
     kib = p & ~1023
   let w = load<u64>(h.shadow + ((p >>> 10) << 3)) & ((<u64>-8) << (p >>> 4))
