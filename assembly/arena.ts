@@ -128,12 +128,12 @@ export function findAligned(n: usize, alignment: usize, tries: u32): usize {
       let node = nodeAt(number),
         p = node.start,
         end = node.end,
-        a = alignedFrom(p, alignment),
-        stop = a + n
-      bin = binOf(end - p) + 1
-      if (a >= p && a < end && n <= end - a && isGap(end - stop) && end - p < least) {
+        size = end - p,
+        before = alignedFrom(p, alignment) - p
+      bin = binOf(size) + 1
+      if (before < size && n <= size - before && isGap(size - before - n) && size < least) {
         best = number
-        least = end - p
+        least = size
       }
       number = node.next
     } while (number != head)

@@ -34,22 +34,24 @@ export function growFirst(pages: u32): bool {
 }
 
 /** Makes the memory from brk to brk + bytes the heap's, and `spare` bytes more if they are granted. What others have
- *  grown is skipped, unless some of the heap's own lies before it: then the answer is false, as it is where the memory
- *  may not grow. */
-function own(bytes: usize, spare: usize): bool {
-  let h = header()
+ *  grown is skipped, and what of the heap's own lies before it left unused if `skip`. False if not, or if the memory may not
+ *  grow: then the break may have been moved. */
+function own(bytes: usize, spare: usize, skip: bool): bool {
+  let h = header(),
+    brk = h.brk,
+    left = ((<usize>h.limit) << 16) - brk
+  if (bytes <= left) return true
   let pages = memoryPages()
-  if (pages > h.limit && h.brk == (<usize>h.limit) << 16) {
-    h.brk = h.floor = (<usize>pages) << 16
+  if (pages > h.limit) {
+    if (left && !skip) return false
+    brk = h.brk = h.floor = (<usize>pages) << 16
     h.limit = pages
   }
-  if (bytes > BREAK_MAX - h.brk) return false
-  let need = <u32>((h.brk + bytes + PAGE - 1) >>> 16)
-  if (need <= h.limit) return true
-  if (pages > h.limit) return false
-  let want = <u32>((h.brk + min(BREAK_MAX - h.brk, bytes + spare) + PAGE - 1) >>> 16)
-  if (!growMemory(want - h.limit)) {
-    if (want == need || !growMemory(need - h.limit)) return false
+  if (bytes > BREAK_MAX - brk) return false
+  let need = <u32>((brk + bytes + PAGE - 1) >>> 16),
+    want = <u32>((brk + min(BREAK_MAX - brk, bytes + spare) + PAGE - 1) >>> 16)
+  while (!growMemory(want - h.limit)) {
+    if (want == need) return false
     want = need
   }
   h.limit = want
@@ -61,7 +63,7 @@ function own(bytes: usize, spare: usize): bool {
  *  asked for if memory of others follows: ask again. 0 if refused. */
 export function advance(bytes: usize, spare: usize): usize {
   let h = header()
-  if (!own(bytes, spare)) {
+  if (!own(bytes, spare, false)) {
     let rest = ((<usize>h.limit) << 16) - h.brk
     if (!rest || memoryPages() == h.limit) return 0
     bytes = rest
@@ -78,18 +80,11 @@ export function raiseBreak(bytes: usize): usize {
     old = h.brk,
     floor = h.floor,
     limit = h.limit
-  if (!own(bytes, (old - floor) >>> 3)) {
-    // The rest of the heap's own memory may be too short, with others' behind it: then it is left unused.
-    let pages = memoryPages()
-    if (pages == limit) return 0
-    h.brk = h.floor = (<usize>pages) << 16
-    h.limit = pages
-    if (!own(bytes, 0)) {
-      h.brk = old
-      h.floor = floor
-      h.limit = limit
-      return 0
-    }
+  if (!own(bytes, (old - floor) >>> 3, true)) {
+    h.brk = old
+    h.floor = floor
+    h.limit = limit
+    return 0
   }
   let start = h.brk
   h.brk = start + bytes

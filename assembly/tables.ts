@@ -40,12 +40,11 @@ export function endFor(capacity: usize): usize {
   return beyond < BLOCK_MIN ? end - beyond : end
 }
 /** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
-export function capacityFor(to: usize): usize {
-  let first = firstPage(),
-    capacity = (to + PAGE - 1) >>> 16
-  if (areLow(capacity - first)) return capacity
-  to += header().nodesSize + TABLES_FIXED + CELL + BLOCK_MIN
-  return (to - first * TABLES_PAGE + (PAGE - TABLES_PAGE) - 1) / (PAGE - TABLES_PAGE)
+// @ts-ignore: decorator
+@inline export function capacityFor(to: usize): usize {
+  let capacity = (to + PAGE - 1) >>> 16
+  while (endFor(capacity) < to) capacity++
+  return capacity
 }
 
 /** Moves an array of the tables up, of which each page has 1 << log2 bytes, and fills it up with `value` for new pages. */
