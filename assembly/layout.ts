@@ -120,7 +120,7 @@ export class Header {
   fixed: usize
   /** Whether the bins' empty spans were released since a bin took one. */
   settled: u32
-  /** Of the pages below number 32 * this of the heap, none has an unused span. */
+  /** In the heap's stretches of 2 MiB below number `roomy`, no page has an unused span. */
   roomy: u32
 }
 
@@ -159,7 +159,7 @@ if (HEADER_SIZE & 15) ERROR('layout: the header must be a whole number of cells'
 // A page's entry in `header.entries`, 16 bytes:
 //    0  free u64   in a page of spans: which spans are unused
 //       or out u32 elsewhere: the address that a far link in the page means
-//    8  roomy u32  of entry i: which of the pages from number 32 i on, of the heap's, have an unused span
+//    8  roomy u32  of entry i: which of the 32 pages in the heap's i-th stretch of 2 MiB have an unused span
 export const ENTRY_OUT: usize = 0
 export const ENTRY_ROOMY: usize = 8
 

@@ -44,39 +44,36 @@ export const KEPT: u64 = 1 << 63
   return (<u64>-1 >>> 1) & ((<u64>-1) << (s >>> 10))
 }
 
-/** Number of the page that holds p, from the heap's first on. */
+/** Number of the 2 MiB that hold p, from the heap's first on. */
 // @ts-ignore: decorator
-@inline export function pageOf(p: usize): u32 {
-  return <u32>((p >>> 16) - (base() >>> 16))
+@inline export function groupOf(p: usize): u32 {
+  return <u32>((p >>> 21) - (base() >>> 21))
 }
-/** Address of the bits of 32 pages: of pages 32 i to 32 i + 31 of the heap. */
+/** Address of the bits of a group's pages: bit i is that of the page at 2 MiB + 64 KiB i. */
 // @ts-ignore: decorator
-@inline export function roomyPages(i: u32): usize {
-  return entryOf(base()) + ((<usize>i) << 4) + ENTRY_ROOMY
+@inline export function roomyPages(group: u32): usize {
+  return entryOf(base()) + ((<usize>group) << 4) + ENTRY_ROOMY
 }
 /** Notes that the page that holds p has an unused span. */
 function addRoomy(p: usize): void {
   let h = header(),
-    page = pageOf(p),
-    pages = roomyPages(page >>> 5)
-  store<u32>(pages, load<u32>(pages) | (1 << (page & 31)))
-  h.roomy = min(h.roomy, page >>> 5)
+    group = groupOf(p),
+    pages = roomyPages(group)
+  store<u32>(pages, load<u32>(pages) | (1 << (p >>> 16)))
+  h.roomy = min(h.roomy, group)
 }
 /** Notes that the page that holds p has none any more. */
 function dropRoomy(p: usize): void {
-  let page = pageOf(p),
-    pages = roomyPages(page >>> 5)
-  store<u32>(pages, load<u32>(pages) & ~(1 << (page & 31)))
+  let pages = roomyPages(groupOf(p))
+  store<u32>(pages, load<u32>(pages) & ~(1 << (p >>> 16)))
 }
 /** The first page that has an unused span, or -1. */
 function firstRoomy(): usize {
-  let h = header(),
-    i = h.roomy
-  while (i <= pageOf(h.end) >>> 5) {
-    h.roomy = i
-    let pages = load<u32>(roomyPages(i))
-    if (pages) return (base() & ~0xffff) + ((<usize>((i << 5) + ctz(pages))) << 16)
-    i++
+  let h = header()
+  for (let group = h.roomy; group <= groupOf(h.end); group++) {
+    h.roomy = group
+    let pages = load<u32>(roomyPages(group))
+    if (pages) return (((base() >>> 21) + group) << 21) + ((<usize>ctz(pages)) << 16)
   }
   return -1
 }

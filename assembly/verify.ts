@@ -5,7 +5,7 @@ import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
 import { BEGIN_SIZE, endFor } from './tables'
-import { KEPT, pageOf, roomyPages, Span, spanOf, spansFrom } from './span'
+import { groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, recordOf, TAIL } from './bin'
 import { ready } from './start'
 import { BINS_SMALL, cellsOfBin } from './size'
@@ -86,9 +86,8 @@ function verifySpan(s: usize): u32 {
 
 /** Whether the page that holds s is noted among those with unused spans. */
 function isRoomy(s: usize): bool {
-  let page = pageOf(s),
-    i = page >>> 5
-  return i >= header().roomy && ((load<u32>(roomyPages(i)) >>> (page & 31)) & 1) != 0
+  let group = groupOf(s)
+  return group >= header().roomy && ((load<u32>(roomyPages(group)) >>> (s >>> 16)) & 1) != 0
 }
 
 /** Verifies the page of spans that starts at s. */
