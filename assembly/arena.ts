@@ -39,6 +39,8 @@ import { extendNodes } from './tables'
 /** Blocks of a request's own bin that are looked at for the best fit. */
 export const TRIES: u32 = 4
 
+const KIB: usize = 1024
+
 /** Whether a gap of n bytes between two blocks can be a free block, or is none at all. */
 // @ts-ignore: decorator
 @inline export function isGap(n: usize): bool {
@@ -113,42 +115,48 @@ export function find(n: usize, tries: u32): usize {
   return p
 }
 
-/** A block of exactly n bytes at a multiple of `alignment` from the bins, or 0. Looks at `tries` blocks, and takes the
- *  smallest that fits of the first bin that has one. */
-export function findAligned(n: usize, alignment: usize, tries: u32): usize {
+/** A block from the bins: of exactly n bytes at a multiple of `alignment`; or one that ends at such a multiple, of as many bytes
+ *  from n up to `longest` as there are, a multiple of KIB. 0 if there is none. Looks at `tries` blocks, and takes the smallest
+ *  that fits of the first bin that has one. */
+export function findAligned(n: usize, alignment: usize, tries: u32, longest: usize): usize {
   let bin = binOf(n)
   while (true) {
     let head = headFrom(bin)
     if (!head) return 0
     let number = nodeAt(head).next,
       best: u32 = 0,
-      least: usize = -1
+      least: usize = -1,
+      stop: usize = 0
     do {
       if (!tries--) return 0
       let node = nodeAt(number),
         p = node.start,
-        end = node.end,
-        size = end - p,
-        before = alignedFrom(p, alignment) - p
+        size = node.end - p,
+        to = longest ? roundUp(p + n, alignment) : alignedFrom(p, alignment) + n,
+        length = to - p
       bin = binOf(size) + 1
-      if (before < size && n <= size - before && isGap(size - before - n) && size < least) {
+      if (length >= n && length <= size && isGap(size - length) && size < least) {
         best = number
         least = size
+        stop = to
       }
       number = node.next
     } while (number != head)
-    if (best) {
-      let a = alignedFrom(nodeAt(best).start, alignment)
-      return carve(best, a, a + n)
-    }
+    if (best) return carve(best, longest ? startFrom(nodeAt(best).start, stop, longest) : stop - n, stop)
   }
+}
+
+/** Where a block of up to `longest` bytes that ends at `stop` starts from p on: as low as a gap before it allows. */
+// @ts-ignore: decorator
+@inline export function startFrom(p: usize, stop: usize, longest: usize): usize {
+  let s = max(roundUp(p, KIB), stop - longest)
+  return isGap(s - p) ? s : s + KIB
 }
 
 /** The first address from p on that is a multiple of `alignment` and leaves a gap before it. */
 export function alignedFrom(p: usize, alignment: usize): usize {
   let a = roundUp(p, alignment)
-  while (!isGap(a - p)) a += alignment
-  return a
+  return isGap(a - p) ? a : roundUp(p + BLOCK_MIN, alignment)
 }
 
 /** Of a free block, takes [a, stop) for use; what remains on both sides must be gaps. */

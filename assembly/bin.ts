@@ -201,7 +201,7 @@ export function obtain(n: usize): usize {
 /** As obtain, n bytes and no more at a multiple of `alignment`. */
 export function obtainAligned(n: usize, alignment: usize): usize {
   while (true) {
-    let p = findAligned(n, alignment, 32)
+    let p = findAligned(n, alignment, 32, 0)
     if (p) return p
     let h = header(),
       top = h.top,
@@ -210,7 +210,7 @@ export function obtainAligned(n: usize, alignment: usize): usize {
     if (a + n <= h.end) return carveTop(a, a + n)
     if (!gather() && !extend(a + n - top)) break
   }
-  return findAligned(n, alignment, -1)
+  return findAligned(n, alignment, -1, 0)
 }
 
 /** Bytes of the arena's block for a request. */

@@ -214,13 +214,13 @@ export function free_aligned_sized(p: usize, alignment: usize, size: usize): voi
 /** The errno of the last failed call, as Linux and musl number it; 0 if none has failed. */
 export function lastError(): u32 {
   // A heap that could not even begin has no place to note why: it is always for lack of memory.
-  return smallLimit || ready() ? header().error : ENOMEM
+  return ready() ? header().error : ENOMEM
 }
 /** Why the last refused call was refused: a reason of error.ts; 0 if none was. */
 export function trapReason(): u32 {
-  return smallLimit || ready() ? header().reason : 0
+  return ready() ? header().reason : 0
 }
 /** The address that the last refused call was given. */
 export function trapAddress(): usize {
-  return smallLimit || ready() ? header().address : 0
+  return ready() ? header().address : 0
 }

@@ -4,9 +4,8 @@
 // Invariant: the entries' roomy bits say which pages have an unused span, and none has below `header.roomy`.
 
 import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, roundUp, SPAN } from './layout'
-import { carve, carveTop, isGap, release } from './arena'
+import { carveTop, findAligned, release, startFrom } from './arena'
 import { extend } from './growth'
-import { binOf, headFrom, nodeAt } from './node'
 import { around, noteUsed } from './shadow'
 
 /** Smallest page of spans, in bytes. */
@@ -78,40 +77,21 @@ function firstRoomy(): usize {
   return -1
 }
 
-/** Where a page of spans that ends at `end` starts in [p, end): as low as a gap before it allows. */
-// @ts-ignore: decorator
-@inline function startIn(p: usize, end: usize): usize {
-  let s = max(roundUp(p, SPAN), end - PAGE + SPAN)
-  return isGap(s - p) ? s : s + SPAN
-}
-
 /** Makes a page of spans out of free memory of the arena, for which the memory may `grow`. False if there is none. */
 function newPage(grow: bool): bool {
   while (true) {
-    let tries = TRIES,
-      head = headFrom(binOf(PAGE_MIN)),
-      number = head
-    while (head && tries) {
-      number = nodeAt(number).next
-      let node = nodeAt(number),
-        p = node.start,
-        stop = node.end,
-        end = roundUp(p + PAGE_MIN, PAGE)
-      if (end > p && end <= stop && isGap(stop - end)) {
-        beginPage(carve(number, startIn(p, end), end), end)
-        return true
-      }
-      tries--
-      if (node.next == head) number = head = headFrom(binOf(stop - p) + 1)
+    let s = findAligned(PAGE_MIN, PAGE, TRIES, PAGE - SPAN)
+    if (!s) {
+      let top = header().top,
+        end = roundUp(top + PAGE_MIN, PAGE)
+      if (end < top) return false
+      if (end <= header().end) s = carveTop(startFrom(top, end, PAGE - SPAN), end)
+      else if (!grow || !extend(end - top)) return false
     }
-    let top = header().top,
-      end = roundUp(top + PAGE_MIN, PAGE)
-    if (end < top) return false
-    if (end <= header().end) {
-      beginPage(carveTop(startIn(top, end), end), end)
+    if (s) {
+      beginPage(s, (s | 0xffff) + 1)
       return true
     }
-    if (!grow || !extend(end - top)) return false
   }
 }
 
