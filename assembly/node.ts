@@ -122,8 +122,7 @@ export function headFrom(bin: u32): u32 {
   }
 }
 /** Takes a node out of its bin. `nodes` is h.nodes. */
-// @ts-ignore: decorator
-@inline export function unlink(nodes: usize, node: Node): void {
+export function unlink(nodes: usize, node: Node): void {
   let next = node.next,
     prev = node.prev
   nodeIn(nodes, next).prev = prev
