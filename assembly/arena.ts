@@ -47,15 +47,15 @@ const KIB: usize = 1024
   return !n || n >= BLOCK_MIN
 }
 
-/** Makes a block in use at p, which begins or ends at top, n bytes long, with what is too little for a block behind them.
- *  Returns where it ends. */
+/** Makes a block in use, which begins or ends at top, end at `stop`, or with what is too little for a block behind. Returns
+ *  where it ends. */
 // @ts-ignore: decorator
-@inline export function endInTop(p: usize, n: usize): usize {
-  let h = header(),
-    stop = p + n
+@inline export function endInTop(stop: usize): usize {
+  let h = header()
   if (!isGap(h.end - stop)) stop = h.end
   hotFlip(h.shadow, stop, FIRST)
   h.top = stop
+  h.reach = max(h.reach, stop)
   h.fresh = max(h.fresh, stop)
   return stop
 }
@@ -106,9 +106,9 @@ export function find(n: usize, tries: u32): usize {
     h.binned -= stop - p
     h.zeroFrom = -1
   } else {
-    if (h.end - p < n) return 0
+    if (h.reach - p < n) return 0
     h.zeroFrom = h.fresh
-    stop = endInTop(p, n)
+    stop = endInTop(p + n)
   }
   hotFlip(shadow, p, SECOND)
   hotNoteUsed(p, stop)
@@ -181,7 +181,7 @@ export function carveTop(a: usize, stop: usize): usize {
   let h = header(),
     p = h.top
   h.zeroFrom = h.fresh
-  stop = endInTop(p, stop - p)
+  stop = endInTop(stop)
   flip(p, SECOND)
   if (a != p) split(p, a, stop, p)
   else noteUsed(p, stop)

@@ -73,8 +73,7 @@ function remove(record: usize, span: Span): void {
 
 /** Makes a span the active one of its bin, and detaches the one that was, which is full. */
 function activate(record: usize, span: Span): void {
-  let last = activeOf(record)
-  if (changetype<usize>(last) != base() + NONE) last.free = 0
+  activeOf(record).free = 0
   store<usize>(record, changetype<usize>(span), ACTIVE_SPAN)
   store<usize>(record, addressOf(span), ACTIVE_AT)
   header().settled = 0
@@ -160,7 +159,10 @@ function mayStay(span: Span): bool {
   if (!header().settled) if (isSparse()) settleNow()
 }
 function settleNow(): void {
-  header().settled = 1
+  let h = header()
+  h.settled = 1
+  // The next blocks need no more memory than if it had to grow for them.
+  h.reach = h.top
   reclaim(false)
 }
 
@@ -207,7 +209,7 @@ export function obtainAligned(n: usize, alignment: usize): usize {
       top = h.top,
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
-    if (a + n <= h.end) return carveTop(a, a + n)
+    if (a + n <= h.reach) return carveTop(a, a + n)
     if (!gather() && !extend(a + n - top)) break
   }
   return findAligned(n, alignment, -1, 0)

@@ -7,23 +7,28 @@ import { BEGIN_SIZE, beginTables, capacityFor, dropNodes, endFor, setEnd } from 
 import { NODE_SIZE } from './node'
 import { advance } from './break'
 
-/** Makes the arena hold a free stretch of at least n bytes (a multiple of 16, at least BLOCK_MIN) where top is, which may
- *  be elsewhere then. False if the memory may not grow so far. */
+/** Makes `reach` let a block of n bytes (a multiple of 16, at least BLOCK_MIN) be taken from top, which may be elsewhere then.
+ *  False if the memory may not grow so far. */
 export function extend(n: usize): bool {
   let h = header(),
     old = h.end,
+    room = old - h.top,
+    size = old - base(),
+    spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
     nodesSize = h.nodesSize
+  if (room >= n) {
+    h.reach = h.top + min(room, n + spare)
+    return true
+  }
   if (!h.binned) dropNodes()
   else if (h.nodesUsed + 4 * NODE_SIZE > nodesSize) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
   while (true) {
-    let size = h.end - base(),
-      brk = h.brk,
+    let brk = h.brk,
       from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN
     if (n > BREAK_MAX - from) break
     let capacity = capacityFor(from + n)
     if (capacity > BREAK_MAX >>> 16) break
     let need = (capacity << 16) - brk,
-      spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
       start = advance(need, spare > need ? spare - need : 0)
     if (!start) break
     if (absorb(start, h.brk) && h.end - h.top >= n) return true
@@ -88,7 +93,7 @@ export function resize(p: usize, end: usize, n: usize): bool {
   if (stop <= end || end != h.top) return resizeInRow(p, end, n)
   if (h.end - end < stop - end && (!extend(max(stop - end, BLOCK_MIN)) || end != h.top)) return false
   flip(end, FIRST)
-  noteUsed(p, endInTop(p, n))
+  noteUsed(p, endInTop(stop))
   return true
 }
 

@@ -96,9 +96,11 @@ export class Header {
   lost: u32
   /** Number of the page behind the arena's memory, with its tables. */
   capacity: u32
-  /** The arena's last stretch without blocks is [top, end). */
+  /** The arena's last stretch without blocks is [top, end). Before top passes `reach`, what the bins keep is released, as it is
+   *  before the memory grows. */
   top: usize
   end: usize
+  reach: usize
   /** From here on the arena was never written. What it was when the block that was handed out last was taken from top, or -1
    *  if that was in a bin: from there on, the block reads as zero. */
   fresh: usize

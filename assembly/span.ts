@@ -85,7 +85,7 @@ function newPage(grow: bool): bool {
       let top = header().top,
         end = roundUp(top + PAGE_MIN, PAGE)
       if (end < top) return false
-      if (end <= header().end) s = carveTop(startFrom(top, end, PAGE - SPAN), end)
+      if (end <= header().reach) s = carveTop(startFrom(top, end, PAGE - SPAN), end)
       else if (!grow || !extend(end - top)) return false
     }
     if (s) {
@@ -136,8 +136,6 @@ export function releaseSpan(span: Span): void {
     was = load<u64>(entry),
     unused = was | ((<u64>1) << (s >>> 10))
   span.free = -1
-  span.next = 0
-  span.prev = 0
   store<u64>(entry, unused)
   if (!was) addRoomy(s)
   let start = (s & ~0xffff) + ((<usize>load<u8>(mapOf(s))) << 10)

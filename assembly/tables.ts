@@ -91,7 +91,7 @@ export function setEnd(capacity: usize): void {
     // The only mark that may stand behind the pages that the low tables had.
     if (h.top == (<usize>h.capacity) << 16) flip(h.top, FIRST)
   }
-  h.end = end
+  h.end = h.reach = end
   h.extent = end - base()
   h.capacity = <u32>capacity
 }

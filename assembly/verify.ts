@@ -12,7 +12,7 @@ import { BINS_SMALL, cellsOfBin } from './size'
 
 /** The header: magic number, ABI version and variant are those of this module. */
 const HEADER: u32 = 1
-/** top, end, the break and the limit are in this order, and where they may be. */
+/** top, reach, end, the break and the limit are in this order, and where they may be. */
 const BORDERS: u32 = 2
 /** The blocks follow one another without a gap from the tables to top, each with the marks of one kind. */
 const ROW: u32 = 3
@@ -101,7 +101,7 @@ function verifyPage(s: usize): u32 {
     let span = spanOf(s),
       wrong: u32 = 0
     if (!((unused >>> (s >>> 10)) & 1)) wrong = verifySpan(s)
-    else if (span.free != -1 || span.next || span.prev) wrong = UNUSED
+    else if (span.free != -1) wrong = UNUSED
     if (wrong) return wrong
   }
   return spanOf(end).free == -1 ? 0 : UNUSED
@@ -140,7 +140,7 @@ export function verify(): u32 {
   if (!ready()) return 0 // there is none
   let h = header()
   if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) return HEADER
-  if (h.top > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16) return BORDERS
+  if (h.top > h.reach || h.reach > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16) return BORDERS
   if (h.extent != h.end - base() || h.end != endFor(h.capacity) || h.limit > <u32>memory.size()) return BORDERS
   let p = base() + BEGIN_SIZE,
     afterFree = false,
