@@ -3,7 +3,7 @@
 //
 // Invariants: two free blocks never touch; none touches top.
 
-import { base, header, roundUp, BLOCK_MIN, CELL } from './layout'
+import { header, roundUp, BLOCK_MIN, CELL } from './layout'
 import {
   around,
   FIRST,

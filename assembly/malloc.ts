@@ -45,7 +45,10 @@ export function free(p: usize): void {
         free = span.free,
         cells = cellsOf(span),
         bit = (<u64>1) << (p >>> 4)
-      if (p & 15 || !(cells & ~free & bit)) return refuseBlock(p)
+      if (p & 15 || !(cells & ~free & bit)) {
+        refuseBlock(p)
+        return
+      }
       if (free) {
         free |= bit
         if (free != cells) {
@@ -56,7 +59,10 @@ export function free(p: usize): void {
       if (!freed(span, bit)) return
     } else {
       let w = hotAround(header().shadow, p)
-      if (p & 15 || !isUsed(w)) return refuseBlock(p)
+      if (p & 15 || !isUsed(w)) {
+        refuseBlock(p)
+        return
+      }
       release(p, w)
     }
     settle()

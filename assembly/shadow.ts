@@ -27,7 +27,7 @@ export function flip(p: usize, cells: u32): void {
 
 /** The marks around p: bit 8 is that of p's cell, bit 7 the one before, bits 9 to 56 those behind; above is 0. */
 export function around(p: usize): u64 {
-  return hotAround(header().shadow, p) & ((<u64>-1) >>> 7)
+  return hotAround(header().shadow, p) & (<u64>-1 >>> 7)
 }
 /** As around, without a call, but bits above 56 may be marks too; `shadow` is header.shadow. */
 // @ts-ignore: decorator

@@ -29,7 +29,8 @@ function freeBlocks(bin: u32): u32 {
   let record = recordOf(bin),
     cells = load<u64>(record, CELLS),
     n = <u32>popcnt(activeOf(record).free & cells)
-  for (let d = load<usize>(record, HEAD); d; d = changetype<Span>(d).next & ~BIN) n += <u32>popcnt(changetype<Span>(d).free & cells)
+  for (let d = load<usize>(record, HEAD); d; d = changetype<Span>(d).next & ~BIN)
+    n += <u32>popcnt(changetype<Span>(d).free & cells)
   return n
 }
 

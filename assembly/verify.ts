@@ -140,7 +140,8 @@ export function verify(): u32 {
   if (!ready()) return 0 // there is none
   let h = header()
   if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) return HEADER
-  if (h.top > h.reach || h.reach > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16) return BORDERS
+  if (h.top > h.reach || h.reach > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)
+    return BORDERS
   if (h.extent != h.end - base() || h.end != endFor(h.capacity) || h.limit > <u32>memory.size()) return BORDERS
   let p = base() + BEGIN_SIZE,
     afterFree = false,

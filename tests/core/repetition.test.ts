@@ -57,7 +57,11 @@ it.each(bundledNames())('%s', (name) => {
         expect(core.stats(64).inUse).toBe(0)
       }
     }
-    expect(sizes.slice(1).join(' ')).toEqual(Array(rounds - 1).fill(sizes[1]).join(' '))
+    expect(sizes.slice(1).join(' ')).toEqual(
+      Array(rounds - 1)
+        .fill(sizes[1])
+        .join(' '),
+    )
     expect(sizes[1]).toBeLessThanOrEqual(sizes[0] + (GROWING.includes(name) ? 1 : 0))
     expect(core.verify()).toBe(0)
     // Everything is one free run again, but for the heap's own tables.
