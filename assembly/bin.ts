@@ -99,10 +99,11 @@ export function refill(bin: u32): bool {
   return true
 }
 
-/** Gives a span that is in no list back. */
+/** Gives a span back whose blocks are all free. Refused, and nothing has changed, if its page should join a free block that was
+ *  overwritten. */
 function drop(record: usize, span: Span): void {
-  store<u32>(record, load<u32>(record, HELD) - 1, HELD)
   releaseSpan(span)
+  store<u32>(record, load<u32>(record, HELD) - 1, HELD)
 }
 
 /** The end of a free in a span that had no free block, or that has no other one now. `bit` is the block's. Whether a span
@@ -110,29 +111,32 @@ function drop(record: usize, span: Span): void {
 export function freed(span: Span, bit: u64): bool {
   let record = recordOfSpan(span),
     active = activeOf(record),
-    was = span.free,
-    free = was | bit
-  span.free = free
+    head = load<usize>(record, HEAD),
+    free = span.free | bit
   if (free != load<u64>(record, CELLS)) {
+    span.free = free
     if (span != active) append(record, span)
     return false
   }
   if (span == active) {
     // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
-    if (!load<usize>(record, HEAD) && mayStay(span)) {
+    if (!head && mayStay(span)) {
       span.free = free | KEPT
       header().settled = 0
       return false
     }
+    drop(record, span)
     store<usize>(record, base() + NONE, ACTIVE_SPAN)
   } else {
-    remove(record, span)
-    if (!(active.free << 1) && !load<usize>(record, HEAD) && mayStay(span)) {
+    if (!(active.free << 1) && head == load<usize>(record, TAIL) && mayStay(span)) {
+      remove(record, span)
+      span.free = free
       activate(record, span)
       return false
     }
+    drop(record, span)
+    remove(record, span)
   }
-  drop(record, span)
   return true
 }
 
@@ -174,8 +178,8 @@ export function reclaim(all: bool): bool {
       span = activeOf(record)
     if (load<u64>(record, CELLS) & ~span.free) span.free &= ~KEPT
     else if (all || !isFirst(span)) {
-      store<usize>(record, base() + NONE, ACTIVE_SPAN)
       drop(record, span)
+      store<usize>(record, base() + NONE, ACTIVE_SPAN)
       any = true
     }
   }

@@ -12,17 +12,8 @@ import { header, BREAK_MAX, PAGE, roundUp } from './layout'
 @external("env", "grow") declare function grow(pages: i32): i32
 
 /** Grows the memory; false if refused. The one caller of memory.grow. */
-function growMemory(pages: u32): bool {
-  let got: i32
-  if (GROW_IMPORT) got = grow(pages)
-  else got = memory.grow(pages)
-  if (got < 0) return false
-  header().growths++
-  return true
-}
-
-/** As growMemory, before there is a header. */
-export function growFirst(pages: u32): bool {
+// @ts-ignore: decorator
+@inline export function growMemory(pages: u32): bool {
   if (GROW_IMPORT) return grow(pages) >= 0
   return memory.grow(pages) >= 0
 }
@@ -55,6 +46,7 @@ function own(bytes: usize, spare: usize, skip: bool): bool {
     want = need
   }
   h.limit = want
+  h.growths++
   return true
 }
 
@@ -92,12 +84,13 @@ export function raiseBreak(bytes: usize): usize {
   return start
 }
 
-/** Moves the break down by `bytes` and zeroes them. False, and nothing has changed, if they did not all come from
- *  raiseBreak since the arena last grew. */
-export function lowerBreak(bytes: usize): bool {
-  let h = header()
-  if (bytes > h.brk - h.floor) return false
-  h.brk -= bytes
+/** Moves the break down by `bytes` and zeroes them. Returns where it was; 0, and nothing has changed, if they did not all come
+ *  from raiseBreak since the arena last grew. */
+export function lowerBreak(bytes: usize): usize {
+  let h = header(),
+    brk = h.brk
+  if (bytes > brk - h.floor) return 0
+  h.brk = brk - bytes
   memory.fill(h.brk, 0, bytes)
-  return true
+  return brk
 }

@@ -184,8 +184,7 @@ export function madvise(address: usize, length: usize, advice: u32): i32 {
  *  the memory may not grow, or to give back more than sbrk has handed out since the arena last grew. */
 export function sbrk(bytes: i32): usize {
   if (!ready()) return -1
-  if (bytes < 0) return lowerBreak(<usize>-bytes) ? header().brk - bytes : failed(ENOMEM)
-  let start = raiseBreak(<usize>bytes)
+  let start = bytes < 0 ? lowerBreak(<usize>-bytes) : raiseBreak(<usize>bytes)
   return start ? start : failed(ENOMEM)
 }
 

@@ -129,21 +129,23 @@ export function takeSpan(grow: bool): Span {
   return spanOf(page + ((<usize>ctz(unused)) << 10))
 }
 
-/** Takes back a span whose blocks are all free. */
+/** Takes back a span whose blocks are all free. Refused, and nothing has changed, if its page should join a free block that was
+ *  overwritten. */
 export function releaseSpan(span: Span): void {
   let s = addressOf(span),
-    entry = entryOf(s),
-    was = load<u64>(entry),
-    unused = was | ((<u64>1) << (s >>> 10))
+    was = load<u64>(entryOf(s)),
+    unused = was | ((<u64>1) << (s >>> 10)),
+    start = (s & ~0xffff) + ((<usize>load<u8>(mapOf(s))) << 10)
+  if (unused == spansFrom(start)) {
+    let end = (s | 0xffff) + 1
+    noteUsed(start, end)
+    release(start, around(start))
+    dropRoomy(s)
+    store<u8>(mapOf(s), <u8>NO_SPANS)
+    count(start + SPAN - end, -SPAN)
+    return
+  }
   span.free = -1
-  store<u64>(entry, unused)
+  store<u64>(entryOf(s), unused)
   if (!was) addRoomy(s)
-  let start = (s & ~0xffff) + ((<usize>load<u8>(mapOf(s))) << 10)
-  if (unused != spansFrom(start)) return
-  dropRoomy(s)
-  store<u8>(mapOf(s), <u8>NO_SPANS)
-  let end = (s | 0xffff) + 1
-  count(start + SPAN - end, -SPAN)
-  noteUsed(start, end)
-  release(start, around(start))
 }

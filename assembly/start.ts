@@ -15,7 +15,7 @@ import {
   SMALL_MAX,
 } from './layout'
 import { VARIANT } from './config'
-import { growFirst, memoryPages } from './break'
+import { growMemory, memoryPages } from './break'
 import { begin } from './growth'
 import { BEGIN_SIZE } from './tables'
 import { beginBins } from './bin'
@@ -33,7 +33,7 @@ export function ready(): bool {
   let end = roundUp(p + BEGIN_SIZE + BLOCK_MIN, PAGE),
     pages = <u32>(end >>> 16),
     have: u32 = memory.size()
-  if (have < pages && !growFirst(pages - have)) return false
+  if (have < pages && !growMemory(pages - have)) return false
   if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) {
     memory.fill(p, 0, HEADER_SIZE)
     h.limit = memoryPages()

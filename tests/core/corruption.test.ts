@@ -120,6 +120,34 @@ describe.each([1000, 5000, 70_000])('what a write after free leaves in a free bl
   })
 })
 
+it('a page of spans whose neighbour was overwritten stays as it is when its last block should be freed', () => {
+  const core = createCore()
+  core.malloc(4 * PAGE) // so that the heap is not sparse
+  const small = Array.from({ length: 600 }, () => core.malloc(256))
+  const page = small[599] & -PAGE
+  const behind = core.malloc(2 * PAGE)
+  expect(behind).toBe(page + PAGE)
+  const last = core.malloc(2 * PAGE)
+  core.free(behind)
+  const hint = core.u32(behind)
+  core.setU32(behind, 0x41414141)
+  for (const p of [small[0], small[3], small[6]]) core.free(p)
+  const inPage = small.filter((p) => p >= page)
+  for (const p of inPage.slice(1)) core.free(p)
+  const { inUse, free } = core.stats(64)
+  for (let i = 0; i < 2; i++) {
+    expect(refusal(core, () => core.free(inPage[0]))).toEqual({ reason: Reason.overwritten, address: behind })
+    expect(core.stats(64)).toMatchObject({ inUse, free })
+  }
+  core.setU32(behind, hint)
+  expect(core.verify()).toBe(0)
+  core.free(inPage[0])
+  expect(core.verify()).toBe(0)
+  expect(core.stats(64).inUse).toBe(inUse - 256)
+  // The page and the block are one run now.
+  expect(core.malloc(2.5 * PAGE)).toBeLessThan(last)
+})
+
 // ------------------------------------------------------------------------------------------------ attacks, at random
 
 interface Attack {
