@@ -47,15 +47,14 @@ const KIB: usize = 1024
   return !n || n >= BLOCK_MIN
 }
 
-/** Makes a block in use, which begins or ends at top, end at `stop`, or with what is too little for a block behind. Returns
- *  where it ends. */
+/** Makes a block in use, which begins or ends at top, end at `stop`, up to `reach`, or with what is too little for a block
+ *  behind. Returns where it ends. */
 // @ts-ignore: decorator
 @inline export function endInTop(stop: usize): usize {
   let h = header()
-  if (!isGap(h.end - stop)) stop = h.end
+  if (!isGap(h.end - stop)) stop = h.reach = h.end
   hotFlip(h.shadow, stop, FIRST)
   h.top = stop
-  h.reach = max(h.reach, stop)
   h.fresh = max(h.fresh, stop)
   return stop
 }
@@ -181,6 +180,7 @@ export function carveTop(a: usize, stop: usize): usize {
   let h = header(),
     p = h.top
   h.zeroFrom = h.fresh
+  h.reach = max(h.reach, stop)
   stop = endInTop(stop)
   flip(p, SECOND)
   if (a != p) split(p, a, stop, p)

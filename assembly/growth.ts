@@ -93,6 +93,7 @@ export function resize(p: usize, end: usize, n: usize): bool {
   if (stop <= end || end != h.top) return resizeInRow(p, end, n)
   if (h.end - end < stop - end && (!extend(max(stop - end, BLOCK_MIN)) || end != h.top)) return false
   flip(end, FIRST)
+  h.reach = max(h.reach, stop)
   noteUsed(p, endInTop(stop))
   return true
 }
