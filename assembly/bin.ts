@@ -4,7 +4,7 @@
 // Invariants: a span of a bin is exactly one of active, listed, detached, as its bits say; a detached one has no free block,
 // a listed one has.
 
-import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp } from './layout'
+import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, PAGE, roundUp } from './layout'
 import { alignedFrom, carveTop, find, findAligned, TRIES } from './arena'
 import { extend, recover } from './growth'
 import { addressOf, KEPT, releaseSpan, Span, takeSpan } from './span'
@@ -165,8 +165,8 @@ function mayStay(span: Span): bool {
 function settleNow(): void {
   let h = header()
   h.settled = 1
-  // The next blocks need no more memory than if it had to grow for them.
-  h.reach = h.top
+  // The next blocks need no more memory than if it had to grow for them, page by page.
+  h.reach = h.top + min(h.reach - h.top, PAGE)
   reclaim(false)
 }
 
