@@ -18,8 +18,13 @@ export const HEAD: usize = LISTS
 export const TAIL: usize = LISTS + 4
 export const HELD: usize = LISTS + 8
 
-/** The bits of `next` that say the bin; the others are a descriptor's address. */
-export const BIN: usize = 15
+/** The bits of a span's `next` that say the bin, times 16. */
+export const BIN: u32 = 0xf0
+
+/** The descriptor that `next` leads to, or 0. */
+export function nextOf(span: Span): usize {
+  return rotr<u32>(span.next & ~BIN, 4)
+}
 
 /** Address of a bin's records, less the offsets above. */
 // @ts-ignore: decorator
@@ -29,7 +34,7 @@ export const BIN: usize = 15
 /** The record of a span's bin. */
 // @ts-ignore: decorator
 @inline function recordOfSpan(span: Span): usize {
-  return base() + ((span.next & BIN) << 4)
+  return base() + (span.next & BIN)
 }
 /** The cells of a span where blocks begin. */
 // @ts-ignore: decorator
@@ -56,18 +61,17 @@ function append(record: usize, span: Span): void {
     last = load<usize>(record, TAIL)
   span.next &= BIN
   span.prev = last
-  if (last) changetype<Span>(last).next |= d
+  if (last) changetype<Span>(last).next |= rotl<u32>(<u32>d, 4)
   else store<usize>(record, d, HEAD)
   store<usize>(record, d, TAIL)
 }
 /** Takes a span out of the bin's list. */
 function remove(record: usize, span: Span): void {
-  let bin = span.next & BIN,
-    next = span.next - bin,
+  let next = nextOf(span),
     prev = span.prev
   if (next) changetype<Span>(next).prev = prev
   else store<usize>(record, prev, TAIL)
-  if (prev) changetype<Span>(prev).next = next | bin
+  if (prev) changetype<Span>(prev).next = span.next
   else store<usize>(record, next, HEAD)
 }
 
@@ -92,7 +96,7 @@ export function refill(bin: u32): bool {
       if (grow && !span) return false
     }
     span.free = load<u64>(record, CELLS)
-    span.next = bin
+    span.next = bin << 4
     store<u32>(record, load<u32>(record, HELD) + 1, HELD)
   }
   activate(record, span)

@@ -36,7 +36,7 @@
 // The guard, which nobody reads, takes the bytes that an overflow of the block before the header writes.
 //
 //   descriptor   0  free   u64   bit i set: a free block begins at cell i of the span; bit 63: KEPT
-//                8  next   u32   address of the descriptor of the next span with room | bin
+//                8  next   u32   address of the descriptor of the next span with room, turned left by 4 bits | bin << 4
 //               12  prev   u32   address of that of the previous one
 //
 // So p is a block in use ⇔ it is a multiple of 16, blocks of the bin begin at its cell, and the cell's bit is clear. No block

@@ -75,7 +75,7 @@ export function malloc_usable_size(p: usize): usize {
   if (!(p & 15) && (p - base() < known || isInHeap(p))) {
     if (inSpan(p)) {
       let span = spanOf(p)
-      if (cellsOf(span) & ~span.free & ((<u64>1) << (p >>> 4))) return ((span.next & BIN) + 1) << 4
+      if (cellsOf(span) & ~span.free & ((<u64>1) << (p >>> 4))) return (span.next & BIN) + 16
     } else {
       let w = around(p)
       if (isUsed(w)) return stopOf(p, w) - p

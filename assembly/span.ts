@@ -18,7 +18,7 @@ const TRIES: u32 = 16
 @unmanaged
 export class Span {
   free: u64
-  next: usize
+  next: u32
   prev: usize
 }
 

@@ -2,7 +2,7 @@
 
 import { base, header, SPAN } from './layout'
 import { Span } from './span'
-import { activeOf, BIN, CELLS, HEAD, HELD, recordOf } from './bin'
+import { activeOf, CELLS, HEAD, HELD, nextOf, recordOf } from './bin'
 import { BINS_SMALL, cellsOfBin, sizeOf } from './size'
 import { ready } from './start'
 
@@ -29,7 +29,7 @@ function freeBlocks(bin: u32): u32 {
   let record = recordOf(bin),
     cells = load<u64>(record, CELLS),
     n = <u32>popcnt(activeOf(record).free & cells)
-  for (let d = load<usize>(record, HEAD); d; d = changetype<Span>(d).next & ~BIN)
+  for (let d = load<usize>(record, HEAD); d; d = nextOf(changetype<Span>(d)))
     n += <u32>popcnt(changetype<Span>(d).free & cells)
   return n
 }

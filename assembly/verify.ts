@@ -6,7 +6,7 @@ import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, sto
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
 import { BEGIN_SIZE, endFor } from './tables'
 import { groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
-import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, recordOf, TAIL } from './bin'
+import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
 import { ready } from './start'
 import { BINS_SMALL, cellsOfBin } from './size'
 
@@ -65,9 +65,9 @@ function nodeOf(p: usize, end: usize): u32 {
 function isOnList(record: usize, span: Span): bool {
   let before: usize = 0,
     last = load<usize>(record, TAIL)
-  for (let d = load<usize>(record, HEAD); d; d = changetype<Span>(d).next & ~BIN) {
+  for (let d = load<usize>(record, HEAD); d; d = nextOf(changetype<Span>(d))) {
     if (d - base() >= header().extent || changetype<Span>(d).prev != before) return false
-    if (d == changetype<usize>(span)) return d == last || (span.next & ~BIN) != 0
+    if (d == changetype<usize>(span)) return d == last || nextOf(span) != 0
     before = d
   }
   return false
@@ -75,7 +75,7 @@ function isOnList(record: usize, span: Span): bool {
 
 function verifySpan(s: usize): u32 {
   let span = spanOf(s),
-    bin = <u32>(span.next & BIN),
+    bin = (span.next & BIN) >>> 4,
     record = recordOf(bin),
     cells = cellsOfBin(bin)
   if (load<u64>(record, CELLS) != cells || span.free & ~(cells | KEPT)) return DESCRIPTOR
@@ -114,7 +114,7 @@ function spansOfBin(bin: u32): u32 {
     let first: usize = load<u8>(mapOf(p)),
       unused = load<u64>(entryOf(p))
     for (let i = first; i < 63; i++) {
-      if (!((unused >>> i) & 1) && (spanOf(p + (i << 10)).next & BIN) == bin) n++
+      if (!((unused >>> i) & 1) && (spanOf(p + (i << 10)).next & BIN) >>> 4 == bin) n++
     }
   }
   return n
