@@ -169,8 +169,8 @@ const mutants: Mutant[] = [
   {
     name: 'a page whose spans are all free is kept',
     file: 'span.ts',
-    find: 'if (unused != spansFrom(start)) return',
-    replace: 'if (start) return',
+    find: 'if (unused == spansFrom(start)) {',
+    replace: 'if (!start) {',
     tests: ['oom'],
   },
   {
