@@ -3,7 +3,7 @@
 //
 // Invariants: two free blocks never touch; none touches top.
 
-import { header, roundUp, BLOCK_MIN, CELL } from './layout'
+import { header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
 import {
   around,
   FIRST,
@@ -38,8 +38,6 @@ import { extendNodes } from './tables'
 
 /** Blocks of a request's own bin that are looked at for the best fit. */
 export const TRIES: u32 = 4
-
-const KIB: usize = 1024
 
 /** Whether a gap of n bytes between two blocks can be a free block, or is none at all. */
 // @ts-ignore: decorator
@@ -114,9 +112,9 @@ export function find(n: usize, tries: u32): usize {
   return p
 }
 
-/** A block from the bins: of exactly n bytes at a multiple of `alignment`; or one that ends at such a multiple, of as many bytes
- *  from n up to `longest` as there are, a multiple of KIB. 0 if there is none. Looks at `tries` blocks, and takes the smallest
- *  that fits of the first bin that has one. */
+/** A block from the bins: if `longest` is 0, of exactly n bytes at a multiple of `alignment`; else one that ends at such a
+ *  multiple, of as many bytes from n up to `longest` as there are, a multiple of SPAN. 0 if there is none. Looks at `tries`
+ *  blocks, and takes the smallest that fits of the first bin that has one. */
 export function findAligned(n: usize, alignment: usize, tries: u32, longest: usize): usize {
   let bin = binOf(n)
   while (true) {
@@ -145,11 +143,12 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
   }
 }
 
-/** Where a block of up to `longest` bytes that ends at `stop` starts from p on: as low as a gap before it allows. */
+/** Where a block of up to `longest` bytes that ends at `stop` starts from p on, at a multiple of SPAN: as low as a gap before it
+ *  allows. */
 // @ts-ignore: decorator
 @inline export function startFrom(p: usize, stop: usize, longest: usize): usize {
-  let s = max(roundUp(p, KIB), stop - longest)
-  return isGap(s - p) ? s : s + KIB
+  let s = max(roundUp(p, SPAN), stop - longest)
+  return isGap(s - p) ? s : s + SPAN
 }
 
 /** The first address from p on that is a multiple of `alignment` and leaves a gap before it. */
@@ -255,15 +254,15 @@ function releaseWithout(p: usize, stop: usize, w: u64): void {
   }
 }
 
-/** Makes the block in use [p, end), which does not end at top, n bytes long where it is. False if there is no room behind. */
+/** Makes the block in use [p, end), which does not end at top unless it gets shorter, n bytes long where it is. False if there is
+ *  no room behind. */
 export function resizeInRow(p: usize, end: usize, n: usize): bool {
-  let stop = p + n
-  if (stop > end) {
+  if (n > end - p) {
     if (!isFree(around(end))) return false
     let h = header(),
       number = nodeFrom(h, end),
       behind = nodeAt(number).end
-    if (behind < stop) return false
+    if (behind - p < n) return false
     dropNode(number)
     h.binned -= behind - end
     flip(end, FIRST)
@@ -271,6 +270,7 @@ export function resizeInRow(p: usize, end: usize, n: usize): bool {
     end = behind
     noteUsed(p, end)
   }
+  let stop = p + n
   if (end - stop >= BLOCK_MIN) split(p, stop, end, stop)
   return true
 }

@@ -3,7 +3,7 @@
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, roundUp } from './layout'
 import { around, FIRST, firstMark, flip, isLost, noteUsed, RESERVED, SECOND, stopOf, USED_TO_LOST } from './shadow'
 import { endInTop, release, resizeInRow } from './arena'
-import { BEGIN_SIZE, beginTables, capacityFor, dropNodes, endFor, setEnd } from './tables'
+import { BEGIN_SIZE, beginTables, capacityFor, resetNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
 import { advance } from './break'
 
@@ -17,10 +17,10 @@ export function extend(n: usize): bool {
     spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
     nodesSize = h.nodesSize
   if (room >= n) {
-    h.reach = h.top + min(room, n + spare)
+    h.reach = h.top + n + min(room - n, spare)
     return true
   }
-  if (!h.binned) dropNodes()
+  if (!h.binned) resetNodes()
   else if (h.nodesUsed + 4 * NODE_SIZE > nodesSize) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
   while (true) {
     let brk = h.brk,
@@ -89,9 +89,10 @@ export function recover(): bool {
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, end: usize, n: usize): bool {
   let h = header(),
-    stop = p + n
-  if (stop <= end || end != h.top) return resizeInRow(p, end, n)
-  if (h.end - end < stop - end && (!extend(max(stop - end, BLOCK_MIN)) || end != h.top)) return false
+    size = end - p
+  if (n <= size || end != h.top) return resizeInRow(p, end, n)
+  if (h.end - end < n - size && (!extend(max(n - size, BLOCK_MIN)) || end != h.top)) return false
+  let stop = p + n
   flip(end, FIRST)
   h.reach = max(h.reach, stop)
   noteUsed(p, endInTop(stop))

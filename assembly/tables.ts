@@ -108,7 +108,7 @@ export function extendNodes(): bool {
 }
 
 /** Of nodes that no free block has: as few as the first tables have. For setEnd, to give their memory back. */
-export function dropNodes(): void {
+export function resetNodes(): void {
   let h = header()
   h.nodesUsed = BINS_SIZE
   h.nodeFree = 0

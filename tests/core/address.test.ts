@@ -52,8 +52,30 @@ describe('the whole of 4 GiB', () => {
     expect(core.verify()).toBe(0)
     expect(refusal(core, () => core.free(start)).address).toBe(start)
     expect(core.malloc(3.5 * GIB)).toBe(0) // above PTRDIFF_MAX
-    expect(core.malloc(PTRDIFF_MAX)).not.toBe(0)
-    expect(core.malloc(GIB)).not.toBe(0)
+    const low = core.malloc(PTRDIFF_MAX)
+    const high = core.malloc(GIB)
+    expect(low).not.toBe(0)
+    expect(high).not.toBe(0)
+    core.free(low)
+    core.free(high)
+    // Memory that is there, but was given back, in one piece and of nearly 4 GiB.
+    expect(core.mmap(0, 0xf9000000)).not.toBe(FAILED)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('is no place where a block’s end could wrap', () => {
+    const core = createCore()
+    core.malloc(PTRDIFF_MAX - PAGE)
+    core.malloc(GIB / 4)
+    const blocks = [core.malloc(MIB), core.malloc(1000), core.malloc(MIB)]
+    core.free(blocks[1])
+    for (const p of [blocks[0], blocks[2]]) {
+      expect(p).toBeGreaterThan(2 * GIB)
+      expect(core.realloc(p, PTRDIFF_MAX)).toBe(0)
+      expect(core.lastError()).toBe(Errno.ENOMEM)
+      expect(core.usableSize(p)).toBe(MIB)
+      expect(core.verify()).toBe(0)
+    }
   })
 
   it('can be mapped, remapped and unmapped', () => {

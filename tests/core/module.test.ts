@@ -102,7 +102,7 @@ describe('the module', () => {
 })
 
 describe('the code', () => {
-  // The goals are 6 and 12 KiB (docs/architecture.md); the first keeps what has been reached.
+  // The goal is 6 KiB; this keeps what has been reached.
   it('of malloc, free and realloc alone takes at most 8.75 KiB', () => {
     expect(sizeOf(['malloc', 'free', 'realloc'])).toBeLessThanOrEqual(8.75 * KIB)
   })

@@ -120,8 +120,8 @@ const mutants: Mutant[] = [
   {
     name: 'nodes that are not in use are not given back',
     file: 'growth.ts',
-    find: 'if (!h.binned) dropNodes()',
-    replace: 'if (false) dropNodes()',
+    find: 'if (!h.binned) resetNodes()',
+    replace: 'if (false) resetNodes()',
     tests: ['oom'],
   },
   {

@@ -34,7 +34,7 @@ function play(core: Core, { words, operations, slots }: Trace): void {
   for (const p of blocks) if (p) free(p)
 }
 
-/** Where the heap begins, and how many rounds are played there: at a page's start, behind it, and in a low page. */
+/** Where the heap begins, and how many rounds are played there: low in the first page, at a page’s start and behind it. */
 const HEAPS = [
   { base: 1024, rounds: 10 },
   { base: 0xa00000, rounds: 4 },
