@@ -1,13 +1,12 @@
 // Bins of small blocks: each has an active span that malloc takes from, and a list of the other spans with room. A span
 // that is full when the active one is needed no more is detached; the first free in it puts it on the list.
 //
-// Invariants: a span of a bin is exactly one of active, listed, detached, as its bits say; a detached one has no free block,
-// a listed one has.
+// Invariants: a span of a bin is exactly one of active, listed, detached; a detached one has no free block, a listed one has.
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, PAGE, roundUp } from './layout'
 import { alignedFrom, carveTop, find, findAligned, TRIES } from './arena'
 import { extend, recover } from './growth'
-import { addressOf, KEPT, releaseSpan, Span, takeSpan } from './span'
+import { addressOf, DETACHED, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 // Fields of a bin's records.
@@ -41,6 +40,15 @@ export function nextOf(span: Span): usize {
 @inline export function cellsOf(span: Span): u64 {
   return load<u64>(recordOfSpan(span), CELLS)
 }
+/** The bits of a span's blocks in use. */
+// @ts-ignore: decorator
+@inline function usedIn(span: Span): u64 {
+  return span.prev == DETACHED ? cellsOf(span) : ~span.free
+}
+/** Whether p, an address in a span, is a block in use. */
+export function isUsedIn(span: Span, p: usize): bool {
+  return !(p & 15) && ((usedIn(span) >>> (p >>> 4)) & 1) != 0
+}
 /** The active span of a bin. */
 // @ts-ignore: decorator
 @inline export function activeOf(record: usize): Span {
@@ -50,7 +58,7 @@ export function nextOf(span: Span): usize {
 /** Sets up the records of a new heap. */
 export function beginBins(): void {
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
-    store<usize>(recordOf(bin), base() + NONE, ACTIVE_SPAN)
+    deactivate(recordOf(bin))
     store<u64>(recordOf(bin), cellsOfBin(bin), CELLS)
   }
 }
@@ -75,28 +83,40 @@ function remove(record: usize, span: Span): void {
   else store<usize>(record, next, HEAD)
 }
 
+/** Leaves a bin without an active span. */
+function deactivate(record: usize): void {
+  store<usize>(record, base() + NONE, ACTIVE_SPAN)
+}
 /** Makes a span the active one of its bin, and detaches the one that was, which is full. */
-function activate(record: usize, span: Span): void {
-  activeOf(record).free = 0
+// @ts-ignore: decorator
+@inline function activate(record: usize, span: Span): void {
+  let was = activeOf(record)
+  if (changetype<usize>(was) != base() + NONE) {
+    was.free = -1
+    was.prev = DETACHED
+  }
   store<usize>(record, changetype<usize>(span), ACTIVE_SPAN)
   store<usize>(record, addressOf(span), ACTIVE_AT)
   header().settled = 0
 }
 
-/** Gives a bin, whose active span is full, the next one with room or a new one. False if there is no memory. */
-export function refill(bin: u32): bool {
-  let record = recordOf(bin),
+/** Gives the bin number bin / 16, whose active span is full, the next one with room or a new one. False if there is no memory. */
+export function refill(bin: usize): bool {
+  let record = base() + bin,
     span = changetype<Span>(load<usize>(record, HEAD))
-  if (span) remove(record, span)
-  else {
+  if (span) {
+    let next = nextOf(span)
+    if (next) changetype<Span>(next).prev = 0
+    else store<usize>(record, 0, TAIL)
+    store<usize>(record, next, HEAD)
+  } else {
     span = takeSpan(false)
     while (!span) {
       let grow = !gather()
       span = takeSpan(grow)
       if (grow && !span) return false
     }
-    span.free = load<u64>(record, CELLS)
-    span.next = bin << 4
+    span.next = <u32>bin
     store<u32>(record, load<u32>(record, HELD) + 1, HELD)
   }
   activate(record, span)
@@ -110,31 +130,31 @@ function drop(record: usize, span: Span): void {
   store<u32>(record, load<u32>(record, HELD) - 1, HELD)
 }
 
-/** The end of a free in a span that had no free block, or that has no other one now. `bit` is the block's. Whether a span
- *  was released. */
-export function freed(span: Span, bit: u64): bool {
+/** Frees the block in use at p where the bin must be told: its span is detached, or has no other one. Whether a span was
+ *  released. */
+export function freeIn(span: Span, p: usize): bool {
   let record = recordOfSpan(span),
     active = activeOf(record),
     head = load<usize>(record, HEAD),
-    free = span.free | bit
-  if (free != load<u64>(record, CELLS)) {
+    free = ~usedIn(span) | ((<u64>1) << (p >>> 4))
+  if (free != -1) {
     span.free = free
-    if (span != active) append(record, span)
+    append(record, span)
     return false
   }
   if (span == active) {
     // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
     if (!head && mayStay(span)) {
-      span.free = free | KEPT
+      span.free = ~KEPT
       header().settled = 0
       return false
     }
     drop(record, span)
-    store<usize>(record, base() + NONE, ACTIVE_SPAN)
+    deactivate(record)
   } else {
-    if (!(active.free << 1) && head == load<usize>(record, TAIL) && mayStay(span)) {
+    if (!(load<u64>(record, CELLS) & active.free) && head == load<usize>(record, TAIL) && mayStay(span)) {
       remove(record, span)
-      span.free = free
+      span.free = -1
       activate(record, span)
       return false
     }
@@ -180,10 +200,10 @@ export function reclaim(all: bool): bool {
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       span = activeOf(record)
-    if (load<u64>(record, CELLS) & ~span.free) span.free &= ~KEPT
+    if (~span.free << 1) span.free |= KEPT
     else if (all || !isFirst(span)) {
       drop(record, span)
-      store<usize>(record, base() + NONE, ACTIVE_SPAN)
+      deactivate(record)
       any = true
     }
   }

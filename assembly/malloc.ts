@@ -7,28 +7,47 @@ import { around, hotAround, isFree, isUsed, stopOf } from './shadow'
 import { release } from './arena'
 import { resize } from './growth'
 import { spanOf } from './span'
-import { activeOf, ACTIVE_AT, BIN, blockSize, cellsOf, freed, obtain, obtainAligned, refill, settle } from './bin'
-import { isInHeap, known, ready, smallLimit } from './start'
+import {
+  activeOf,
+  ACTIVE_AT,
+  BIN,
+  blockSize,
+  CELLS,
+  cellsOf,
+  freeIn,
+  isUsedIn,
+  obtain,
+  obtainAligned,
+  refill,
+  settle,
+} from './bin'
+import { isInHeap, isKnown, ready, smallLimit } from './start'
+
+/** A block of the active span of the bin with this record; 0 if it is full. */
+// @ts-ignore: decorator
+@inline function take(record: usize): usize {
+  let span = activeOf(record),
+    free = span.free,
+    room = load<u64>(record, CELLS) & free
+  if (!room) return 0
+  span.free = free ^ (room & -room)
+  return load<usize>(record, ACTIVE_AT) + ((<usize>ctz(room)) << 4)
+}
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
  *  no memory or `size` is above PTRDIFF_MAX. */
 export function malloc(size: usize): usize {
   if (size - 1 < smallLimit) {
-    let record = base() + ((size - 1) & 0xf0),
-      span = activeOf(record),
-      free = span.free,
-      cell = <usize>ctz(free)
-    if (cell < 63) {
-      span.free = free & (free - 1)
-      return load<usize>(record, ACTIVE_AT) + (cell << 4)
-    }
+    let p = take(base() + ((size - 1) & 0xf0))
+    if (p) return p
   }
   return mallocSlow(size)
 }
 
 function mallocSlow(size: usize): usize {
   if (size - 1 < smallLimit) {
-    if (refill(<u32>(size - 1) >>> 4)) return malloc(size)
+    let bin = (size - 1) & 0xf0
+    if (refill(bin)) return take(base() + bin)
     // What no span can be made for: the arena may still have a block.
   } else if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0
   if (size > SIZE_MAX) return fail(ENOMEM)
@@ -39,43 +58,43 @@ function mallocSlow(size: usize): usize {
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the
  *  last error. Refused if no block in use starts at p. */
 export function free(p: usize): void {
-  if (p - base() < known) {
+  if (isKnown(p)) {
     if (inSpan(p)) {
       let span = spanOf(p),
         free = span.free,
-        cells = cellsOf(span),
-        bit = (<u64>1) << (p >>> 4)
-      if (p & 15 || !(cells & ~free & bit)) {
-        refuseBlock(p)
-        return
-      }
-      if (free) {
-        free |= bit
-        if (free != cells) {
-          span.free = free
-          return
-        }
-      }
-      if (!freed(span, bit)) return
-    } else {
-      let w = hotAround(header().shadow, p)
-      if (p & 15 || !isUsed(w)) {
-        refuseBlock(p)
-        return
-      }
-      release(p, w)
+        bit = (<u64>1) << (p >>> 4),
+        left = free | bit
+      if (left != free && left != -1) span.free = left
+      else freeLast(p)
+      return
     }
-    settle()
-  } else if (isInHeap(p)) free(p)
-  else if (p) refuseBlock(p)
+    let w = hotAround(header().shadow, p)
+    if (isUsed(w)) {
+      release(p, w)
+      settle()
+      return
+    }
+  }
+  if (p) freeSlow(p)
+}
+/** free, of a block in a span that has to tell its bin, or of none. */
+function freeLast(p: usize): void {
+  let span = spanOf(p)
+  if (!isUsedIn(span, p)) refuseBlock(p)
+  if (freeIn(span, p)) settle()
+}
+/** free, of what is not where the heap was known to be, or nowhere. */
+function freeSlow(p: usize): void {
+  if (!isKnown(p) && isInHeap(p)) free(p)
+  else refuseBlock(p)
 }
 
 /** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
 export function malloc_usable_size(p: usize): usize {
-  if (!(p & 15) && (p - base() < known || isInHeap(p))) {
+  if (isKnown(p) || isInHeap(p)) {
     if (inSpan(p)) {
       let span = spanOf(p)
-      if (cellsOf(span) & ~span.free & ((<u64>1) << (p >>> 4))) return (span.next & BIN) + 16
+      if (isUsedIn(span, p)) return (span.next & BIN) + 16
     } else {
       let w = around(p)
       if (isUsed(w)) return stopOf(p, w) - p
@@ -95,7 +114,7 @@ export function malloc_usable_size(p: usize): usize {
 function refuseBlock(p: usize): void {
   if (!ready()) unreachable() // no memory for a header: no place for the reason either
   let reason = NOT_A_BLOCK
-  if (!isInHeap(p)) reason = OUTSIDE
+  if (!isInHeap(p & ~15)) reason = OUTSIDE
   else if (p & 15) reason = MISALIGNED
   else if (inSpan(p)) {
     if (cellsOf(spanOf(p)) & ((<u64>1) << (p >>> 4))) reason = NOT_IN_USE

@@ -20,9 +20,9 @@ import { begin } from './growth'
 import { BEGIN_SIZE } from './tables'
 import { beginBins } from './bin'
 
-// Of this instance: SMALL_MAX once it has found or made the header, and how far it knows the heap to reach.
+// Of this instance: SMALL_MAX once it has found or made the header, and the cells from there on that it knows of.
 export let smallLimit: usize = 0
-export let known: usize = 0
+let known: u32 = 0
 
 /** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it. */
 export function ready(): bool {
@@ -48,9 +48,15 @@ export function ready(): bool {
   return true
 }
 
-/** Whether p lies in the heap as far as it reaches now. */
+/** Whether p is a multiple of 16 and in the heap as far as this instance knows it. */
+// @ts-ignore: decorator
+@inline export function isKnown(p: usize): bool {
+  // What is no multiple of 16 becomes far too large.
+  return rotr<u32>(<u32>(p - base()), 4) < known
+}
+/** The same, as far as the heap reaches now. */
 export function isInHeap(p: usize): bool {
   if (!smallLimit && !ready()) return false
-  known = header().extent
-  return p - base() < known
+  known = <u32>(header().extent >>> 4)
+  return isKnown(p)
 }

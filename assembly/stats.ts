@@ -28,9 +28,9 @@ class Stats {
 function freeBlocks(bin: u32): u32 {
   let record = recordOf(bin),
     cells = load<u64>(record, CELLS),
-    n = <u32>popcnt(activeOf(record).free & cells)
+    n = <u32>popcnt(cells & activeOf(record).free)
   for (let d = load<usize>(record, HEAD); d; d = nextOf(changetype<Span>(d)))
-    n += <u32>popcnt(changetype<Span>(d).free & cells)
+    n += <u32>popcnt(cells & changetype<Span>(d).free)
   return n
 }
 

@@ -5,7 +5,7 @@ import { VARIANT } from './config'
 import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
 import { BEGIN_SIZE, endFor } from './tables'
-import { groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
+import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
 import { ready } from './start'
 import { BINS_SMALL, cellsOfBin } from './size'
@@ -26,11 +26,11 @@ const IN_BINS: u32 = 6
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; it is listed if it has an unused one. */
 const PAGE_LIST: u32 = 8
-/** An unused span's descriptor, and the header's own, have all bits of `free` set. */
+/** An unused span's descriptor, and the header's own, have no bit of `used` set and are not detached. */
 const UNUSED: u32 = 9
-/** Only where blocks begin may a span's free bits be set, and its bin has the cells of its size. */
+/** Only where blocks begin may a span's bits be set, and its bin has the cells of its size. */
 const DESCRIPTOR: u32 = 10
-/** A span is active, or full and in no list, or in its bin's list, and then neither full nor without blocks. */
+/** A span is active, or detached and in no list, or in its bin's list, and then neither full nor without blocks. */
 const STATE: u32 = 11
 /** A bin holds as many spans as it has counted. */
 const HELD_SUM: u32 = 12
@@ -75,13 +75,15 @@ function isOnList(record: usize, span: Span): bool {
 
 function verifySpan(s: usize): u32 {
   let span = spanOf(s),
+    used = ~span.free,
     bin = (span.next & BIN) >>> 4,
     record = recordOf(bin),
     cells = cellsOfBin(bin)
-  if (load<u64>(record, CELLS) != cells || span.free & ~(cells | KEPT)) return DESCRIPTOR
-  if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && !isOnList(record, span) ? 0 : STATE
-  if (span.free & KEPT || span.free == cells || isOnList(record, span) != (span.free != 0)) return STATE
-  return 0
+  if (load<u64>(record, CELLS) != cells || used & ~(cells | KEPT)) return DESCRIPTOR
+  let detached = span.prev == DETACHED
+  if (isOnList(record, span)) return detached || !used || used & KEPT || used == cells ? STATE : 0
+  if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && !detached ? 0 : STATE
+  return detached && !used ? 0 : STATE
 }
 
 /** Whether the page that holds s is noted among those with unused spans. */
@@ -101,7 +103,7 @@ function verifyPage(s: usize): u32 {
     let span = spanOf(s),
       wrong: u32 = 0
     if (!((unused >>> (s >>> 10)) & 1)) wrong = verifySpan(s)
-    else if (span.free != -1) wrong = UNUSED
+    else if (span.free != -1 || span.prev == DETACHED) wrong = UNUSED
     if (wrong) return wrong
   }
   return spanOf(end).free == -1 ? 0 : UNUSED
