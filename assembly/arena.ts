@@ -10,6 +10,7 @@ import {
   flip,
   hotAround,
   hotFlip,
+  hotTurn,
   followsFree,
   hotNoteUsed,
   isFree,
@@ -51,7 +52,7 @@ export const TRIES: u32 = 4
 @inline export function endInTop(stop: usize): usize {
   let h = header()
   if (!isGap(h.end - stop)) stop = h.reach = h.end
-  hotFlip(h.shadow, stop, FIRST)
+  hotTurn(h.shadow, stop)
   h.top = stop
   h.fresh = max(h.fresh, stop)
   return stop
@@ -92,13 +93,13 @@ export function find(n: usize, tries: u32): usize {
     if (end - stop < BLOCK_MIN) {
       stop = end
       dropNode(best)
-      hotFlip(shadow, end - CELL, FIRST)
+      hotTurn(shadow, end - CELL)
     } else {
       node.start = stop
       store<u32>(stop, best)
       unlink(nodes, node)
       link(h, nodes, best, end - stop)
-      hotFlip(shadow, stop, FIRST)
+      hotTurn(shadow, stop)
     }
     h.binned -= stop - p
     h.zeroFrom = -1
@@ -107,7 +108,7 @@ export function find(n: usize, tries: u32): usize {
     h.zeroFrom = h.fresh
     stop = endInTop(p + n)
   }
-  hotFlip(shadow, p, SECOND)
+  hotTurn(shadow, p + CELL)
   hotNoteUsed(p, stop)
   return p
 }
@@ -238,8 +239,8 @@ export function release(p: usize, w: u64): void {
     if (end == stop) stop -= CELL
   }
   if (gone) dropNode(gone)
-  hotFlip(shadow, stop, FIRST)
-  if (start == p) hotFlip(shadow, p, SECOND)
+  hotTurn(shadow, stop)
+  if (start == p) hotTurn(shadow, p + CELL)
   else hotFlip(shadow, p - CELL, LAST_AND_USED)
 }
 

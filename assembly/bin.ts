@@ -95,6 +95,7 @@ function deactivate(record: usize): void {
     was.free = -1
     was.prev = DETACHED
   }
+  span.prev = 0
   store<usize>(record, changetype<usize>(span), ACTIVE_SPAN)
   store<usize>(record, addressOf(span), ACTIVE_AT)
   header().settled = 0
@@ -145,7 +146,8 @@ export function freeIn(span: Span, p: usize): bool {
   if (span == active) {
     // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
     if (!head && mayStay(span)) {
-      span.free = ~KEPT
+      span.free = -1
+      span.prev = KEPT
       header().settled = 0
       return false
     }
@@ -200,7 +202,7 @@ export function reclaim(all: bool): bool {
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       span = activeOf(record)
-    if (~span.free << 1) span.free |= KEPT
+    if (span.free != -1) span.prev = 0
     else if (all || !isFirst(span)) {
       drop(record, span)
       deactivate(record)

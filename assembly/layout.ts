@@ -35,13 +35,13 @@
 //
 // The guard, which nobody reads, takes the bytes that an overflow of the block before the header writes.
 //
-//   descriptor   0  used   u64   bit i set: a block in use begins at cell i of the span; bit 63: KEPT
+//   descriptor   0  free   u64   bit i clear: a block in use begins at cell i of the span
 //                8  next   u32   address of the descriptor of the next span with room, turned left by 4 bits | bin << 4
-//               12  prev   u32   address of that of the previous one; or DETACHED
+//               12  prev   u32   address of that of the previous one; or DETACHED, or KEPT
 //
-// So p is a block in use ⇔ it is a multiple of 16 and its cell's bit is set; but a DETACHED span has no bit set and all its blocks
-// in use: it was full when its bin took another, and the first free in it, which has to tell the bin, is told by this. No block
-// begins in a span's last cell. A span that is not used has no bit set, and is not detached.
+// So p is a block in use ⇔ it is a multiple of 16 and its cell's bit is clear. But a DETACHED span has all bits set, and all its
+// blocks are in use: it was full when its bin took another, so the first free in it, which has to tell the bin, is noticed. A
+// span that is not used has all bits set, too.
 
 import { heapBase } from './env'
 
@@ -134,7 +134,7 @@ export class Header {
 export const ACTIVE: usize = 144
 /** For each bin { descriptor of the first span with room u32, of the last u32, number of spans u32, unused }, 16 bytes each. */
 export const LISTS: usize = ACTIVE + 256
-/** A descriptor with all bits set: the active span of a bin that has none. */
+/** A descriptor with no bit set: the active span of a bin that has none. */
 export const NONE: usize = LISTS + 256
 /** For each exponent of free blocks' sizes, which of its bins may have any; u32 each. */
 export const STEPS: usize = NONE + 16

@@ -6,7 +6,7 @@ import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, O
 import { around, hotAround, isFree, isUsed, stopOf } from './shadow'
 import { release } from './arena'
 import { resize } from './growth'
-import { spanOf } from './span'
+import { KEPT, spanOf } from './span'
 import {
   activeOf,
   ACTIVE_AT,
@@ -64,7 +64,7 @@ export function free(p: usize): void {
         free = span.free,
         bit = (<u64>1) << (p >>> 4),
         left = free | bit
-      if (left != free && left != -1) span.free = left
+      if (left != free && (left != -1 || span.prev == KEPT)) span.free = left
       else freeLast(p)
       return
     }

@@ -8,9 +8,9 @@ export const BINS_SMALL: u32 = 16
 @inline export function sizeOf(bin: u32): usize {
   return (<usize>bin + 1) << 4
 }
-/** The cells of a span where blocks of a bin begin, as bits. The last cell is none's, whose bit is the span's state. */
+/** The cells of a span where blocks of a bin begin, as bits. */
 export function cellsOfBin(bin: u32): u64 {
   let cells: u64 = 0
-  for (let c: u32 = 0; c + max<u32>(bin, 1) < 64; c += bin + 1) cells |= (<u64>1) << c
+  for (let c: u32 = 0; c + bin < 64; c += bin + 1) cells |= (<u64>1) << c
   return cells
 }

@@ -22,10 +22,10 @@ export class Span {
   prev: usize
 }
 
-/** Bit 63 of `free`, when clear: the span is its bin's active one, and was kept when all its blocks were free: no need to ask again. */
-export const KEPT: u64 = 1 << 63
-/** In place of `prev`: all blocks of the span are in use, it is in no list, and `free` is -1. */
+/** In place of `prev`: the span is in no list; all its blocks are in use, though `free` is -1. */
 export const DETACHED: usize = 1
+/** In place of `prev`: the span is its bin's active one, and was kept when all its blocks were free: no need to ask again. */
+export const KEPT: usize = 2
 
 /** The descriptor of the span that holds p. */
 // @ts-ignore: decorator

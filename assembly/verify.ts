@@ -26,9 +26,9 @@ const IN_BINS: u32 = 6
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; it is listed if it has an unused one. */
 const PAGE_LIST: u32 = 8
-/** An unused span's descriptor, and the header's own, have no bit of `used` set and are not detached. */
+/** An unused span's descriptor, and the header's own, have all bits of `free` set and are not detached. */
 const UNUSED: u32 = 9
-/** Only where blocks begin may a span's bits be set, and its bin has the cells of its size. */
+/** Only where blocks begin may a span's bits be clear, and its bin has the cells of its size. */
 const DESCRIPTOR: u32 = 10
 /** A span is active, or detached and in no list, or in its bin's list, and then neither full nor without blocks. */
 const STATE: u32 = 11
@@ -79,11 +79,10 @@ function verifySpan(s: usize): u32 {
     bin = (span.next & BIN) >>> 4,
     record = recordOf(bin),
     cells = cellsOfBin(bin)
-  if (load<u64>(record, CELLS) != cells || used & ~(cells | KEPT)) return DESCRIPTOR
-  let detached = span.prev == DETACHED
-  if (isOnList(record, span)) return detached || !used || used & KEPT || used == cells ? STATE : 0
-  if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && !detached ? 0 : STATE
-  return detached && !used ? 0 : STATE
+  if (load<u64>(record, CELLS) != cells || used & ~cells) return DESCRIPTOR
+  if (isOnList(record, span)) return span.prev <= KEPT && span.prev || !used || used == cells ? STATE : 0
+  if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && span.prev != DETACHED ? 0 : STATE
+  return span.prev == DETACHED && !used ? 0 : STATE
 }
 
 /** Whether the page that holds s is noted among those with unused spans. */
