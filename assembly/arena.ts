@@ -65,15 +65,12 @@ export function find(n: usize, tries: u32): usize {
     nodes = h.nodes,
     bin = binOf(n),
     head = headOf(bin),
-    best: u32 = 0,
-    least: usize = -1
+    best: u32 = 0
   for (let number = nodeIn(nodes, head).next; number != head && tries; tries--) {
-    let node = nodeIn(nodes, number),
-      size = node.end - node.start
-    if (size >= n && size < least) {
+    let node = nodeIn(nodes, number)
+    if (node.end - node.start >= n) {
       best = number
-      least = size
-      if (size == n) break
+      break
     }
     number = node.next
   }

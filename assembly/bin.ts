@@ -98,7 +98,6 @@ function deactivate(record: usize): void {
   span.prev = 0
   store<usize>(record, changetype<usize>(span), ACTIVE_SPAN)
   store<usize>(record, addressOf(span), ACTIVE_AT)
-  header().settled = 0
 }
 
 /** Gives the bin number bin / 16, whose active span is full, the next one with room or a new one. False if there is no memory. */
@@ -154,12 +153,6 @@ export function freeIn(span: Span, p: usize): bool {
     drop(record, span)
     deactivate(record)
   } else {
-    if (!(load<u64>(record, CELLS) & active.free) && head == load<usize>(record, TAIL) && mayStay(span)) {
-      remove(record, span)
-      span.free = -1
-      activate(record, span)
-      return false
-    }
     drop(record, span)
     remove(record, span)
   }

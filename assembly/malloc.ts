@@ -46,8 +46,7 @@ export function malloc(size: usize): usize {
 
 function mallocSlow(size: usize): usize {
   if (size - 1 < smallLimit) {
-    let bin = (size - 1) & 0xf0
-    if (refill(bin)) return take(base() + bin)
+    if (refill((size - 1) & 0xf0)) return malloc(size)
     // What no span can be made for: the arena may still have a block.
   } else if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0
   if (size > SIZE_MAX) return fail(ENOMEM)
