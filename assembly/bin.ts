@@ -41,13 +41,8 @@ export function nextOf(span: Span): usize {
   return load<u64>(recordOfSpan(span), CELLS)
 }
 /** The bits of a span's blocks in use. */
-// @ts-ignore: decorator
-@inline function usedIn(span: Span): u64 {
+export function usedIn(span: Span): u64 {
   return span.prev == DETACHED ? cellsOf(span) : ~span.free
-}
-/** Whether p, an address in a span, is a block in use. */
-export function isUsedIn(span: Span, p: usize): bool {
-  return !(p & 15) && ((usedIn(span) >>> (p >>> 4)) & 1) != 0
 }
 /** The active span of a bin. */
 // @ts-ignore: decorator
@@ -130,32 +125,26 @@ function drop(record: usize, span: Span): void {
   store<u32>(record, load<u32>(record, HELD) - 1, HELD)
 }
 
-/** Frees the block in use at p where the bin must be told: its span is detached, or has no other one. Whether a span was
- *  released. */
-export function freeIn(span: Span, p: usize): bool {
+/** Notes which blocks of a span are in use after a free that its bin must be told of: the span is detached, or has none left. Whether
+ *  a span was released. */
+export function freeIn(span: Span, used: u64): bool {
   let record = recordOfSpan(span),
-    active = activeOf(record),
-    head = load<usize>(record, HEAD),
-    free = ~usedIn(span) | ((<u64>1) << (p >>> 4))
-  if (free != -1) {
-    span.free = free
+    active = span == activeOf(record)
+  if (used) {
+    span.free = ~used
     append(record, span)
     return false
   }
-  if (span == active) {
-    // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
-    if (!head && mayStay(span)) {
-      span.free = -1
-      span.prev = KEPT
-      header().settled = 0
-      return false
-    }
-    drop(record, span)
-    deactivate(record)
-  } else {
-    drop(record, span)
-    remove(record, span)
+  // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
+  if (active && !load<usize>(record, HEAD) && mayStay(span)) {
+    span.free = -1
+    span.prev = KEPT
+    header().settled = 0
+    return false
   }
+  drop(record, span)
+  if (active) deactivate(record)
+  else remove(record, span)
   return true
 }
 

@@ -15,14 +15,19 @@ import {
   CELLS,
   cellsOf,
   freeIn,
-  isUsedIn,
   obtain,
   obtainAligned,
   refill,
   settle,
+  usedIn,
 } from './bin'
 import { isInHeap, isKnown, ready, smallLimit } from './start'
 
+/** The bit of p's cell in its span. */
+// @ts-ignore: decorator
+@inline function bitOf(p: usize): u64 {
+  return (<u64>1) << (p >>> 4)
+}
 /** A block of the active span of the bin with this record; 0 if it is full. */
 // @ts-ignore: decorator
 @inline function take(record: usize): usize {
@@ -61,31 +66,34 @@ export function free(p: usize): void {
     if (inSpan(p)) {
       let span = spanOf(p),
         free = span.free,
-        bit = (<u64>1) << (p >>> 4),
-        left = free | bit
-      if (left != free && (left != -1 || span.prev == KEPT)) span.free = left
-      else freeLast(p)
-      return
-    }
-    let w = hotAround(header().shadow, p)
-    if (isUsed(w)) {
+        after = free | bitOf(p)
+      // Unless the block is not in use, the last one of its span, or the first one freed of a detached span.
+      if (after != free) {
+        if (after != -1 || span.prev == KEPT) {
+          span.free = after
+          return
+        }
+      }
+      if (!freeLast(p)) return
+    } else {
+      let w = hotAround(header().shadow, p)
+      if (!isUsed(w)) {
+        refuseBlock(p)
+        return
+      }
       release(p, w)
-      settle()
-      return
     }
-  }
-  if (p) freeSlow(p)
+    settle()
+  } else if (isInHeap(p)) free(p)
+  else if (p) refuseBlock(p)
 }
-/** free, of a block in a span that has to tell its bin, or of none. */
-function freeLast(p: usize): void {
-  let span = spanOf(p)
-  if (!isUsedIn(span, p)) refuseBlock(p)
-  if (freeIn(span, p)) settle()
-}
-/** free, of what is not where the heap was known to be, or nowhere. */
-function freeSlow(p: usize): void {
-  if (!isKnown(p) && isInHeap(p)) free(p)
-  else refuseBlock(p)
+/** Frees the block at p in a span, where its bin must be told, or refuses it. Whether a span was released. */
+function freeLast(p: usize): bool {
+  let span = spanOf(p),
+    used = usedIn(span),
+    left = used & ~bitOf(p)
+  if (left == used) refuseBlock(p)
+  return freeIn(span, left)
 }
 
 /** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
@@ -93,7 +101,7 @@ export function malloc_usable_size(p: usize): usize {
   if (isKnown(p) || isInHeap(p)) {
     if (inSpan(p)) {
       let span = spanOf(p)
-      if (isUsedIn(span, p)) return (span.next & BIN) + 16
+      if (usedIn(span) & bitOf(p)) return (span.next & BIN) + 16
     } else {
       let w = around(p)
       if (isUsed(w)) return stopOf(p, w) - p
@@ -116,7 +124,7 @@ function refuseBlock(p: usize): void {
   if (!isInHeap(p & ~15)) reason = OUTSIDE
   else if (p & 15) reason = MISALIGNED
   else if (inSpan(p)) {
-    if (cellsOf(spanOf(p)) & ((<u64>1) << (p >>> 4))) reason = NOT_IN_USE
+    if (cellsOf(spanOf(p)) & bitOf(p)) reason = NOT_IN_USE
   } else if (load<u8>(mapOf(p)) == MAPPED) reason = IS_MAPPED
   else if (isFree(around(p))) reason = NOT_IN_USE
   refuse(reason, p)
