@@ -65,12 +65,15 @@ export function find(n: usize, tries: u32): usize {
     nodes = h.nodes,
     bin = binOf(n),
     head = headOf(bin),
-    best: u32 = 0
+    best: u32 = 0,
+    least: usize = -1
   for (let number = nodeIn(nodes, head).next; number != head && tries; tries--) {
-    let node = nodeIn(nodes, number)
-    if (node.end - node.start >= n) {
+    let node = nodeIn(nodes, number),
+      size = node.end - node.start
+    if (size >= n && size < least) {
       best = number
-      break
+      least = size
+      if (size == n) break
     }
     number = node.next
   }
