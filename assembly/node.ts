@@ -2,7 +2,8 @@
 // out of line: what a program writes to a block after its free changes no more than a hint.
 //
 // Invariants: each free block has a node, whose number is in the block's first and last four bytes; a bin's list is a ring of
-// its head and the nodes of the free blocks of its sizes; a bin has its bits set if it is not empty, and only then.
+// its head and the nodes of the free blocks of its sizes; a bin that is not empty has its bits set. One that has become empty keeps
+// them until a search comes by: most are filled again before.
 
 import { EXPONENTS, Header, header, STEP_BITS, STEPS } from './layout'
 import { OVERWRITTEN, refuse } from './error'
@@ -93,15 +94,20 @@ export function headFrom(bin: u32): u32 {
 /** As headFrom, without a call. */
 // @ts-ignore: decorator
 @inline export function hotHeadFrom(h: Header, bin: u32): u32 {
-  let e = bin >>> STEP_BITS,
-    steps = load<u32>(stepsOf(h, e)) & (-1 << (bin & STEP_MASK))
-  if (!steps) {
-    let m = h.exponents & (-2 << e)
-    if (!m) return 0
-    e = ctz(m)
-    steps = load<u32>(stepsOf(h, e))
+  while (true) {
+    let e = bin >>> STEP_BITS,
+      steps = load<u32>(stepsOf(h, e)) & (-1 << (bin & STEP_MASK))
+    if (!steps) {
+      let m = h.exponents & (-2 << e)
+      if (!m) return 0
+      e = ctz(m)
+      steps = load<u32>(stepsOf(h, e))
+    }
+    bin = (e << STEP_BITS) + ctz(steps)
+    let head = headOf(bin)
+    if (nodeIn(h.nodes, head).next != head) return head
+    emptied(h, bin)
   }
-  return headOf((e << STEP_BITS) + ctz(steps))
 }
 
 /** Puts a node whose block has n bytes into its bin. `nodes` is h.nodes. */
@@ -115,23 +121,21 @@ export function headFrom(bin: u32): u32 {
   node.prev = head
   nodeIn(nodes, next).prev = number
   nodeIn(nodes, head).next = number
-  if (next == head) {
-    let e = bin >>> STEP_BITS
-    store<u32>(stepsOf(h, e), load<u32>(stepsOf(h, e)) | (1 << (bin & STEP_MASK)))
-    h.exponents |= 1 << e
-  }
+  let e = bin >>> STEP_BITS
+  store<u32>(stepsOf(h, e), load<u32>(stepsOf(h, e)) | (1 << (bin & STEP_MASK)))
+  h.exponents |= 1 << e
 }
 /** Takes a node out of its bin. `nodes` is h.nodes. */
-export function unlink(nodes: usize, node: Node): void {
+// @ts-ignore: decorator
+@inline export function unlink(nodes: usize, node: Node): void {
   let next = node.next,
     prev = node.prev
   nodeIn(nodes, next).prev = prev
   nodeIn(nodes, prev).next = next
-  if (next == prev) emptied((next + offsetof<Node>('next') - BINS) >>> 3)
 }
-function emptied(bin: u32): void {
-  let h = header(),
-    e = bin >>> STEP_BITS,
+/** Notes that a bin has no node. */
+function emptied(h: Header, bin: u32): void {
+  let e = bin >>> STEP_BITS,
     steps = load<u32>(stepsOf(h, e)) & ~(1 << (bin & STEP_MASK))
   store<u32>(stepsOf(h, e), steps)
   if (!steps) h.exponents &= ~(1 << e)
