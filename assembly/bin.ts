@@ -126,7 +126,7 @@ function drop(record: usize, span: Span): void {
 }
 
 /** Notes which blocks of a span are in use after a free that its bin must be told of: the span is detached, or has none left. Whether
- *  a span was released. */
+ *  it has none. */
 export function freeIn(span: Span, used: u64): bool {
   let record = recordOfSpan(span),
     active = span == activeOf(record)
@@ -135,16 +135,16 @@ export function freeIn(span: Span, used: u64): bool {
     append(record, span)
     return false
   }
-  // One that the bin may need at once is kept, and not asked again, unless it may be what keeps long runs apart.
-  if (active && !load<usize>(record, HEAD) && mayStay(span)) {
+  if (active && !load<usize>(record, HEAD)) {
+    // The bin may need it at once.
     span.free = -1
     span.prev = KEPT
     header().settled = 0
-    return false
+  } else {
+    drop(record, span)
+    if (active) deactivate(record)
+    else remove(record, span)
   }
-  drop(record, span)
-  if (active) deactivate(record)
-  else remove(record, span)
   return true
 }
 
@@ -160,12 +160,8 @@ export function freeIn(span: Span, used: u64): bool {
 @inline function isFirst(span: Span): bool {
   return !((changetype<usize>(span) ^ base()) >>> 16)
 }
-/** Whether a span that holds no blocks may stay with its bin. In a sparse heap, the next blocks would be put into it, wherever
- *  it is, and long runs would not come together again. */
-function mayStay(span: Span): bool {
-  return isFirst(span) || !isSparse()
-}
-/** After a free, in a sparse heap: releases what empty spans the bins keep, but for those in the first page. */
+/** After a free that left more than a block free: in a sparse heap, releases what empty spans the bins keep, but for those in the
+ *  first page. The next blocks would be put into them, wherever they are, and long runs would not come together again. */
 // @ts-ignore: decorator
 @inline export function settle(): void {
   if (!header().settled) if (isSparse()) settleNow()

@@ -87,7 +87,7 @@ export function free(p: usize): void {
   } else if (isInHeap(p)) free(p)
   else if (p) refuseBlock(p)
 }
-/** Frees the block at p in a span, where its bin must be told, or refuses it. Whether a span was released. */
+/** Frees the block at p in a span, where its bin must be told, or refuses it. Whether the span has none left in use. */
 function freeLast(p: usize): bool {
   let span = spanOf(p),
     used = usedIn(span),
