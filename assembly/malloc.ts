@@ -101,7 +101,8 @@ export function malloc_usable_size(p: usize): usize {
   if (isKnown(p) || isInHeap(p)) {
     if (inSpan(p)) {
       let span = spanOf(p)
-      if (usedIn(span) & bitOf(p)) return (span.next & BIN) + 16
+      // Without a call, unless the span may be detached.
+      if (!(span.free & bitOf(p)) || usedIn(span) & bitOf(p)) return (span.next & BIN) + 16
     } else {
       let w = around(p)
       if (isUsed(w)) return stopOf(p, w) - p

@@ -71,36 +71,47 @@ function unmapAll(p: usize, end: usize): void {
     p = q + PAGE
   }
 }
-/** Marks the pages of the block at p, n bytes, which was just taken, as mapped, and makes them read as zero. */
+/** Makes a mapping of the block at p, n bytes in whole pages, which was just taken: they read as zero. */
 function map(p: usize, n: usize): void {
+  flip(p, USED_TO_RESERVED)
   let dirty = header().zeroFrom
   memory.fill(mapOf(p), <u8>MAPPED, n >>> 16)
   header().mapped += <u32>(n >>> 16)
   if (p < dirty) memory.fill(p, 0, min(n, dirty - p))
 }
 
-/** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. */
-function mapFixed(p: usize, n: usize, replace: bool): usize {
-  let h = header()
-  if (p & (PAGE - 1)) return failed(EINVAL)
-  if (p <= changetype<usize>(h) || p > BREAK_MAX - n) return failed(replace ? ENOMEM : EEXIST)
-  if (p + n > h.end && (!extend(p + n - h.top) || p + n > h.end)) return failed(ENOMEM)
+/** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. Returns an errno, or 0. */
+function mapFixed(p: usize, n: usize, replace: bool): u32 {
+  let h = header(),
+    taken = replace ? ENOMEM : EEXIST
+  if (p & (PAGE - 1)) return EINVAL
+  if (p <= changetype<usize>(h) || p > BREAK_MAX - n) return taken
+  if (p + n > h.end && (!extend(p + n - h.top) || p + n > h.end)) return ENOMEM
   for (let q = p; q < p + n && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) == MAPPED ? !replace : !freeAround(q)) return failed(replace ? ENOMEM : EEXIST)
+    if (load<u8>(mapOf(q)) == MAPPED ? !replace : !freeAround(q)) return taken
   }
   if (p < h.top) unmapAll(p, p + n)
   if (p >= h.top) {
-    if (!isGap(p - h.top)) return failed(ENOMEM)
+    if (!isGap(p - h.top)) return ENOMEM
     carveTop(p, p + n)
   } else {
     let number = freeAround(p),
       node = nodeAt(number)
-    if (!isGap(p - node.start) || !isGap(node.end - p - n)) return failed(ENOMEM)
+    if (!isGap(p - node.start) || !isGap(node.end - p - n)) return ENOMEM
     carve(number, p, p + n)
   }
-  flip(p, USED_TO_RESERVED)
   map(p, n)
-  return p
+  return 0
+}
+
+/** What is wrong with the arguments of mmap, as an errno; 0 if nothing is. */
+function errorOf(length: usize, prot: u32, flags: u32, offset: u32): u32 {
+  let type = flags & MAP_TYPE
+  if (!length || (type != MAP_SHARED && type != MAP_PRIVATE)) return EINVAL
+  if (!(flags & MAP_ANONYMOUS)) return EBADF
+  if (offset) return EINVAL
+  if (prot & PROT_EXEC) return ENOTSUP
+  return length > BREAK_MAX ? ENOMEM : 0
 }
 
 /** POSIX's mmap for anonymous memory: `length` bytes, rounded up to pages of 64 KiB, that read as zero, at a multiple of
@@ -110,35 +121,37 @@ function mapFixed(p: usize, n: usize, replace: bool): usize {
  *  if MAP_FIXED asks for what malloc, sbrk or others hold. */
 export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i32, offset: u32): usize {
   if (!ready()) return -1
-  let type = flags & MAP_TYPE
-  if (!length || (type != MAP_SHARED && type != MAP_PRIVATE)) return failed(EINVAL)
-  if (!(flags & MAP_ANONYMOUS)) return failed(EBADF)
-  if (offset) return failed(EINVAL)
-  if (prot & PROT_EXEC) return failed(ENOTSUP)
-  if (length > BREAK_MAX) return failed(ENOMEM)
-  let n = roundUp(length, PAGE)
-  if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) return mapFixed(address, n, !(flags & MAP_FIXED_NOREPLACE))
-  let p = obtainAligned(n, PAGE)
-  if (!p) return failed(ENOMEM)
-  flip(p, USED_TO_RESERVED)
-  map(p, n)
-  return p
+  let error = errorOf(length, prot, flags, offset),
+    n = roundUp(length, PAGE)
+  if (!error) {
+    if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) error = mapFixed(address, n, !(flags & MAP_FIXED_NOREPLACE))
+    else {
+      address = obtainAligned(n, PAGE)
+      if (address) map(address, n)
+      else error = ENOMEM
+    }
+  }
+  return error ? failed(error) : address
 }
 
 /** POSIX's munmap: whole mappings, parts of them or holes in them; pages without a mapping are passed over. -1 and EINVAL
  *  if `address` is no page's, `length` is 0, or part of the range is held by malloc, sbrk or others; nothing changes then. */
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
-  let h = header()
-  if (address & (PAGE - 1) || !length || length > BREAK_MAX) return <i32>failed(EINVAL)
-  let n = roundUp(length, PAGE),
-    end = address + n
-  if (address > BREAK_MAX - n || address <= changetype<usize>(h)) return <i32>failed(EINVAL)
-  for (let q = address; q < end && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) != MAPPED && !freeAround(q)) return <i32>failed(EINVAL)
-  }
-  if (address < h.end) unmapAll(address, end)
+  let n = roundUp(length, PAGE)
+  if (length > BREAK_MAX || !mayUnmap(address, n)) return <i32>failed(EINVAL)
+  if (address < header().end) unmapAll(address, address + n)
   return 0
+}
+/** Whether the n bytes from an address on are whole pages, at least one, and none of them is held by malloc, sbrk or others. */
+function mayUnmap(address: usize, n: usize): bool {
+  let h = header(),
+    end = address + n
+  if (address & (PAGE - 1) || !n || address > BREAK_MAX - n || address <= changetype<usize>(h)) return false
+  for (let q = address; q < end && q < h.top; q += PAGE) {
+    if (load<u8>(mapOf(q)) != MAPPED && !freeAround(q)) return false
+  }
+  return true
 }
 
 /** Linux's mremap: changes the mapped range [address, address + old) to `size` bytes where it is, or with MREMAP_MAYMOVE
@@ -146,7 +159,6 @@ export function munmap(address: usize, length: usize): i32 {
  *  EFAULT if the range is not mapped; ENOMEM if there is no room; nothing changes then. */
 export function mremap(address: usize, old: usize, size: usize, flags: u32): usize {
   if (!ready()) return -1
-  let h = header()
   if (address & (PAGE - 1) || !old || !size || flags & ~MREMAP_MAYMOVE) return failed(EINVAL)
   if (old > BREAK_MAX || !areMapped(address, roundUp(old, PAGE))) return failed(EFAULT)
   if (size > BREAK_MAX) return failed(ENOMEM)
@@ -156,9 +168,7 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
   if (m < n) unmap(address + m, end)
   if (m <= n) return address
   // Adjacent mappings count as one.
-  let error = h.error
-  if (mapFixed(end, m - n, false) != -1) return address
-  h.error = error
+  if (!mapFixed(end, m - n, false)) return address
   if (!(flags & MREMAP_MAYMOVE)) return failed(ENOMEM)
   let p = mmap(0, m, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
   if (p == -1) return -1
