@@ -1,8 +1,14 @@
 // Build switches, set with `--use NAME=1`.
 
+import { Runtime } from 'shared/runtime'
+
 /** The break grows through the import `env.grow` (pages → old size in pages, or -1) instead of `memory.grow`. */
 // @ts-ignore: decorator
 @inline export const GROW_IMPORT: bool = isDefined(GROW_BY_IMPORT)
+
+/** Bytes before each small block that are the block's: four below AssemblyScript's garbage collector, which wants a size there
+ *  (embed/assemblyscript/runtime.as.ts). */
+export const FRONT: usize = isDefined(HEAP_BASE_BUILTIN) && ASC_RUNTIME == Runtime.Incremental ? 4 : 0
 
 /** Number of the variant in the heap's header: 0 = fast. */
 export const VARIANT: u32 = 0

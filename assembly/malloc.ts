@@ -22,6 +22,8 @@ import {
   usedIn,
 } from './bin'
 import { isInHeap, isKnown, ready, smallLimit } from './start'
+import { binFor } from './size'
+import { FRONT } from './config'
 
 /** The bit of p's cell in its span. */
 // @ts-ignore: decorator
@@ -43,7 +45,7 @@ import { isInHeap, isKnown, ready, smallLimit } from './start'
  *  no memory or `size` is above PTRDIFF_MAX. */
 export function malloc(size: usize): usize {
   if (size - 1 < smallLimit) {
-    let p = take(base() + ((size - 1) & 0xf0))
+    let p = take(base() + binFor(size))
     if (p) return p
   }
   return mallocSlow(size)
@@ -51,8 +53,9 @@ export function malloc(size: usize): usize {
 
 function mallocSlow(size: usize): usize {
   if (size - 1 < smallLimit) {
-    if (refill((size - 1) & 0xf0)) return malloc(size)
-    // What no span can be made for: the arena may still have a block.
+    if (refill(binFor(size))) return malloc(size)
+    // What no span can be made for: the arena may still have a block, but with nothing in front.
+    if (FRONT) return fail(ENOMEM)
   } else if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0
   if (size > SIZE_MAX) return fail(ENOMEM)
   let p = obtain(blockSize(size))
@@ -102,7 +105,7 @@ export function malloc_usable_size(p: usize): usize {
     if (inSpan(p)) {
       let span = spanOf(p)
       // Without a call, unless the span may be detached.
-      if (!(span.free & bitOf(p)) || usedIn(span) & bitOf(p)) return (span.next & BIN) + 16
+      if (!(span.free & bitOf(p)) || usedIn(span) & bitOf(p)) return (span.next & BIN) + 16 - FRONT
     } else {
       let w = around(p)
       if (isUsed(w)) return stopOf(p, w) - p
@@ -137,7 +140,8 @@ export function calloc(n: usize, size: usize): usize {
     bytes: usize = total > SIZE_MAX ? -1 : <usize>total,
     p = malloc(bytes)
   if (!p) return 0
-  if (bytes <= SMALL_MAX) clear(p, bytes)
+  if (bytes <= SMALL_MAX && !FRONT) clear(p, bytes)
+  else if (FRONT && inSpan(p)) memory.fill(p, 0, bytes)
   else {
     let dirty = header().zeroFrom
     if (p < dirty) memory.fill(p, 0, min(bytes, dirty - p))
@@ -145,7 +149,7 @@ export function calloc(n: usize, size: usize): usize {
   return p
 }
 
-// The small sizes' memory.fill and memory.copy: a call of the engine's costs more than these loops.
+// The small sizes' memory.fill and memory.copy: a call of the engine's costs more than these loops, which go on to the end of a cell.
 function clear(p: usize, n: usize): void {
   for (let end = p + n; p < end; p += 16) {
     store<u64>(p, 0)
@@ -177,7 +181,7 @@ export function realloc(p: usize, size: usize): usize {
   let q = malloc(size),
     n = min(old, size)
   if (!q) return size <= old ? p : 0
-  if (n <= SMALL_MAX) copy(q, p, n)
+  if (n <= SMALL_MAX && !FRONT) copy(q, p, n)
   else memory.copy(q, p, n)
   free(p)
   return q
@@ -196,7 +200,7 @@ function aligned(alignment: usize, size: usize): usize {
   if (alignment <= 16 || size > SIZE_MAX) return malloc(size)
   if (!ready()) return 0
   let n = roundUp(max<usize>(size, 1), alignment)
-  if (n <= SMALL_MAX) {
+  if (n <= SMALL_MAX - FRONT) {
     // Spans begin at multiples of 1 KiB, so blocks whose size is a multiple of the alignment are aligned.
     let p = malloc(n)
     if (!(p & (alignment - 1))) return p

@@ -14,13 +14,13 @@ import {
   roundUp,
   SMALL_MAX,
 } from './layout'
-import { VARIANT } from './config'
+import { FRONT, VARIANT } from './config'
 import { growMemory, memoryPages } from './break'
 import { begin } from './growth'
 import { BEGIN_SIZE } from './tables'
 import { beginBins } from './bin'
 
-// Of this instance: SMALL_MAX once it has found or made the header, and the cells from there on that it knows of.
+// Of this instance: the largest small size once it has found or made the header, and the cells from there on that it knows of.
 export let smallLimit: usize = 0
 let known: u32 = 0
 
@@ -44,7 +44,7 @@ export function ready(): bool {
     h.abi = (ABI_VERSION << 8) | VARIANT
     h.magic = MAGIC
   }
-  smallLimit = SMALL_MAX
+  smallLimit = SMALL_MAX - FRONT
   return true
 }
 

@@ -80,7 +80,7 @@ function verifySpan(s: usize): u32 {
     record = recordOf(bin),
     cells = cellsOfBin(bin)
   if (load<u64>(record, CELLS) != cells || used & ~cells) return DESCRIPTOR
-  if (isOnList(record, span)) return span.prev <= KEPT && span.prev || !used || used == cells ? STATE : 0
+  if (isOnList(record, span)) return (span.prev <= KEPT && span.prev) || !used || used == cells ? STATE : 0
   if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && span.prev != DETACHED ? 0 : STATE
   return span.prev == DETACHED && !used ? 0 : STATE
 }

@@ -2,42 +2,64 @@
 //
 //   asc program.ts --runtime ./node_modules/granary/embed/assemblyscript/runtime.as --use HEAP_BASE_BUILTIN=1
 //
-// The collector reads the number of bytes that it may use of a block from the four bytes before it. granary's blocks have nothing
-// of the kind in front, so each is allocated 16 bytes longer: 12 of them only keep the alignment.
+// The collector reads the number of bytes that it may use of a block, but for two bits, from the four bytes before it. Small blocks
+// have these bytes in front (FRONT in assembly/config.ts); others are allocated 16 bytes longer, to keep the alignment.
 
 import 'rt/itcms'
+import { FRONT } from '../../assembly/config'
 import { free, malloc, realloc } from '../../assembly/index'
+import { SMALL_MAX } from '../../assembly/layout'
 
-const FRONT: usize = 16
 const SIZE: usize = 4
+/** Beside the size of a block that begins LARGE_FRONT bytes before it. */
+const LARGE: usize = 1
+const LARGE_FRONT: usize = 16
 
-/** Rounds up, so that what is noted as the block's size really is its own. */
 // @ts-ignore: decorator
-@inline function withFront(size: usize): usize {
-  if (size > 0x7fffffe0) unreachable()
-  return ((size + 15) & ~15) + FRONT
+@inline function isSmall(size: usize): bool {
+  return FRONT != 0 && size <= SMALL_MAX - FRONT
 }
-
+/** Bytes of a large block with what is in front; its whole cells, so that what is noted as its size really is its own. */
+// @ts-ignore: decorator
+@inline function largeTotal(size: usize): usize {
+  if (size > 0x7fffffe0) unreachable()
+  return ((size + 15) & ~15) + LARGE_FRONT
+}
 // @ts-ignore: decorator
 @inline function begin(block: usize, size: usize): usize {
-  if (!block) unreachable() // AssemblyScript has no way to go on without memory
-  store<usize>(block + FRONT - SIZE, size - FRONT)
-  return block + FRONT
+  store<usize>(block - SIZE, size)
+  return block
+}
+// @ts-ignore: decorator
+@inline function beginLarge(start: usize, total: usize): usize {
+  if (!start) unreachable() // AssemblyScript has no way to go on without memory
+  return begin(start + LARGE_FRONT, (total - LARGE_FRONT) | LARGE)
+}
+// @ts-ignore: decorator
+@inline function infoOf(block: usize): usize {
+  return load<usize>(block - SIZE)
 }
 
 // @ts-ignore: decorator
 @global function __alloc(size: usize): usize {
-  const total = withFront(size)
-  return begin(malloc(total), total)
+  if (!isSmall(size)) return beginLarge(malloc(largeTotal(size)), largeTotal(size))
+  const block = malloc(size)
+  if (!block) unreachable()
+  return begin(block, ((size + FRONT + 15) & ~15) - FRONT)
 }
 
 // @ts-ignore: decorator
 @global function __realloc(block: usize, size: usize): usize {
-  const total = withFront(size)
-  return begin(realloc(block - FRONT, total), total)
+  const info = infoOf(block)
+  if (info & LARGE && !isSmall(size))
+    return beginLarge(realloc(block - LARGE_FRONT, largeTotal(size)), largeTotal(size))
+  const moved = __alloc(size)
+  memory.copy(moved, block, min(info & ~3, size))
+  __free(block)
+  return moved
 }
 
 // @ts-ignore: decorator
 @global function __free(block: usize): void {
-  free(block - FRONT)
+  free(infoOf(block) & LARGE ? block - LARGE_FRONT : block)
 }
