@@ -121,7 +121,7 @@ export class Header {
    *  of pages, memory of others. */
   spanned: usize
   fixed: usize
-  /** Whether the bins' empty spans were released since a bin took one. */
+  /** Whether the bins' empty spans were released since a bin kept one. */
   settled: u32
   /** In the heap's stretches of 2 MiB below number `roomy`, no page has an unused span. */
   roomy: u32
