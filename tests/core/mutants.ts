@@ -57,8 +57,8 @@ const mutants: Mutant[] = [
   {
     name: 'realloc copies a cell less',
     file: 'malloc.ts',
-    find: 'SMALL_MAX) copy(q, p, n)',
-    replace: 'SMALL_MAX) copy(q, p, n - 16)',
+    find: '!FRONT) copy(q, p, n)',
+    replace: '!FRONT) copy(q, p, n - 16)',
     tests: ['sizes'],
   },
   {
