@@ -57,8 +57,7 @@ function mallocSlow(size: usize): usize {
     // What no span can be made for: the arena may still have a block, but with nothing in front.
     if (FRONT) return fail(ENOMEM)
   } else if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0
-  if (size > SIZE_MAX) return fail(ENOMEM)
-  let p = obtain(blockSize(size))
+  let p: usize = size > SIZE_MAX ? 0 : obtain(blockSize(size))
   return p ? p : fail(ENOMEM)
 }
 

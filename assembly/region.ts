@@ -161,30 +161,34 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
   if (!ready()) return -1
   if (address & (PAGE - 1) || !old || !size || flags & ~MREMAP_MAYMOVE) return failed(EINVAL)
   if (old > BREAK_MAX || !areMapped(address, roundUp(old, PAGE))) return failed(EFAULT)
-  if (size > BREAK_MAX) return failed(ENOMEM)
-  let n = roundUp(old, PAGE),
-    m = roundUp(size, PAGE),
-    end = address + n
-  if (m < n) unmap(address + m, end)
-  if (m <= n) return address
-  // Adjacent mappings count as one.
-  if (!mapFixed(end, m - n, false)) return address
-  if (!(flags & MREMAP_MAYMOVE)) return failed(ENOMEM)
-  let p = mmap(0, m, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-  if (p == -1) return -1
-  memory.copy(p, address, n)
-  unmap(address, address + n)
-  return p
+  if (size <= BREAK_MAX) {
+    let n = roundUp(old, PAGE),
+      m = roundUp(size, PAGE),
+      end = address + n
+    if (m < n) unmap(address + m, end)
+    // Adjacent mappings count as one.
+    if (m <= n || !mapFixed(end, m - n, false)) return address
+    if (flags & MREMAP_MAYMOVE) {
+      let p = mmap(0, m, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+      if (p != -1) {
+        memory.copy(p, address, n)
+        unmap(address, end)
+      }
+      return p
+    }
+  }
+  return failed(ENOMEM)
 }
 
 /** POSIX's madvise on mapped pages. MADV_DONTNEED makes them read as zero; NORMAL, RANDOM, SEQUENTIAL and WILLNEED do
  *  nothing. -1 and EINVAL for other advice or an address that is no page's, ENOMEM if a page is not mapped. */
 export function madvise(address: usize, length: usize, advice: u32): i32 {
   if (!ready()) return -1
-  if (address & (PAGE - 1) || length > BREAK_MAX || advice > MADV_DONTNEED) return <i32>failed(EINVAL)
-  let n = roundUp(length, PAGE)
-  if (!n) return 0
-  if (!areMapped(address, n)) return <i32>failed(ENOMEM)
+  let n = roundUp(length, PAGE),
+    error: u32 = 0
+  if (address & (PAGE - 1) || length > BREAK_MAX || advice > MADV_DONTNEED) error = EINVAL
+  else if (n && !areMapped(address, n)) error = ENOMEM
+  if (error) return <i32>failed(error)
   if (advice == MADV_DONTNEED) memory.fill(address, 0, n)
   return 0
 }
@@ -202,9 +206,12 @@ export function sbrk(bytes: i32): usize {
 export function brk(address: usize): i32 {
   if (!ready()) return -1
   let old = header().brk
-  if (address < old) return lowerBreak(old - address) ? 0 : <i32>failed(ENOMEM)
-  let start = raiseBreak(address - old)
-  if (start == old) return 0
-  if (start) lowerBreak(address - old)
+  if (address < old) {
+    if (lowerBreak(old - address)) return 0
+  } else {
+    let start = raiseBreak(address - old)
+    if (start == old) return 0
+    if (start) lowerBreak(address - old)
+  }
   return <i32>failed(ENOMEM)
 }
