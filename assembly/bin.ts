@@ -100,6 +100,7 @@ export function refill(bin: usize): bool {
   let record = base() + bin,
     span = changetype<Span>(load<usize>(record, HEAD))
   if (span) {
+    // The list's first, without a call of remove: 0.92 of the time where spans are full often.
     let next = nextOf(span)
     if (next) changetype<Span>(next).prev = 0
     else store<usize>(record, 0, TAIL)

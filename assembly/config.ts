@@ -10,5 +10,5 @@ import { Runtime } from 'shared/runtime'
  *  (embed/assemblyscript/runtime.as.ts). */
 export const FRONT: usize = isDefined(HEAP_BASE_BUILTIN) && ASC_RUNTIME == Runtime.Incremental ? 4 : 0
 
-/** Number of the variant in the heap's header: 0 = fast. */
-export const VARIANT: u32 = 0
+/** Number of the variant in the heap's header: 0 = fast; plus FRONT, as two modules that put other bytes in front cannot share a heap. */
+export const VARIANT: u32 = FRONT

@@ -115,7 +115,7 @@ export class Header {
   binned: usize
   mapped: u32
   peak: usize
-  /** Bit e: some bin of sizes in [2^(e+6), 2^(e+7)) has a free block. */
+  /** Bit e: some bin of sizes in [2^(e+6), 2^(e+7)) may have a free block. */
   exponents: u32
   /** Bytes of spans, unused ones too, and of what is neither a block, a span nor free: header, first tables, headers
    *  of pages, memory of others. */

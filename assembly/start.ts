@@ -24,7 +24,8 @@ import { beginBins } from './bin'
 export let smallLimit: usize = 0
 let known: u32 = 0
 
-/** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it. */
+/** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it, or if a heap of
+ *  another version or variant is there. */
 export function ready(): bool {
   if (smallLimit) return true
   let p = base(),
@@ -34,7 +35,9 @@ export function ready(): bool {
     pages = <u32>(end >>> 16),
     have: u32 = memory.size()
   if (have < pages && !growMemory(pages - have)) return false
-  if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) {
+  if (h.magic == MAGIC) {
+    if (h.abi != ((ABI_VERSION << 8) | VARIANT)) return false
+  } else {
     memory.fill(p, 0, HEADER_SIZE)
     h.limit = memoryPages()
     h.fresh = (<usize>h.limit) << 16

@@ -22,6 +22,7 @@ async function compile(name: string, options: string[]) {
     memory: WebAssembly.Memory
     churn(seed: number, rounds: number): number
     keep(count: number): number
+    starve(): number
   }
 }
 
@@ -33,6 +34,11 @@ describe('under the garbage collector', async () => {
 
   it('objects and blocks of all sizes keep their bytes', () => {
     expect([SEED, granary.churn(SEED, 30_000)]).toEqual([SEED, 0])
+  })
+
+  it('a small block without anything in front is never handed out', async () => {
+    const small = await compile('small', [...runtime, ...builtin, '--maximumMemory', '4'])
+    expect(small.starve()).toBe(0)
   })
 
   it('small objects take no more memory than in TLSF', async () => {

@@ -92,3 +92,22 @@ export function keep(count: i32): i32 {
   }
   return words.length + numbers.length
 }
+
+/** Takes all memory in large blocks and the unused spans, frees every other large block, and asks for a small one, for which no span
+ *  can be made. */
+export function starve(): usize {
+  let last: usize = 0,
+    odd = false
+  for (let p = malloc(300); p; p = malloc(300)) {
+    store<usize>(p, last)
+    last = p
+  }
+  while (malloc(100)) {}
+  while (last) {
+    const before = load<usize>(last)
+    if (odd) free(last)
+    odd = !odd
+    last = before
+  }
+  return malloc(250)
+}

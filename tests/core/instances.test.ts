@@ -1,6 +1,6 @@
 // All state is in memory: instances share a heap, and a copy of the memory is a copy of the heap.
 import { describe, expect, it } from 'vitest'
-import { Core, createCore, PAGE, Reason, refusal } from './core.ts'
+import { Core, createCore, Errno, PAGE, Reason, refusal } from './core.ts'
 import { Oracle } from './oracle.ts'
 
 const another = (core: Core) => new Core(core.memory, core.base)
@@ -42,6 +42,20 @@ describe('several instances on one memory', () => {
     one.free(q)
     expect(one.verify()).toBe(0)
     expect(two.verify()).toBe(0)
+  })
+
+  it.each([0x101, 0x110, 0x200])('leave a heap of another version or variant (%d) as it is', (abi) => {
+    const core = createCore()
+    const p = core.malloc(100)
+    core.setU32(core.base + 4, abi)
+    const before = core.bytes(0, core.size).slice()
+    const other = another(core)
+    expect(other.malloc(100)).toBe(0)
+    expect(other.lastError()).toBe(Errno.ENOMEM)
+    expect(other.mmap(0, PAGE)).toBe(0xffffffff)
+    expect(() => other.free(p)).toThrow(WebAssembly.RuntimeError)
+    expect(other.verify()).toBe(1)
+    expect(core.bytes(0, core.size)).toEqual(before)
   })
 
   it('hand out disjoint blocks in turn', () => {
