@@ -47,13 +47,18 @@ export function endFor(capacity: usize): usize {
   return capacity
 }
 
-/** Moves an array of the tables up, of which each page has 1 << log2 bytes, and fills it up with `value` for new pages. */
-function moveUp(to: usize, from: usize, log2: usize, pages: usize, value: u8): void {
+/** Moves an array of the tables up, of which each page has 1 << log2 bytes, with zeros for new pages. */
+function moveUp(to: usize, from: usize, log2: usize, pages: usize): void {
   if (to == from) return // as many pages as before
-  let start = firstPage() << log2,
-    old = ((<usize>header().capacity) << log2) - start
-  memory.copy(to + start, from + start, old)
-  memory.fill(to + start + old, value, (pages << log2) - old)
+  let h = header(),
+    start = firstPage() << log2,
+    old = (<usize>h.capacity) << log2
+  for (let at = start + (pages << log2); at > start; ) {
+    at -= 8
+    let word: u64 = at < old ? load<u64>(from + at) : 0
+    // What was never written reads as zero.
+    if (word || to + at < h.fresh) store<u64>(to + at, word)
+  }
 }
 /** Moves the nodes to `nodes` and the other tables, for so many pages, up to `tables`. */
 function setTables(nodes: usize, tables: usize, pages: usize): void {
@@ -68,10 +73,12 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
   entries -= first << 4
   map -= first
   // The last first: each goes to where it or those behind it were.
-  moveUp(map, h.map, 0, pages, <u8>NO_SPANS)
-  moveUp(entries, h.entries, 4, pages, 0)
-  moveUp(links, h.links, 7, pages, 0)
-  moveUp(shadow, h.shadow, 9, pages, 0)
+  let old: usize = h.capacity
+  memory.copy(map + first, h.map + first, old - first)
+  memory.fill(map + old, <u8>NO_SPANS, pages + first - old)
+  moveUp(entries, h.entries, 4, pages)
+  moveUp(links, h.links, 7, pages)
+  moveUp(shadow, h.shadow, 9, pages)
   store<u64>(shadow + ((first + pages) << 9), 0)
   store<u64>(shadow + (first << 9) - 8, 0)
   memory.copy(nodes, h.nodes, h.nodesUsed)

@@ -146,6 +146,20 @@ const mutants: Mutant[] = [
     tests: ['instances', 'oom'],
   },
   {
+    name: 'tables are not cleared where memory was written before',
+    file: 'tables.ts',
+    find: 'if (word || to + at < h.fresh)',
+    replace: 'if (word)',
+    tests: ['property'],
+  },
+  {
+    name: 'where the tables were counts as never written',
+    file: 'growth.ts',
+    find: /(h\.peak = max.*\n) *h\.fresh = max\(h\.fresh, a\)\n/,
+    replace: '$1',
+    tests: ['property', 'sizes', 'mapping', 'instances', 'oom'],
+  },
+  {
     name: 'the mark at top is lost when the tables move to the end',
     file: 'tables.ts',
     find: /if \(h\.top == .*\) flip\(h\.top, FIRST\)/,
