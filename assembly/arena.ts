@@ -6,20 +6,15 @@
 import { header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
 import {
   around,
-  FIRST,
-  flip,
   hotAround,
-  hotFlip,
   hotTurn,
+  hotTurnThree,
   followsFree,
   hotNoteUsed,
   isFree,
-  LAST_AND_USED,
   noteUsed,
-  SECOND,
   stopOf,
-  USED,
-  USED_TO_LOST,
+  turn,
 } from './shadow'
 import {
   binOf,
@@ -167,8 +162,7 @@ export function carve(number: u32, a: usize, stop: usize): usize {
   dropNode(number)
   h.binned -= end - p
   h.zeroFrom = -1
-  flip(p, SECOND)
-  flip(end - CELL, FIRST)
+  turn(p + CELL, end - CELL)
   noteUsed(p, end)
   if (a != p) split(p, a, end, p)
   if (stop != end) split(a, stop, end, stop)
@@ -182,7 +176,7 @@ export function carveTop(a: usize, stop: usize): usize {
   h.zeroFrom = h.fresh
   h.reach = max(h.reach, stop)
   stop = endInTop(stop)
-  flip(p, SECOND)
+  hotTurn(h.shadow, p + CELL)
   if (a != p) split(p, a, stop, p)
   else noteUsed(p, stop)
   return a
@@ -190,12 +184,16 @@ export function carveTop(a: usize, stop: usize): usize {
 
 /** Makes two blocks of the block in use [p, end), which part at `a`, and frees one of them. */
 export function split(p: usize, a: usize, end: usize, freed: usize): void {
-  flip(a, USED)
+  turn(a, a + CELL)
   noteUsed(p, a)
   noteUsed(a, end)
-  release(freed, around(freed))
+  releaseAt(freed)
 }
 
+/** Frees the block in use at p. */
+export function releaseAt(p: usize): void {
+  release(p, hotAround(header().shadow, p))
+}
 /** Frees the block in use at p, with the marks w around, and joins it with its neighbours. */
 export function release(p: usize, w: u64): void {
   let h = header(),
@@ -241,7 +239,7 @@ export function release(p: usize, w: u64): void {
   if (gone) dropNode(gone)
   hotTurn(shadow, stop)
   if (start == p) hotTurn(shadow, p + CELL)
-  else hotFlip(shadow, p - CELL, LAST_AND_USED)
+  else hotTurnThree(shadow, p)
 }
 
 /** Frees the block in use [p, stop) when there is no node left, though it needs one. */
@@ -249,7 +247,7 @@ function releaseWithout(p: usize, stop: usize, w: u64): void {
   let h = header()
   if (extendNodes()) release(p, w)
   else {
-    flip(p, USED_TO_LOST)
+    turn(p + 2 * CELL, p + 3 * CELL)
     h.binned += stop - p
     h.lost++
   }
@@ -266,8 +264,7 @@ export function resizeInRow(p: usize, end: usize, n: usize): bool {
     if (behind - p < n) return false
     dropNode(number)
     h.binned -= behind - end
-    flip(end, FIRST)
-    flip(behind - CELL, FIRST)
+    turn(end, behind - CELL)
     end = behind
     noteUsed(p, end)
   }

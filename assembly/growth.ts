@@ -1,9 +1,9 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, roundUp } from './layout'
-import { around, FIRST, firstMark, flip, isLost, noteUsed, RESERVED, SECOND, stopOf, USED_TO_LOST } from './shadow'
-import { endInTop, release, resizeInRow } from './arena'
-import { BEGIN_SIZE, beginTables, capacityFor, resetNodes, endFor, setEnd } from './tables'
+import { around, firstMark, hotAround, hotTurn, isLost, noteUsed, stopOf, turn } from './shadow'
+import { endInTop, release, releaseAt, resizeInRow } from './arena'
+import { beginTables, capacityFor, firstBlock, resetNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
 import { advance } from './break'
 
@@ -58,15 +58,14 @@ function absorb(start: usize, end: usize): bool {
   if (start == gap) return true
   // The gap is reserved; what lies before it, where the tables were, is free.
   let p = h.top
-  flip(gap, gap == p ? RESERVED ^ FIRST : RESERVED)
-  flip(a, FIRST)
+  turn(gap + 2 * CELL, a)
   noteUsed(gap, a)
   h.top = a
   h.fixed += a - gap
   if (p == gap) return true
-  flip(p, SECOND)
+  turn(p + CELL, gap)
   noteUsed(p, gap)
-  release(p, around(p))
+  releaseAt(p)
   return true
 }
 
@@ -74,12 +73,13 @@ function absorb(start: usize, end: usize): bool {
 export function recover(): bool {
   let h = header(),
     any = false
-  for (let p = base() + BEGIN_SIZE; (p = firstMark(p, h.top)) < h.top; p += CELL) {
+  for (let p = firstBlock(); (p = firstMark(p, h.top)) < h.top; p += CELL) {
     if (isLost(around(p))) {
-      flip(p, USED_TO_LOST)
+      turn(p + 2 * CELL, p + 3 * CELL)
+      let w = hotAround(h.shadow, p)
       h.lost--
-      h.binned -= stopOf(p, around(p)) - p
-      release(p, around(p))
+      h.binned -= stopOf(p, w) - p
+      release(p, w)
       if (!isLost(around(p))) any = true
     }
   }
@@ -93,7 +93,7 @@ export function resize(p: usize, end: usize, n: usize): bool {
   if (n <= size || end != h.top) return resizeInRow(p, end, n)
   if (h.end - end < n - size && (!extend(max(n - size, BLOCK_MIN)) || end != h.top)) return false
   let stop = p + n
-  flip(end, FIRST)
+  hotTurn(h.shadow, end)
   h.reach = max(h.reach, stop)
   noteUsed(p, endInTop(stop))
   return true
@@ -102,9 +102,9 @@ export function resize(p: usize, end: usize, n: usize): bool {
 /** Begins the arena behind the header and the first tables, up to `end`, a multiple of 64 KiB. At least a block has room. */
 export function begin(end: usize): void {
   let h = header(),
-    top = base() + BEGIN_SIZE
+    top = firstBlock()
   beginTables(end)
-  flip(top, FIRST)
+  hotTurn(h.shadow, top)
   h.top = top
   h.fixed = top - base()
 }

@@ -81,7 +81,7 @@ export class Header {
   extent: usize
   /** The tables, each biased so that a page or cell number indexes it: a byte for each page … */
   map: usize
-  /** … a bit for each cell … */
+  /** … a bit for each cell, one byte further, because the mark before a cell's is looked at too … */
   shadow: usize
   /** … a distance for each KiB … */
   links: usize
@@ -143,12 +143,12 @@ export const EXPONENTS: u32 = 26
 export const HEADER_SIZE: usize = STEPS + 28 * 4
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
-if (HEADER_SIZE & 15) ERROR('layout: the header must be a whole number of cells')
 
-/** Address of the header: in a program that the heap is linked into a constant, as those of its fields are. */
+/** Address of the header, where the heap begins, which need not be aligned: in a program that the heap is linked into a constant, as
+ *  those of its fields are. */
 // @ts-ignore: decorator
 @inline export function base(): usize {
-  return (heapBase() + 15) & ~15
+  return heapBase()
 }
 
 // @ts-ignore: decorator

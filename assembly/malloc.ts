@@ -106,7 +106,7 @@ export function malloc_usable_size(p: usize): usize {
       // Without a call, unless the span may be detached.
       if (!(span.free & bitOf(p)) || usedIn(span) & bitOf(p)) return (span.next & BIN) + 16 - FRONT
     } else {
-      let w = around(p)
+      let w = hotAround(header().shadow, p)
       if (isUsed(w)) return stopOf(p, w) - p
     }
   }
@@ -124,7 +124,7 @@ export function malloc_usable_size(p: usize): usize {
 function refuseBlock(p: usize): void {
   if (!ready()) unreachable() // no memory for a header: no place for the reason either
   let reason = NOT_A_BLOCK
-  if (!isInHeap(p & ~15)) reason = OUTSIDE
+  if (p < base() || !isInHeap(p & ~15)) reason = OUTSIDE
   else if (p & 15) reason = MISALIGNED
   else if (inSpan(p)) {
     if (cellsOf(spanOf(p)) & bitOf(p)) reason = NOT_IN_USE

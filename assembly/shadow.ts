@@ -3,43 +3,37 @@
 
 import { header, entryOf, ENTRY_OUT, CELL } from './layout'
 
-// What `flip` turns: marks on a block's first cell, its second, both; what makes a block in use of a reserved one, and a
-// reserved one of nothing.
-export const FIRST: u32 = 1
-export const SECOND: u32 = 2
-export const USED: u32 = 3
-export const USED_TO_RESERVED: u32 = 6
-export const RESERVED: u32 = 5
-export const USED_TO_LOST: u32 = 12
-/** The last cell of a free block and the first two of a block in use behind it. */
-export const LAST_AND_USED: u32 = 7
-
-/** Turns the marks on the cells from p on that `cells` has bits for. */
-export function flip(p: usize, cells: u32): void {
-  hotFlip(header().shadow, p, cells)
-}
-/** As flip, without a call; `shadow` is header.shadow. */
-// @ts-ignore: decorator
-@inline export function hotFlip(shadow: usize, p: usize, cells: u32): void {
-  let a = shadow + (p >>> 7)
-  store<u32>(a, load<u32>(a) ^ (cells << (<u32>(p >>> 4) & 7)))
-}
-
 /** Turns the mark on p's cell, without a call; `shadow` is header.shadow. By the byte, so that no load waits for a store that has
  *  only part of what it wants. */
 // @ts-ignore: decorator
 @inline export function hotTurn(shadow: usize, p: usize): void {
   let a = shadow + (p >>> 7)
-  store<u8>(a, <u8>(<u32>load<u8>(a) ^ (1 << (<u32>(p >>> 4) & 7))))
+  store<u8>(a, <u8>(<u32>load<u8>(a, 1) ^ (1 << (<u32>(p >>> 4) & 7))), 1)
 }
-/** The marks around p: bit 8 is that of p's cell, bit 7 the one before, bits 9 to 56 those behind; above is 0. */
-export function around(p: usize): u64 {
-  return hotAround(header().shadow, p) & (<u64>-1 >>> 7)
+/** Turns the marks on the cells before p's, of p and behind it, as hotTurn. */
+// @ts-ignore: decorator
+@inline export function hotTurnThree(shadow: usize, p: usize): void {
+  p -= CELL
+  let a = shadow + (p >>> 7)
+  store<u32>(a, load<u32>(a, 1) ^ (7 << (<u32>(p >>> 4) & 7)), 1)
 }
-/** As around, without a call, but bits above 56 may be marks too; `shadow` is header.shadow. */
+/** Turns the marks on the cells of p and of q. */
+export function turn(p: usize, q: usize): void {
+  let shadow = header().shadow
+  hotTurn(shadow, p)
+  hotTurn(shadow, q)
+}
+
+/** The marks around p: bit 8 is that of p's cell, bit 7 the one before, the bits from 9 to 56 at least those behind. `shadow` is
+ *  header.shadow. */
 // @ts-ignore: decorator
 @inline export function hotAround(shadow: usize, p: usize): u64 {
-  return load<u64>(shadow + (p >>> 7) - 1) >>> ((p >>> 4) & 7)
+  return load<u64>(shadow + (p >>> 7)) >>> ((p >>> 4) & 7)
+}
+/** As hotAround, but the bits from 9 to 24. */
+// @ts-ignore: decorator
+@inline export function around(p: usize): u64 {
+  return load<u32>(header().shadow + (p >>> 7)) >>> (<u32>(p >>> 4) & 7)
 }
 /** Whether a block in use starts at the cell with these marks around: 1 1 0 0. */
 // @ts-ignore: decorator
@@ -76,7 +70,7 @@ export function around(p: usize): u64 {
 function farStop(p: usize): usize {
   let h = header(),
     kib = p & ~1023
-  let w = load<u64>(h.shadow + ((p >>> 10) << 3)) & ((<u64>-8) << (p >>> 4))
+  let w = load<u64>(h.shadow + ((p >>> 10) << 3), 1) & ((<u64>-8) << (p >>> 4))
   if (w) return kib + ((<usize>ctz(w)) << 4)
   let out: usize = load<u16>(h.links + ((p >>> 10) << 1))
   return out ? kib + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT)
@@ -103,12 +97,12 @@ export function noteUsed(p: usize, end: usize): void {
 /** The first mark from c on, or `end`. Looks at each word between: for walks, not for blocks' sizes. */
 export function firstMark(c: usize, end: usize): usize {
   let shadow = header().shadow
-  let w = load<u64>(shadow + ((c >>> 10) << 3)) & ((<u64>-1) << (c >>> 4))
+  let w = load<u64>(shadow + ((c >>> 10) << 3), 1) & ((<u64>-1) << (c >>> 4))
   c &= ~1023
   while (!w) {
     c += 1024
     if (c >= end) return end
-    w = load<u64>(shadow + ((c >>> 10) << 3))
+    w = load<u64>(shadow + ((c >>> 10) << 3), 1)
   }
   return min(c + ((<usize>ctz(w)) << 4), end)
 }

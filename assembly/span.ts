@@ -4,9 +4,9 @@
 // Invariant: the entries' roomy bits say which pages have an unused span, and none has below `header.roomy`.
 
 import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, roundUp, SPAN } from './layout'
-import { carveTop, findAligned, release, startFrom } from './arena'
+import { carveTop, findAligned, releaseAt, startFrom } from './arena'
 import { extend } from './growth'
-import { around, noteUsed } from './shadow'
+import { noteUsed } from './shadow'
 
 /** Smallest page of spans, in bytes. */
 const PAGE_MIN: usize = 8192
@@ -141,7 +141,7 @@ export function releaseSpan(span: Span): void {
   if (unused == spansFrom(start)) {
     let end = (s | 0xffff) + 1
     noteUsed(start, end)
-    release(start, around(start))
+    releaseAt(start)
     dropRoomy(s)
     store<u8>(mapOf(s), <u8>NO_SPANS)
     count(start + SPAN - end, -SPAN)

@@ -1,6 +1,5 @@
 // The start: finds the heap in memory or begins one, at the first call.
 
-import { heapBase } from './env'
 import {
   ABI_VERSION,
   base,
@@ -17,7 +16,7 @@ import {
 import { FRONT, VARIANT } from './config'
 import { growMemory, memoryPages } from './break'
 import { begin } from './growth'
-import { BEGIN_SIZE } from './tables'
+import { BEGIN_SIZE, firstBlock } from './tables'
 import { beginBins } from './bin'
 
 // Of this instance: the largest small size once it has found or made the header, and the cells from there on that it knows of.
@@ -30,8 +29,8 @@ export function ready(): bool {
   if (smallLimit) return true
   let p = base(),
     h = changetype<Header>(p)
-  if (p < heapBase() || p > BREAK_MAX - BEGIN_SIZE - PAGE) return false
-  let end = roundUp(p + BEGIN_SIZE + BLOCK_MIN, PAGE),
+  if (p > BREAK_MAX - BEGIN_SIZE - PAGE) return false
+  let end = roundUp(firstBlock() + BLOCK_MIN, PAGE),
     pages = <u32>(end >>> 16),
     have: u32 = memory.size()
   if (have < pages && !growMemory(pages - have)) return false
@@ -55,7 +54,7 @@ export function ready(): bool {
 // @ts-ignore: decorator
 @inline export function isKnown(p: usize): bool {
   // What is no multiple of 16 becomes far too large.
-  return rotr<u32>(<u32>(p - base()), 4) < known
+  return rotr<u32>(<u32>p, 4) - <u32>(base() >>> 4) < known
 }
 /** The same, as far as the heap reaches now. */
 export function isInHeap(p: usize): bool {

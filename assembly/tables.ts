@@ -1,8 +1,8 @@
 // The tables: the shadow with its links, the pages' entries, and the nodes. They stand behind the header, and behind the arena as
 // soon as that has more than a few pages: then they move up whenever it grows.
 
-import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, NO_SPANS, PAGE } from './layout'
-import { FIRST, flip } from './shadow'
+import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, NO_SPANS, PAGE, roundUp } from './layout'
+import { hotTurn } from './shadow'
 import { beginNodes, BINS_SIZE, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
@@ -12,9 +12,13 @@ const TABLES_FIXED: usize = 16
 const TABLES_PAGE: usize = 512 + 128 + 16 + 1
 /** Bytes of the nodes that stand behind the header. */
 const LOW_NODES: usize = BINS_SIZE + 64 * NODE_SIZE
-/** Bytes from the header to the first block. */
-export const BEGIN_SIZE: usize =
-  HEADER_SIZE + ((LOW_NODES + TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL - 1) & ~(CELL - 1))
+/** Bytes of the header and the first tables. */
+export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PAGES * TABLES_PAGE
+/** Where the first block begins. */
+// @ts-ignore: decorator
+@inline export function firstBlock(): usize {
+  return roundUp(base() + BEGIN_SIZE, CELL)
+}
 
 /** Number of the heap's first page. */
 // @ts-ignore: decorator
@@ -64,8 +68,8 @@ function moveUp(to: usize, from: usize, log2: usize, pages: usize): void {
 function setTables(nodes: usize, tables: usize, pages: usize): void {
   let h = header(),
     first = firstPage(),
-    shadow = tables + 8,
-    links = shadow + 8 + (pages << 9),
+    shadow = tables + 7,
+    links = shadow + 9 + (pages << 9),
     entries = links + (pages << 7),
     map = entries + (pages << 4)
   shadow -= first << 9
@@ -78,9 +82,9 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
   memory.fill(map + old, <u8>NO_SPANS, pages + first - old)
   moveUp(entries, h.entries, 4, pages)
   moveUp(links, h.links, 7, pages)
-  moveUp(shadow, h.shadow, 9, pages)
-  store<u64>(shadow + ((first + pages) << 9), 0)
-  store<u64>(shadow + (first << 9) - 8, 0)
+  moveUp(shadow + 1, h.shadow + 1, 9, pages)
+  store<u64>(shadow + ((first + pages) << 9), 0, 1)
+  store<u64>(tables, 0)
   memory.copy(nodes, h.nodes, h.nodesUsed)
   h.nodes = nodes
   h.shadow = shadow
@@ -96,7 +100,7 @@ export function setEnd(capacity: usize): void {
   if (!areLow(pages)) {
     setTables(end, tablesFor(capacity), pages)
     // The only mark that may stand behind the pages that the low tables had.
-    if (h.top == (<usize>h.capacity) << 16) flip(h.top, FIRST)
+    if (h.top == (<usize>h.capacity) << 16) hotTurn(h.shadow, h.top)
   }
   h.end = h.reach = end
   h.extent = end - base()

@@ -2,9 +2,9 @@
 
 import { ABI_VERSION, base, BLOCK_MIN, CELL, entryOf, header, MAGIC, mapOf, MAPPED, PAGE, SPAN } from './layout'
 import { VARIANT } from './config'
-import { around, firstMark, followsFree, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
+import { around, firstMark, followsFree, hotAround, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
-import { BEGIN_SIZE, endFor } from './tables'
+import { endFor, firstBlock } from './tables'
 import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
 import { ready } from './start'
@@ -145,7 +145,7 @@ export function verify(): u32 {
   if (h.top > h.reach || h.reach > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)
     return BORDERS
   if (h.extent != h.end - base() || h.end != endFor(h.capacity) || h.limit > <u32>memory.size()) return BORDERS
-  let p = base() + BEGIN_SIZE,
+  let p = firstBlock(),
     afterFree = false,
     binned: usize = 0,
     mapped: u32 = 0,
@@ -153,7 +153,7 @@ export function verify(): u32 {
     lost: u32 = 0
   while (p != h.top) {
     if (p > h.top) return ROW
-    let w = around(p),
+    let w = hotAround(h.shadow, p),
       end: usize
     if (followsFree(w) != afterFree) return ROW
     afterFree = false

@@ -162,7 +162,7 @@ const mutants: Mutant[] = [
   {
     name: 'the mark at top is lost when the tables move to the end',
     file: 'tables.ts',
-    find: /if \(h\.top == .*\) flip\(h\.top, FIRST\)/,
+    find: /if \(h\.top == .*\) hotTurn\(h\.shadow, h\.top\)/,
     replace: '',
     tests: ['sizes', 'mapping', 'base'],
   },

@@ -145,7 +145,7 @@ export class World {
     const usable = this.oracle.bytesOf('block')
     expectEqual(inUse, usable, 'heap_stats: in use, against usable bytes of live blocks')
     expectEqual(mapped, this.oracle.bytesOf('page'), 'heap_stats: mapped')
-    expectEqual(heap, brk - ((this.options.base + 15) & ~15), 'heap_stats: heap')
+    expectEqual(heap, brk - this.options.base, 'heap_stats: heap')
     if (inUse + mapped + free > heap) throw new Error(`heap_stats: ${inUse} + ${mapped} + ${free} exceed ${heap}`)
     if (peak < inUse + mapped) throw new Error(`heap_stats: peak ${peak} is below ${inUse} + ${mapped}`)
   }
