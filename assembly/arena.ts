@@ -14,7 +14,8 @@ import {
   isFree,
   noteUsed,
   stopOf,
-  turn,
+  touch,
+  turnBoth,
 } from './shadow'
 import {
   binOf,
@@ -42,12 +43,11 @@ export const TRIES: u32 = 4
 }
 
 /** Makes a block in use, which begins or ends at top, end at `stop`, up to `reach`, or with what is too little for a block
- *  behind. Returns where it ends. */
+ *  behind. Returns where it ends, and where the mark of top is to be. */
 // @ts-ignore: decorator
 @inline export function endInTop(stop: usize): usize {
   let h = header()
   if (!isGap(h.end - stop)) stop = h.reach = h.end
-  hotTurn(h.shadow, stop)
   h.top = stop
   h.fresh = max(h.fresh, stop)
   return stop
@@ -78,7 +78,8 @@ export function find(n: usize, tries: u32): usize {
   }
   let shadow = h.shadow,
     p = h.top,
-    stop: usize
+    stop: usize,
+    turned: usize
   if (best) {
     // Takes its first n bytes, or all of it if too little would remain.
     let node = nodeIn(nodes, best),
@@ -87,24 +88,26 @@ export function find(n: usize, tries: u32): usize {
     stop = p + n
     if (end - stop < BLOCK_MIN) {
       stop = end
+      turned = end - CELL
       dropNode(best)
-      hotTurn(shadow, end - CELL)
     } else {
       node.start = stop
       store<u32>(stop, best)
       unlink(nodes, node)
       link(h, nodes, best, end - stop)
-      hotTurn(shadow, stop)
+      turned = stop
     }
     h.binned -= stop - p
     h.zeroFrom = -1
   } else {
     if (h.reach - p < n) return 0
     h.zeroFrom = h.fresh
-    stop = endInTop(p + n)
+    stop = turned = endInTop(p + n)
   }
+  hotTurn(shadow, turned)
   hotTurn(shadow, p + CELL)
   hotNoteUsed(p, stop)
+  touch(stop)
   return p
 }
 
@@ -162,7 +165,7 @@ export function carve(number: u32, a: usize, stop: usize): usize {
   dropNode(number)
   h.binned -= end - p
   h.zeroFrom = -1
-  turn(p + CELL, end - CELL)
+  turnBoth(p + CELL, end - CELL)
   noteUsed(p, end)
   if (a != p) split(p, a, end, p)
   if (stop != end) split(a, stop, end, stop)
@@ -176,7 +179,7 @@ export function carveTop(a: usize, stop: usize): usize {
   h.zeroFrom = h.fresh
   h.reach = max(h.reach, stop)
   stop = endInTop(stop)
-  hotTurn(h.shadow, p + CELL)
+  turnBoth(p + CELL, stop)
   if (a != p) split(p, a, stop, p)
   else noteUsed(p, stop)
   return a
@@ -184,7 +187,7 @@ export function carveTop(a: usize, stop: usize): usize {
 
 /** Makes two blocks of the block in use [p, end), which part at `a`, and frees one of them. */
 export function split(p: usize, a: usize, end: usize, freed: usize): void {
-  turn(a, a + CELL)
+  turnBoth(a, a + CELL)
   noteUsed(p, a)
   noteUsed(a, end)
   releaseAt(freed)
@@ -247,7 +250,7 @@ function releaseWithout(p: usize, stop: usize, w: u64): void {
   let h = header()
   if (extendNodes()) release(p, w)
   else {
-    turn(p + 2 * CELL, p + 3 * CELL)
+    turnBoth(p + 2 * CELL, p + 3 * CELL)
     h.binned += stop - p
     h.lost++
   }
@@ -264,7 +267,7 @@ export function resizeInRow(p: usize, end: usize, n: usize): bool {
     if (behind - p < n) return false
     dropNode(number)
     h.binned -= behind - end
-    turn(end, behind - CELL)
+    turnBoth(end, behind - CELL)
     end = behind
     noteUsed(p, end)
   }

@@ -1,7 +1,7 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, roundUp } from './layout'
-import { around, firstMark, hotAround, hotTurn, isLost, noteUsed, stopOf, turn } from './shadow'
+import { around, firstMark, hotAround, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
 import { endInTop, release, releaseAt, resizeInRow } from './arena'
 import { beginTables, capacityFor, firstBlock, resetNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
@@ -58,12 +58,12 @@ function absorb(start: usize, end: usize): bool {
   if (start == gap) return true
   // The gap is reserved; what lies before it, where the tables were, is free.
   let p = h.top
-  turn(gap + 2 * CELL, a)
+  turnBoth(gap + 2 * CELL, a)
   noteUsed(gap, a)
   h.top = a
   h.fixed += a - gap
   if (p == gap) return true
-  turn(p + CELL, gap)
+  turnBoth(p + CELL, gap)
   noteUsed(p, gap)
   releaseAt(p)
   return true
@@ -75,7 +75,7 @@ export function recover(): bool {
     any = false
   for (let p = firstBlock(); (p = firstMark(p, h.top)) < h.top; p += CELL) {
     if (isLost(around(p))) {
-      turn(p + 2 * CELL, p + 3 * CELL)
+      turnBoth(p + 2 * CELL, p + 3 * CELL)
       let w = hotAround(h.shadow, p)
       h.lost--
       h.binned -= stopOf(p, w) - p
@@ -93,9 +93,10 @@ export function resize(p: usize, end: usize, n: usize): bool {
   if (n <= size || end != h.top) return resizeInRow(p, end, n)
   if (h.end - end < n - size && (!extend(max(n - size, BLOCK_MIN)) || end != h.top)) return false
   let stop = p + n
-  hotTurn(h.shadow, end)
   h.reach = max(h.reach, stop)
-  noteUsed(p, endInTop(stop))
+  stop = endInTop(stop)
+  turnBoth(end, stop)
+  noteUsed(p, stop)
   return true
 }
 
@@ -104,7 +105,7 @@ export function begin(end: usize): void {
   let h = header(),
     top = firstBlock()
   beginTables(end)
-  hotTurn(h.shadow, top)
+  turn(top)
   h.top = top
   h.fixed = top - base()
 }

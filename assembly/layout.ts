@@ -62,6 +62,8 @@ export const BLOCK_MIN: usize = 80
 export const NO_SPANS: u32 = 64
 /** A page of a mapping. */
 export const MAPPED: u32 = 65
+/** A page in which no block began so far, but for one in its last cell. */
+export const UNTOUCHED: u32 = 255
 
 export const MAGIC: u32 = 0x4e415247 // "GRAN"
 export const ABI_VERSION: u32 = 1

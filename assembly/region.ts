@@ -7,7 +7,7 @@
 import { BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
 import { lowerBreak, raiseBreak } from './break'
-import { around, firstMark, isReserved, noteUsed, turn } from './shadow'
+import { around, firstMark, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
 import { hintBefore, isUpTo, nodeAt } from './node'
 import { extend } from './growth'
@@ -52,12 +52,12 @@ function freeAround(p: usize): u32 {
 /** Gives the pages from p to `end`, all mapped, back to the arena. */
 function unmap(p: usize, end: usize): void {
   let h = header()
-  for (let q = p; q < end; q += PAGE) if (isReserved(around(q))) turn(q, q + 2 * CELL)
+  for (let q = p; q < end; q += PAGE) if (isReserved(around(q))) turnBoth(q, q + 2 * CELL)
   memory.fill(mapOf(p), <u8>NO_SPANS, (end - p) >>> 16)
   h.mapped -= <u32>((end - p) >>> 16)
   // What follows may be the rest of a mapping that began before.
-  if (end < h.top && load<u8>(mapOf(end)) == MAPPED && !isReserved(around(end))) turn(end, end + 2 * CELL)
-  turn(p, p + CELL)
+  if (end < h.top && load<u8>(mapOf(end)) == MAPPED && !isReserved(around(end))) turnBoth(end, end + 2 * CELL)
+  turnBoth(p, p + CELL)
   noteUsed(p, end)
   releaseAt(p)
 }
@@ -73,7 +73,7 @@ function unmapAll(p: usize, end: usize): void {
 }
 /** Makes a mapping of the block at p, n bytes in whole pages, which was just taken: they read as zero. */
 function map(p: usize, n: usize): void {
-  turn(p + CELL, p + 2 * CELL)
+  turnBoth(p + CELL, p + 2 * CELL)
   let dirty = header().zeroFrom
   memory.fill(mapOf(p), <u8>MAPPED, n >>> 16)
   header().mapped += <u32>(n >>> 16)

@@ -1,7 +1,7 @@
 // The shadow: one bit for each cell of 16 bytes, set where layout.ts says. It lies outside the blocks, so what a program
 // writes past a block's end, before its start or after its free never changes what the heap believes.
 
-import { header, entryOf, ENTRY_OUT, CELL } from './layout'
+import { header, entryOf, ENTRY_OUT, CELL, mapOf, NO_SPANS, UNTOUCHED } from './layout'
 
 /** Turns the mark on p's cell, without a call; `shadow` is header.shadow. By the byte, so that no load waits for a store that has
  *  only part of what it wants. */
@@ -17,11 +17,23 @@ import { header, entryOf, ENTRY_OUT, CELL } from './layout'
   let a = shadow + (p >>> 7)
   store<u32>(a, load<u32>(a, 1) ^ (7 << (<u32>(p >>> 4) & 7)), 1)
 }
-/** Turns the marks on the cells of p and of q. */
-export function turn(p: usize, q: usize): void {
+/** Notes that a block begins at p. So where neither a page nor the one behind it is touched, the page has no mark. */
+// @ts-ignore: decorator
+@inline export function touch(p: usize): void {
+  let page = mapOf(p + CELL)
+  if (load<u8>(page) == UNTOUCHED) store<u8>(page, <u8>NO_SPANS)
+}
+/** Turns the mark on the cell of p, where a block may begin. */
+export function turn(p: usize): void {
+  hotTurn(header().shadow, p)
+  touch(p)
+}
+/** Turns the marks on the cells of p and of q; a block may begin at q or a cell before it. */
+export function turnBoth(p: usize, q: usize): void {
   let shadow = header().shadow
   hotTurn(shadow, p)
   hotTurn(shadow, q)
+  touch(q)
 }
 
 /** The marks around p: bit 8 is that of p's cell, bit 7 the one before, the bits from 9 to 56 at least those behind. `shadow` is

@@ -1,14 +1,14 @@
 // The tables: the shadow with its links, the pages' entries, and the nodes. They stand behind the header, and behind the arena as
 // soon as that has more than a few pages: then they move up whenever it grows.
 
-import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, NO_SPANS, PAGE, roundUp } from './layout'
-import { hotTurn } from './shadow'
+import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, PAGE, roundUp, UNTOUCHED } from './layout'
+import { turn } from './shadow'
 import { beginNodes, BINS_SIZE, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
-/** Bytes of the tables' words of zeros and of their part for each page: shadow, links, entry, map. */
-const TABLES_FIXED: usize = 16
+/** Bytes of the tables' words of zeros and the map's last byte, and of their part for each page: shadow, links, entry, map. */
+const TABLES_FIXED: usize = 17
 const TABLES_PAGE: usize = 512 + 128 + 16 + 1
 /** Bytes of the nodes that stand behind the header. */
 const LOW_NODES: usize = BINS_SIZE + 64 * NODE_SIZE
@@ -51,17 +51,20 @@ export function endFor(capacity: usize): usize {
   return capacity
 }
 
-/** Moves an array of the tables up, of which each page has 1 << log2 bytes, with zeros for new pages. */
-function moveUp(to: usize, from: usize, log2: usize, pages: usize): void {
+/** Moves an array of the tables up, of which each page has 1 << log2 bytes: zeros if `map` calls neither it nor the next one
+ *  touched. */
+function moveUp(to: usize, from: usize, log2: usize, pages: usize, map: usize): void {
   if (to == from) return // as many pages as before
   let h = header(),
-    start = firstPage() << log2,
-    old = (<usize>h.capacity) << log2
-  for (let at = start + (pages << log2); at > start; ) {
-    at -= 8
-    let word: u64 = at < old ? load<u64>(from + at) : 0
+    first = firstPage()
+  for (let page = first + pages; page > first; ) {
+    page--
+    let at = page << log2,
+      n: usize = 1 << log2,
+      m = map + page
+    if ((load<u8>(m) & load<u8>(m, 1)) != UNTOUCHED) memory.copy(to + at, from + at, n)
     // What was never written reads as zero.
-    if (word || to + at < h.fresh) store<u64>(to + at, word)
+    else if (to + at < h.fresh) memory.fill(to + at, 0, n)
   }
 }
 /** Moves the nodes to `nodes` and the other tables, for so many pages, up to `tables`. */
@@ -79,10 +82,11 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
   // The last first: each goes to where it or those behind it were.
   let old: usize = h.capacity
   memory.copy(map + first, h.map + first, old - first)
-  memory.fill(map + old, <u8>NO_SPANS, pages + first - old)
-  moveUp(entries, h.entries, 4, pages)
-  moveUp(links, h.links, 7, pages)
-  moveUp(shadow + 1, h.shadow + 1, 9, pages)
+  memory.fill(map + old, <u8>UNTOUCHED, pages + first - old + 1)
+  memory.copy(entries + (first << 4), h.entries + (first << 4), (old - first) << 4)
+  memory.fill(entries + (old << 4), 0, (pages + first - old) << 4)
+  moveUp(links, h.links, 7, pages, map)
+  moveUp(shadow + 1, h.shadow + 1, 9, pages, map)
   store<u64>(shadow + ((first + pages) << 9), 0, 1)
   store<u64>(tables, 0)
   memory.copy(nodes, h.nodes, h.nodesUsed)
@@ -100,7 +104,7 @@ export function setEnd(capacity: usize): void {
   if (!areLow(pages)) {
     setTables(end, tablesFor(capacity), pages)
     // The only mark that may stand behind the pages that the low tables had.
-    if (h.top == (<usize>h.capacity) << 16) hotTurn(h.shadow, h.top)
+    if (h.top == (<usize>h.capacity) << 16) turn(h.top)
   }
   h.end = h.reach = end
   h.extent = end - base()

@@ -1,6 +1,19 @@
 // heap_verify: walks the whole heap and checks every invariant that layout.ts and the layers document.
 
-import { ABI_VERSION, base, BLOCK_MIN, CELL, entryOf, header, MAGIC, mapOf, MAPPED, PAGE, SPAN } from './layout'
+import {
+  ABI_VERSION,
+  base,
+  BLOCK_MIN,
+  CELL,
+  entryOf,
+  header,
+  MAGIC,
+  mapOf,
+  MAPPED,
+  PAGE,
+  SPAN,
+  UNTOUCHED,
+} from './layout'
 import { VARIANT } from './config'
 import { around, firstMark, followsFree, hotAround, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
@@ -14,7 +27,8 @@ import { BINS_SMALL, cellsOfBin } from './size'
 const HEADER: u32 = 1
 /** top, reach, end, the break and the limit are in this order, and where they may be. */
 const BORDERS: u32 = 2
-/** The blocks follow one another without a gap from the tables to top, each with the marks of one kind. */
+/** The blocks follow one another without a gap from the tables to top, each with the marks of one kind, in pages that are not
+ *  called untouched. */
 const ROW: u32 = 3
 /** No two free blocks touch, none touches top. */
 const JOINED: u32 = 4
@@ -152,7 +166,7 @@ export function verify(): u32 {
     nodes: u32 = 0,
     lost: u32 = 0
   while (p != h.top) {
-    if (p > h.top) return ROW
+    if (p > h.top || load<u8>(mapOf(p + CELL)) == UNTOUCHED) return ROW
     let w = hotAround(h.shadow, p),
       end: usize
     if (followsFree(w) != afterFree) return ROW
@@ -191,6 +205,7 @@ export function verify(): u32 {
     if (end - p < BLOCK_MIN) return ROW
     p = end
   }
+  if (load<u8>(mapOf(p + CELL)) == UNTOUCHED) return ROW
   if (afterFree) return JOINED
   if (binned != h.binned || nodes != countNodes() || lost != h.lost) return COUNTED
   if (mapped != h.mapped) return MAPPINGS

@@ -148,9 +148,30 @@ const mutants: Mutant[] = [
   {
     name: 'tables are not cleared where memory was written before',
     file: 'tables.ts',
-    find: 'if (word || to + at < h.fresh)',
-    replace: 'if (word)',
+    find: 'else if (to + at < h.fresh)',
+    replace: 'else if (false)',
     tests: ['property'],
+  },
+  {
+    name: 'that a block begins in a page is not noted',
+    file: 'arena.ts',
+    find: '  touch(stop)\n',
+    replace: '',
+    tests: ['sizes', 'property'],
+  },
+  {
+    name: 'that a block begins behind another is not noted',
+    file: 'shadow.ts',
+    find: '  touch(q)\n',
+    replace: '',
+    tests: ['sizes', 'property', 'mapping'],
+  },
+  {
+    name: 'the marks before a page’s border do not move with the tables',
+    file: 'tables.ts',
+    find: '(load<u8>(m) & load<u8>(m, 1))',
+    replace: 'load<u8>(m)',
+    tests: ['sizes', 'property', 'mapping', 'oom', 'repetition'],
   },
   {
     name: 'where the tables were counts as never written',
@@ -162,7 +183,7 @@ const mutants: Mutant[] = [
   {
     name: 'the mark at top is lost when the tables move to the end',
     file: 'tables.ts',
-    find: /if \(h\.top == .*\) hotTurn\(h\.shadow, h\.top\)/,
+    find: /if \(h\.top == .*\) turn\(h\.top\)/,
     replace: '',
     tests: ['sizes', 'mapping', 'base'],
   },
