@@ -4,7 +4,7 @@
 //
 //   module                                   object file
 //   import env.memory                        import env.__linear_memory
-//   import (global $name i32) immutable      i32.const, relocated to the address of the data symbol `name`
+//   import (global $name i32) immutable      i32.const, relocated to the address of the data symbol `name`; in a local if used often
 //   import (func $name)                      an undefined function symbol, or the module's own of that name
 //   export (func)                            a function symbol, weak where asked for
 //   mutable global                           a local global symbol
@@ -26,6 +26,7 @@ const relocation = { functionIndex: 0, memoryAddressSigned: 4, globalIndex: 7 } 
 export const kind = { function: 0, data: 1, global: 2 } as const
 export const flag = { weak: 1, local: 2, undefined: 0x10, explicitName: 0x40 } as const
 const linkingVersion = 2
+const i32 = 0x7f
 const symbolTable = 8
 const functionNames = 1
 
@@ -72,6 +73,15 @@ export function toObject(module: Uint8Array, symbols: Symbols): Uint8Array {
   const addressSymbol: number[] = []
   const globalSymbol: number[] = []
 
+  const types = body(Section.type)
+  const parameterCounts = types.list(() => {
+    types.byte() // a function's type
+    const parameters = types.take(types.u32())
+    types.take(types.u32()) // results
+    return parameters.length
+  })
+  const typed = body(Section.function)
+  const typeOf = typed.list(() => typed.u32())
   const bodies = body(Section.code)
   const code = bodies.list(() => bodies.take(bodies.u32()))
   for (let i = 0; i < code.length; i++) {
@@ -126,8 +136,8 @@ export function toObject(module: Uint8Array, symbols: Symbols): Uint8Array {
     if (type === relocation.memoryAddressSigned) relocations.u32(0)
   }
   const output = new Writer().u32(code.length)
-  for (const input of code) {
-    const { bytes, patches } = relocatable(input, addresses.length, features)
+  for (const [i, input] of code.entries()) {
+    const { bytes, patches } = relocatable(input, parameterCounts[typeOf[i]], addresses.length, features)
     output.u32(bytes.length)
     for (const { offset, target, index } of patches) {
       const at = output.length + offset
@@ -167,38 +177,68 @@ interface Patch {
   index: number
 }
 
+/** From so many uses in a function on, an address takes less room in a local: 11 bytes, and 2 for each use, instead of 6. */
+const usesForLocal = 3
+
 /** Rewrites a function's body so that each index and address in it takes five bytes, and says where they are. */
 function relocatable(
   input: Uint8Array,
+  parameterCount: number,
   addressCount: number,
   features: Set<string>,
 ): { bytes: Uint8Array; patches: Patch[] } {
   const reader = new Reader(input)
-  const writer = new Writer()
-  const patches: Patch[] = []
-  reader.list(() => reader.skipLebs(2)) // runs of locals
-  let copied = 0
-  const padded = (start: number, opcode: number, target: Patch['target'], index: number) => {
-    writer.raw(input.subarray(copied, start)).byte(opcode)
-    patches.push({ offset: writer.length, target, index })
-    writer.paddedU32(target === 'function' ? index : 0)
-    copied = reader.offset
-  }
+  const runs = reader.list(() => ({ count: reader.u32(), type: reader.byte() }))
+  const first = reader.offset
+
+  const uses: number[] = new Array(addressCount).fill(0)
   while (!reader.done) {
-    const start = reader.offset
     const opcode = reader.byte()
-    if (opcode === 0x10) {
-      padded(start, opcode, 'function', reader.u32())
-    } else if (opcode === 0x23 || opcode === 0x24) {
+    if (opcode === 0x23) {
       const index = reader.u32()
-      if (index < addressCount) padded(start, 0x41, 'address', index)
-      else padded(start, opcode, 'global', index - addressCount)
+      if (index < addressCount) uses[index]++
     } else {
       const feature = skipOperands(opcode, reader)
       if (feature) features.add(feature)
     }
   }
-  return { bytes: writer.raw(input.subarray(copied)).finish(), patches }
+  const localCount = runs.reduce((sum, { count }) => sum + count, parameterCount)
+  const often = [...uses.keys()].filter((index) => uses[index] >= usesForLocal)
+  const local = new Map(often.map((index, i) => [index, localCount + i]))
+
+  const writer = new Writer()
+  const patches: Patch[] = []
+  const padded = (opcode: number, target: Patch['target'], index: number) => {
+    writer.byte(opcode)
+    patches.push({ offset: writer.length, target, index })
+    writer.paddedU32(target === 'function' ? index : 0)
+  }
+  const added = often.length ? [{ count: often.length, type: i32 }] : []
+  writer.u32(runs.length + added.length)
+  for (const { count, type } of [...runs, ...added]) writer.u32(count).byte(type)
+  for (const [index, at] of local) {
+    padded(0x41, 'address', index)
+    writer.byte(0x21).u32(at)
+  }
+
+  reader.offset = first
+  while (!reader.done) {
+    const start = reader.offset
+    const opcode = reader.byte()
+    if (opcode === 0x10) {
+      padded(opcode, 'function', reader.u32())
+    } else if (opcode === 0x23 || opcode === 0x24) {
+      const index = reader.u32()
+      const at = local.get(index)
+      if (at !== undefined) writer.byte(0x20).u32(at)
+      else if (index < addressCount) padded(0x41, 'address', index)
+      else padded(opcode, 'global', index - addressCount)
+    } else {
+      skipOperands(opcode, reader)
+      writer.raw(input.subarray(start, reader.offset))
+    }
+  }
+  return { bytes: writer.finish(), patches }
 }
 
 /** Object files import their memory by one fixed name. */
