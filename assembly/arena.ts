@@ -245,15 +245,29 @@ export function release(p: usize, w: u64): void {
   else hotTurnThree(shadow, p)
 }
 
-/** Frees the block in use [p, stop) when there is no node left, though it needs one. */
+/** Frees the block in use [p, stop) when there is no node left, though it needs one. If there is no room for more nodes, the
+ *  smaller one of it and the smallest free block is lost: so no lost block could serve a request that no free one can. */
 function releaseWithout(p: usize, stop: usize, w: u64): void {
   let h = header()
-  if (extendNodes()) release(p, w)
-  else {
-    turnBoth(p + 2 * CELL, p + 3 * CELL)
-    h.binned += stop - p
-    h.lost++
+  if (extendNodes()) {
+    release(p, w)
+    return
   }
+  let number = nodeAt(headFrom(0)).next,
+    start = nodeAt(number).start,
+    end = nodeAt(number).end
+  if (end - start < stop - p) {
+    dropNode(number)
+    h.binned -= end - start
+    turnBoth(start + CELL, end - CELL)
+    noteUsed(start, end)
+    release(p, w)
+    p = start
+    stop = end
+  }
+  turnBoth(p + 2 * CELL, p + 3 * CELL)
+  h.binned += stop - p
+  h.lost++
 }
 
 /** Makes the block in use [p, end), which does not end at top unless it gets shorter, n bytes long where it is. False if there is

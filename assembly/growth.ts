@@ -2,7 +2,7 @@
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, roundUp } from './layout'
 import { around, firstMark, hotAround, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
-import { endInTop, release, releaseAt, resizeInRow } from './arena'
+import { endInTop, releaseAt, resizeInRow } from './arena'
 import { beginTables, capacityFor, firstBlock, resetNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
 import { advance } from './break'
@@ -69,21 +69,33 @@ function absorb(start: usize, end: usize): bool {
   return true
 }
 
-/** Frees the lost blocks again, now that there may be nodes or free neighbours: looks at all marks. False if none was freed. */
+/** Frees the lost blocks again, now that there may be nodes or free neighbours, those that follow one another as one: looks at all
+ *  marks. False if none was freed. */
 export function recover(): bool {
-  let h = header(),
-    any = false
-  for (let p = firstBlock(); (p = firstMark(p, h.top)) < h.top; p += CELL) {
+  let any = false
+  for (let p = firstBlock(); (p = firstMark(p, header().top)) < header().top; p += CELL) {
     if (isLost(around(p))) {
-      turnBoth(p + 2 * CELL, p + 3 * CELL)
-      let w = hotAround(h.shadow, p)
-      h.lost--
-      h.binned -= stopOf(p, w) - p
-      release(p, w)
+      let next = regain(p)
+      while (isLost(around(next))) {
+        let q = next
+        next = regain(q)
+        turnBoth(q, q + CELL)
+        noteUsed(p, next)
+      }
+      releaseAt(p)
       if (!isLost(around(p))) any = true
     }
   }
   return any
+}
+/** Makes a block in use of the lost one at p. Returns where it ends. */
+function regain(p: usize): usize {
+  let h = header()
+  turnBoth(p + 2 * CELL, p + 3 * CELL)
+  let end = stopOf(p, hotAround(h.shadow, p))
+  h.lost--
+  h.binned -= end - p
+  return end
 }
 
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */

@@ -103,17 +103,17 @@ describe('the module', () => {
 
 describe('the code', () => {
   // The goal is 6 KiB; this keeps what has been reached.
-  it('of malloc, free and realloc alone takes at most 8.5 KiB', () => {
+  it('of malloc, free and realloc alone takes at most 8.75 KiB', () => {
     expect(sizeOf(['malloc', 'free', 'realloc'])).toBeLessThanOrEqual(8.75 * KIB)
   })
 
   it('of all of C’s functions takes at most 9.5 KiB', () => {
-    expect(sizeOf([...FAMILY])).toBeLessThanOrEqual(10 * KIB)
+    expect(sizeOf([...FAMILY])).toBeLessThanOrEqual(9.5 * KIB)
   })
 
-  it('of everything but verify and stats takes at most 11.5 KiB', () => {
+  it('of everything but verify and stats takes at most 11.75 KiB', () => {
     const rest = REPORTS.filter((name) => name !== 'heap_verify' && name !== 'heap_stats')
-    expect(sizeOf([...FAMILY, ...SYSTEM, ...rest])).toBeLessThanOrEqual(12 * KIB)
+    expect(sizeOf([...FAMILY, ...SYSTEM, ...rest])).toBeLessThanOrEqual(11.75 * KIB)
   })
 
   it('is not paid for by who does not call it', () => {

@@ -153,6 +153,20 @@ const mutants: Mutant[] = [
     tests: ['property'],
   },
   {
+    name: 'what is freed without a node is lost, whatever its size',
+    file: 'arena.ts',
+    find: 'if (end - start < stop - p) {',
+    replace: 'if (false) {',
+    tests: ['oom'],
+  },
+  {
+    name: 'lost blocks are not joined',
+    file: 'growth.ts',
+    find: 'while (isLost(around(next)))',
+    replace: 'while (false)',
+    tests: ['oom'],
+  },
+  {
     name: 'that a block begins in a page is not noted',
     file: 'arena.ts',
     find: '  touch(stop)\n',
