@@ -88,16 +88,23 @@ function mapFixed(p: usize, n: usize, replace: bool): u32 {
   if (p <= changetype<usize>(h) || p > BREAK_MAX - n) return taken
   if (p + n > h.end && (!extend(p + n - h.top) || p + n > h.end)) return ENOMEM
   for (let q = p; q < p + n && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) == MAPPED ? !replace : !freeAround(q)) return taken
+    if (load<u8>(mapOf(q)) == MAPPED) {
+      if (!replace) return taken
+    } else {
+      let number = freeAround(q),
+        node = nodeAt(number)
+      if (!number) return taken
+      if (q == p && !isGap(p - node.start)) return ENOMEM
+      if (q + PAGE == p + n && !isGap(node.end - p - n)) return ENOMEM
+    }
   }
   if (p < h.top) unmapAll(p, p + n)
   if (p >= h.top) {
     if (!isGap(p - h.top)) return ENOMEM
     carveTop(p, p + n)
   } else {
-    let number = freeAround(p),
-      node = nodeAt(number)
-    if (!isGap(p - node.start) || !isGap(node.end - p - n)) return ENOMEM
+    let number = freeAround(p)
+    if (!number) return ENOMEM // unmapped, and lost for lack of nodes
     carve(number, p, p + n)
   }
   map(p, n)

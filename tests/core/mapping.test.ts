@@ -158,6 +158,24 @@ describe('mmap at a fixed address', () => {
     expect(marks(core, p, 3)).toEqual([1, 2, 3])
   })
 
+  it('leaves a mapping as it is where a free block beside it would lose too little for a block', () => {
+    const core = createCore()
+    reserve(core)
+    const first = core.malloc(1000)
+    const page = Math.ceil(first / PAGE + 1) * PAGE
+    // Ends 48 bytes before the page, and the next one with it.
+    core.malloc(page - 48 - (first + core.usableSize(first)))
+    const between = core.malloc(48 + PAGE)
+    expect(between).toBe(page - 48)
+    expect(core.mmap(page + PAGE, PAGE, 3, FIXED)).toBe(page + PAGE)
+    core.bytes(page + PAGE, PAGE).fill(7)
+    core.free(between)
+    expectFailure(core, core.mmap(page, 2 * PAGE, 3, FIXED), Errno.ENOMEM)
+    expect(core.stats(64).mapped).toBe(PAGE)
+    expect(marks(core, page + PAGE, 1)).toEqual([7])
+    expect(core.verify()).toBe(0)
+  })
+
   it('refuses what malloc, sbrk and others hold', () => {
     const core = createCore({ maximum: 100 })
     const block = core.malloc(4 * PAGE)
