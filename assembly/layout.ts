@@ -95,7 +95,7 @@ export class Header {
   nodesUsed: u32
   nodesSize: usize
   nodeFree: u32
-  /** Freed blocks that no node was left for. */
+  /** Lost blocks: free ones without a node. */
   lost: u32
   /** Number of the page behind the arena's memory, with its tables. */
   capacity: u32
