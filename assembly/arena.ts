@@ -8,7 +8,7 @@ import {
   around,
   hotAround,
   hotTurn,
-  hotTurnThree,
+  hotTurnAround,
   followsFree,
   hotNoteUsed,
   isFree,
@@ -104,8 +104,8 @@ export function find(n: usize, tries: u32): usize {
     h.zeroFrom = h.fresh
     stop = turned = endInTop(p + n)
   }
+  hotTurnAround(shadow, p, 0x200)
   hotTurn(shadow, turned)
-  hotTurn(shadow, p + CELL)
   hotNoteUsed(p, stop)
   touch(stop)
   return p
@@ -241,8 +241,7 @@ export function release(p: usize, w: u64): void {
   }
   if (gone) dropNode(gone)
   hotTurn(shadow, stop)
-  if (start == p) hotTurn(shadow, p + CELL)
-  else hotTurnThree(shadow, p)
+  hotTurnAround(shadow, p, start == p ? 0x200 : 0x380)
 }
 
 /** Frees the block in use [p, stop) when there is no node left, though it needs one. If there is no room for more nodes, the
