@@ -98,16 +98,24 @@ function mapFixed(p: usize, n: usize, replace: bool): u32 {
       if (q + PAGE == p + n && !isGap(node.end - p - n)) return ENOMEM
     }
   }
-  if (p < h.top) unmapAll(p, p + n)
-  if (p >= h.top) {
-    if (!isGap(p - h.top)) return ENOMEM
-    carveTop(p, p + n)
-  } else {
-    let number = freeAround(p)
-    if (!number) return ENOMEM // unmapped, and lost for lack of nodes
-    carve(number, p, p + n)
+  // From here on, nothing can fail. top first, whose room may be taken by new nodes later.
+  let end = p + n
+  if (end > h.top) {
+    let a = max(p, h.top)
+    if (!isGap(a - h.top)) return ENOMEM
+    map(carveTop(a, end), end - a)
+    end = a
   }
-  map(p, n)
+  while (p < end) {
+    let q = p + PAGE
+    if (load<u8>(mapOf(p)) == MAPPED) memory.fill(p, 0, PAGE)
+    else {
+      let number = freeAround(p)
+      q = min(nodeAt(number).end, end)
+      map(carve(number, p, q), q - p)
+    }
+    p = q
+  }
   return 0
 }
 

@@ -176,6 +176,36 @@ describe('mmap at a fixed address', () => {
     expect(core.verify()).toBe(0)
   })
 
+  it('replaces a mapping in a full memory with more free blocks than the heap keeps account of', () => {
+    const core = createCore({ maximum: 100 })
+    const p = mapPages(core, 3)
+    while (core.malloc(272) < p);
+    const large: number[] = []
+    for (let block = core.malloc(70_000); block; block = core.malloc(70_000)) {
+      large.push(block)
+      core.malloc(272)
+    }
+    while (core.malloc(257));
+    for (const block of large) core.free(block)
+    expect(core.mmap(p + PAGE, PAGE, 3, FIXED)).toBe(p + PAGE)
+    expect(marks(core, p, 3)).toEqual([1, 0, 3])
+    expect(core.stats(64).mapped).toBe(3 * PAGE)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('replaces mappings and takes what is free between and behind them', () => {
+    const core = createCore()
+    const p = mapPages(core, 8)
+    core.munmap(p + 2 * PAGE, PAGE)
+    core.munmap(p + 5 * PAGE, 3 * PAGE)
+    expect(core.mmap(p + PAGE, 9 * PAGE, 3, FIXED)).toBe(p + PAGE)
+    expect(marks(core, p, 10)).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    expect(core.stats(64).mapped).toBe(10 * PAGE)
+    expect(core.verify()).toBe(0)
+    core.munmap(p, 10 * PAGE)
+    expect(core.verify()).toBe(0)
+  })
+
   it('refuses what malloc, sbrk and others hold', () => {
     const core = createCore({ maximum: 100 })
     const block = core.malloc(4 * PAGE)
