@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The command `granary`.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { link } from './link.ts'
@@ -23,6 +23,7 @@ try {
     console.error(usage)
     process.exitCode = 2
   } else {
+    if (!existsSync(core)) throw new Error('build/embed/granary.wasm is missing: npm run build:embed makes it')
     const { wasm, report } = await link(readFileSync(program), readFileSync(core))
     writeFileSync(values.output, wasm)
     for (const name of report.imports) console.log(`provided  ${name}`)
@@ -34,6 +35,7 @@ try {
     console.log(`${program}: ${before} bytes, ${optimised} when optimised; with granary ${after}`)
   }
 } catch (error) {
-  console.error(`granary: ${error instanceof Error ? error.message : error}`)
+  // binaryen throws objects that are no errors.
+  console.error(`granary: ${(error as { message?: string }).message ?? error}`)
   process.exitCode = 1
 }

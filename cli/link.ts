@@ -7,16 +7,19 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type binaryenModule from 'binaryen'
 import { mallocFamily } from './family.ts'
+import { customSections, functionNames, withSections } from './sections.ts'
 import {
   dataEnd,
   exportsOf,
   type Field,
   factsOf,
+  importFrom,
   nameOf,
   parseFields,
   printFields,
   rootsOf,
   signatureOf,
+  variablesOf,
 } from './text.ts'
 
 type Binaryen = typeof binaryenModule
@@ -56,15 +59,16 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   const app = parseFields(read(binaryen, program).emitText())
   const heap = parseFields(read(binaryen, core).emitText())
   const { memory, heapBase, errno } = findLayout(app)
-  const { imports, replaced } = findFamily(app, heap)
-  checkState(app, replaced)
+  const names = functionNames(program)
+  const { imports, replaced } = findFamily(app, heap, names)
+  checkState(parseFields(simplified(binaryen, program).emitText()), replaced)
 
   const linked = app.map((field) => {
+    if (field.kind !== 'func') return field
     const base = replaced.get(field.id)
     if (base !== undefined) return { ...field, text: callGranary(field, base) }
-    if (!imports.has(field.id)) return field
-    const from = `"${field.from?.module}" "${field.from?.name}"`
-    return { ...field, text: field.text.replace(from, `"granary" "granary.${imports.get(field.id)}"`) }
+    const name = imports.get(field.id)
+    return name === undefined ? field : importFrom(field, 'granary', `granary.${name}`)
   })
   const targets = [...new Set(replaced.values())].map((name) => field(importOf(name, heap)))
   const lent = [
@@ -73,18 +77,25 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
     ...(errno ? [] : [`(global ${nowhere} i32 (i32.const 0))`]),
     `(export "granary.errno" (global ${errno ?? nowhere}))`,
   ].map(field)
-  const merged = merge(binaryen, printFields([...targets, ...linked, ...lent]), printFields(heap.map(lendFrom)))
   const own = new Set(exportsOf(app).map((entry) => entry.name))
+  const taken = [...own].find((name) => name.startsWith('granary.'))
+  if (taken) throw new LinkError(`the module exports ${taken}: names that begin so are used for linking`)
+  const merged = merge(binaryen, printFields([...targets, ...linked, ...lent]), printFields(heap.map(lendFrom)))
   for (const { name } of exportsOf(parseFields(merged.emitText()))) if (!own.has(name)) merged.removeExport(name)
 
-  const isNamed = hasNames(program)
-  const wasm = optimise(binaryen, merged, isNamed)
+  // What other tools keep in a module, such as the types of a component's interface.
+  const kept = customSections(program).filter(({ name }) => !isOutdated.test(name))
+  const optimised = (module: ReturnType<typeof read>) =>
+    withSections(optimise(binaryen, module, names.length > 0), kept)
+  const wasm = optimised(merged)
   const report = {
-    imports: app.flatMap(({ id, from }) => (from && imports.has(id) ? [`${from.module}.${from.name}`] : [])),
+    imports: app.flatMap(({ kind, id, from }) =>
+      from && kind === 'func' && imports.has(id) ? [`${from.module}.${from.name}`] : [],
+    ),
     replaced: [...replaced].map(([id, base]) => (/^\$\d+$/.test(id) ? `${base} (function ${nameOf(id)})` : nameOf(id))),
     errno: errno !== undefined,
     before: program.length,
-    optimised: optimise(binaryen, read(binaryen, program), isNamed).length,
+    optimised: optimised(read(binaryen, program)).length,
     after: wasm.length,
   }
   return { wasm, report }
@@ -92,6 +103,7 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
 
 /** What programs may use: whatever C, C++ and Rust compilers emit and the engines of today run. binaryen's names for it in its library and in its tools. */
 const features = {
+  Atomics: 'threads',
   BulkMemory: 'bulk-memory',
   BulkMemoryOpt: 'bulk-memory-opt',
   CallIndirectOverlong: 'call-indirect-overlong',
@@ -101,10 +113,14 @@ const features = {
   MutableGlobals: 'mutable-globals',
   NontrappingFPToInt: 'nontrapping-float-to-int',
   ReferenceTypes: 'reference-types',
+  RelaxedSIMD: 'relaxed-simd',
   SIMD128: 'simd',
   SignExt: 'sign-ext',
   TailCall: 'tail-call',
 } as const
+
+/** Custom sections that say what is no longer so when a module was linked: binaryen writes the names anew. */
+const isOutdated = /^(?:name|target_features|linking|reloc\..*|\.debug_.*|sourceMappingURL|external_debug_info)$/
 
 /** The address of errno, in a module that does not say it. */
 const nowhere = '$"granary.errno"'
@@ -124,8 +140,13 @@ function allow(binaryen: Binaryen, module: ReturnType<typeof read>) {
   module.setFeatures(names.reduce<number>((sum, name) => sum | binaryen.Features[name], 0))
 }
 
-const hasNames = (wasm: Uint8Array) =>
-  WebAssembly.Module.customSections(new WebAssembly.Module(wasm as BufferSource), 'name').length > 0
+/** The program with its constants where they are used. */
+function simplified(binaryen: Binaryen, program: Uint8Array) {
+  const module = read(binaryen, program)
+  allow(binaryen, module)
+  module.runPasses(['precompute-propagate', 'optimize-instructions'])
+  return module
+}
 
 /** The global that the module exports, or itself calls, by one of these names. */
 function globalOf(app: Field[], names: string[]): Field | undefined {
@@ -147,9 +168,9 @@ function findLayout(app: Field[]): Layout {
   const memories = app.filter((field) => field.kind === 'memory')
   if (memories.length !== 1) throw new LinkError(`the module has ${memories.length} memories: granary serves one`)
   const [memory] = memories
-  if (/\bi64\b/.test(memory.text)) throw new LinkError('the memory has 64-bit addresses, which granary does not serve')
-  if (/\bshared\b/.test(memory.text))
-    throw new LinkError('the memory is shared between threads, which this core does not serve')
+  const type = /( i64)? \d+(?: \d+)?( shared)?\)+$/.exec(memory.text)
+  if (type?.[1]) throw new LinkError('the memory has 64-bit addresses, which granary does not serve')
+  if (type?.[2]) throw new LinkError('the memory is shared between threads, which this core does not serve')
   if (app.some((field) => field.from?.name === 'emscripten_resize_heap' || field.from?.name === '__syscall_munmap')) {
     throw new LinkError(
       "this is a module of Emscripten's, whose JavaScript must hear of growth: link granary-emscripten.o with -sMALLOC=none instead",
@@ -161,6 +182,9 @@ function findLayout(app: Field[]): Layout {
   }
   const value = constant.exec(heapBase.text)
   if (!value) throw new LinkError('__heap_base is not a constant')
+  if (dataEnd(app) === Number.POSITIVE_INFINITY) {
+    throw new LinkError('the module puts data at an address that is no constant: it may be behind __heap_base')
+  }
   if (dataEnd(app) > Number(value[1]) >>> 0) {
     throw new LinkError(
       'the module has data behind __heap_base: it was initialised before it was stored and holds blocks of its old heap; link it before that',
@@ -178,9 +202,14 @@ interface Family {
 }
 
 /** Finds the functions to put granary's in place of; refuses what has another signature than C gives it. */
-function findFamily(app: Field[], heap: Field[]): Family {
+function findFamily(app: Field[], heap: Field[], written: string[]): Family {
   const functions = app.filter((field) => field.kind === 'func')
   const names = new Map(functions.map((field) => [field.id, field.from?.name ?? nameOf(field.id)]))
+  for (const name of family) {
+    // binaryen gives the second function of a name another one.
+    if (written.indexOf(name) !== written.lastIndexOf(name))
+      throw new LinkError(`two functions are called ${name}: nobody can tell which one allocates`)
+  }
   for (const { id, kind, name } of exportsOf(app)) {
     if (kind === 'func' && family.has(name) && !functions.find((field) => field.id === id)?.from) names.set(id, name)
   }
@@ -200,7 +229,7 @@ function findFamily(app: Field[], heap: Field[]): Family {
     if (inner && !inner.from) found.replaced.set(inner.id, base)
   }
   const bases = [...found.imports.values(), ...found.replaced.values()]
-  if (!bases.includes('malloc')) {
+  if (!bases.includes('malloc') && (found.replaced.size > 0 || !bases.some((base) => allocates.test(base)))) {
     throw new LinkError('the module neither imports malloc nor has a function that its names or exports call malloc')
   }
   if (found.replaced.size > 0 && !bases.includes('free')) {
@@ -210,6 +239,9 @@ function findFamily(app: Field[], heap: Field[]): Family {
   }
   return found
 }
+
+/** Names of functions that return blocks. */
+const allocates = /alloc|align/
 
 /**
  * The function that does the work where this one only hands its operands on: wasm-ld exports functions of a program with a `main` through
@@ -221,9 +253,10 @@ function passedOnTo(functions: Field[], id: string): Field | undefined {
   if (!outer || body.some((line) => !/^\s*(?:\((?:call|local(?:\.[sg]et)?|return)\b.*|\))$/.test(line)))
     return undefined
   const params = [...header.matchAll(/\(param /g)].length
-  const inner = functions.filter(
-    (field) => factsOf(outer).calls.includes(field.id) && signatureOf(field) === signatureOf(outer),
-  )
+  const called = functions.filter((field) => factsOf(outer).calls.includes(field.id))
+  if (!nameOf(id).endsWith('.command_export') && !called.some((field) => signatureOf(field) === ' -> '))
+    return undefined
+  const inner = called.filter((field) => signatureOf(field) === signatureOf(outer))
   const operands = body.filter((line) => line.includes('(local.get ')).length
   const hasResult = signatureOf(outer).endsWith('-> i32') ? 1 : 0
   return inner.length === 1 && (operands === params || operands === params + hasResult) ? inner[0] : undefined
@@ -231,23 +264,30 @@ function passedOnTo(functions: Field[], id: string): Field | undefined {
 
 /**
  * Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
- * inlined. The state is what the old free itself (what it calls may set errno) and the old malloc read and write at fixed addresses.
+ * inlined. The state is what the old free itself (what it calls may set errno) and the old malloc read and write at fixed addresses or in
+ * globals.
  */
 function checkState(app: Field[], replaced: Map<string, string>): void {
-  const facts = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, factsOf(field)]))
+  const functions = app.filter(({ kind }) => kind === 'func')
+  const variables = variablesOf(app)
+  const facts = new Map(functions.map((field) => [field.id, factsOf(field, variables)]))
   const reach = (from: Iterable<string>, stop: (id: string) => boolean) => {
     const seen = new Set(from)
     for (const id of seen) if (!stop(id)) for (const callee of facts.get(id)?.calls ?? []) seen.add(callee)
     return seen
   }
-  const entries = (base: string) => [...replaced].filter(([, name]) => name === base).map(([id]) => id)
-  const addresses = (ids: Iterable<string>) => [...ids].flatMap((id) => facts.get(id)?.addresses ?? [])
-  const ownOfFree = addresses(entries('free'))
-  const ofFree = ownOfFree.length > 0 ? ownOfFree : addresses(reach(entries('free'), () => false))
-  const ofMalloc = new Set(addresses(reach(entries('malloc'), () => false)))
-  const shared = new Set(ofFree.filter((address) => ofMalloc.has(address)))
+  // Without those that only hand their operands on, and run constructors and destructors.
+  const entries = (base: string) =>
+    [...replaced]
+      .filter(([id, name]) => name === base && !facts.get(id)?.calls.some((callee) => replaced.get(callee) === base))
+      .map(([id]) => id)
+  const state = (ids: Iterable<string>) => [...ids].flatMap((id) => facts.get(id)?.state ?? [])
+  const ownOfFree = state(entries('free'))
+  const ofFree = ownOfFree.length > 0 ? ownOfFree : state(reach(entries('free'), () => false))
+  const ofMalloc = new Set(state(reach(entries('malloc'), () => false)))
+  const shared = new Set(ofFree.filter((place) => ofMalloc.has(place)))
   for (const id of reach(rootsOf(app), (id) => replaced.has(id))) {
-    if (replaced.has(id) || !facts.get(id)?.addresses.some((address) => shared.has(address))) continue
+    if (replaced.has(id) || !facts.get(id)?.state.some((place) => shared.has(place))) continue
     throw new LinkError(
       `function ${nameOf(id)} uses the old allocator directly and would go on doing so: link before optimising and stripping, or export it by its name in C`,
     )
@@ -281,9 +321,10 @@ function callGranary(field: Field, name: string): string {
 function lendFrom(field: Field): Field {
   if (field.text.startsWith(' (export "')) return { ...field, text: field.text.replace('"', '"granary.') }
   if (!field.from) return field
-  const { module, name } = field.from
-  const source = field.kind === 'func' ? `"granary" "granary.granary_${name}"` : `"program" "granary.${name}"`
-  return { ...field, text: field.text.replace(`"${module}" "${name}"`, source) }
+  const { name } = field.from
+  return field.kind === 'func'
+    ? importFrom(field, 'granary', `granary.granary_${name}`)
+    : importFrom(field, 'program', `granary.${name}`)
 }
 
 /** Merges the two modules with binaryen's tool: there is no function for it in the library. */
@@ -293,6 +334,7 @@ function merge(binaryen: Binaryen, app: string, heap: string) {
     const file = (name: string, text: string) => {
       const module = binaryen.parseText(text)
       allow(binaryen, module)
+      binaryen.setDebugInfo(true)
       writeFileSync(path.join(folder, name), module.emitBinary())
       return path.join(folder, name)
     }
@@ -302,7 +344,14 @@ function merge(binaryen: Binaryen, app: string, heap: string) {
     const enabled = Object.values(features).map((name) => `--enable-${name}`)
     const args = [tool, ...modules, '-o', output, ...enabled, '--skip-export-conflicts', '-g']
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
-    if (status !== 0) throw new LinkError(`wasm-merge failed: ${stderr}`)
+    if (status !== 0) {
+      const feature = /--enable-([\w-]+)/.exec(stderr)?.[1]
+      throw new LinkError(
+        feature === undefined
+          ? `wasm-merge failed: ${stderr}`
+          : `the module uses a feature of WebAssembly that granary link does not serve: ${feature}`,
+      )
+    }
     return read(binaryen, readFileSync(output))
   } finally {
     rmSync(folder, { recursive: true })

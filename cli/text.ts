@@ -2,11 +2,18 @@
 
 const id = String.raw`\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+)`
 const declaration = new RegExp(String.raw`^ \((func|memory|global) (${id})`)
-const importField = new RegExp(String.raw`^ \(import "([^"]*)" "([^"]*)" \((\w+) (${id})`)
-const exportField = new RegExp(String.raw`^ \(export "([^"]*)" \((\w+) (${id})\)\)`)
-const dataField = /^ \(data (?:\S+ )?\(i32\.const (-?\d+)\) "(.*)"\)/
+const string = String.raw`"((?:[^"\\]|\\.)*)"`
+const importField = new RegExp(String.raw`^ \(import ${string} ${string} \((\w+) (${id})`)
+const exportField = new RegExp(String.raw`^ \(export ${string} \((\w+) (${id})\)\)`)
+const passiveData = new RegExp(String.raw`^ \(data (?:${id} )?"`)
+const dataField = new RegExp(String.raw`^ \(data (?:${id} )?\(i32\.const (-?\d+)\) "(.*)"\)`)
+const globalField = new RegExp(String.raw`^ \(global (${id}) \(mut \w+\) \(\w+\.const (\S+)\)\)`)
+const globalUse = new RegExp(String.raw`\(global\.[gs]et (${id})`, 'g')
 const call = new RegExp(String.raw`\((?:return_call|call|ref\.func) (${id})`, 'g')
-const access = /\([if](?:32|64)\.(?:load|store)[\d_su]*(?: offset=(\d+))?(?: align=\d+)?\n\s*\(i32\.const (-?\d+)\)/g
+const access =
+  /\([if](?:32|64)\.(?:load|store)[\d_su]*(?: offset=(\d+))?(?: align=\d+)?\n\s*(?:\(i32\.const (-?\d+)\))?/g
+/** Smaller offsets than this from an address that is no constant are those of a structure's fields. */
+const staticFrom = 1024
 
 /** What a field declares. */
 export interface Field {
@@ -29,33 +36,51 @@ export function parseFields(text: string): Field[] {
   const body = text.slice(text.indexOf('\n') + 1, text.lastIndexOf('\n)'))
   return body.split(/\n(?= \()/).map((text) => {
     const imported = importField.exec(text)
-    if (imported) return { text, kind: imported[3], id: imported[4], from: { module: imported[1], name: imported[2] } }
+    if (imported) {
+      const from = { module: plain(imported[1]), name: plain(imported[2]) }
+      return { text, kind: imported[3], id: imported[4], from }
+    }
     const declared = declaration.exec(text)
     return { text, kind: declared?.[1] ?? '', id: declared?.[2] ?? '' }
   })
 }
 
+/** An imported field, imported from somewhere else. */
+export function importFrom(field: Field, module: string, name: string): Field {
+  const source = new RegExp(String.raw`^ \(import ${string} ${string}`)
+  return { ...field, text: field.text.replace(source, () => ` (import "${module}" "${name}"`) }
+}
+
 export const printFields = (fields: Field[]) => `(module\n${fields.map((field) => field.text).join('\n')}\n)\n`
 
-/** A name as its author wrote it. */
-export function nameOf(id: string): string {
-  return id
-    .replace(/^\$"?|"$/g, '')
-    .replace(/\\([\da-f]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+const escaped = /\\(?:([\da-f]{2})|(.))|[^\\]+/gs
+const special: Record<string, string> = { t: '\t', n: '\n', r: '\r' }
+
+/** The bytes of a string. */
+function bytesOf(text: string): Buffer {
+  const parts = Array.from(text.matchAll(escaped), ([all, hex, character]) =>
+    hex ? Buffer.from(hex, 'hex') : Buffer.from(character ? (special[character] ?? character) : all),
+  )
+  return Buffer.concat(parts)
 }
+/** A string as its author wrote it. */
+const plain = (text: string) => bytesOf(text).toString()
+
+/** A name as its author wrote it. */
+export const nameOf = (id: string): string => plain(id.replace(/^\$"?|"$/g, ''))
 
 /** A function's parameters and results: `i32 i32 -> i32`. */
 export function signatureOf(field: Field): string {
   const header = field.text.split('\n', 1)[0]
   const types = (word: string) =>
-    [...header.matchAll(new RegExp(String.raw`\(${word} (?:\$\S+ )?([^)]*)\)`, 'g'))].map(([, list]) => list).join(' ')
+    [...header.matchAll(new RegExp(String.raw`\(${word} (?:${id} )?([^)]*)\)`, 'g'))].map(([, list]) => list).join(' ')
   return `${types('param')} -> ${types('result')}`
 }
 
 export function exportsOf(fields: Field[]): Export[] {
   return fields.flatMap(({ text }) => {
     const match = exportField.exec(text)
-    return match ? [{ name: match[1], kind: match[2], id: match[3] }] : []
+    return match ? [{ name: plain(match[1]), kind: match[2], id: match[3] }] : []
   })
 }
 
@@ -65,19 +90,48 @@ export function rootsOf(fields: Field[]): string[] {
   return roots.flatMap(({ text }) => text.match(new RegExp(id, 'g')) ?? [])
 }
 
-/** One past the last byte that the module's own data are put at. */
+/** One past the last byte that the module's own data are put at; Infinity if a place is no constant. */
 export function dataEnd(fields: Field[]): number {
   const ends = fields.flatMap(({ text }) => {
+    if (!text.startsWith(' (data ') || passiveData.test(text)) return []
     const match = dataField.exec(text)
-    return match ? [Number(match[1]) + match[2].replace(/\\[\da-f]{2}|\\./g, '.').length] : []
+    return [match ? (Number(match[1]) >>> 0) + bytesOf(match[2]).length : Number.POSITIVE_INFINITY]
   })
   return Math.max(0, ...ends)
 }
 
-/** What a function calls, and the static addresses that it reads and writes. */
-export function factsOf(field: Field): { calls: string[]; addresses: number[] } {
+/** The globals in which a program may keep state: all variables but the stack pointer, which linkers put first. */
+export function variablesOf(fields: Field[]): Set<string> {
+  const globals = fields.filter(({ kind, from }) => kind === 'global' && !from)
+  const variables = globals.filter(({ id, text }, index) => {
+    const variable = globalField.exec(text)
+    if (!variable || nameOf(id).includes('__stack_pointer')) return false
+    return index > 0 || !/^\$(?:global\$)?\d+$/.test(id) || Number(variable[2]) === 0
+  })
+  return new Set(variables.map(({ id }) => id))
+}
+
+/** Constants that a function adds to something, as it does to find an element of a static array. */
+function summands(text: string): number[] {
+  const openers: string[] = []
+  return text.split('\n').flatMap((line) => {
+    const depth = line.search(/\S/)
+    openers[depth] = line
+    const constant = /^ *\(i32\.const (\d+)\)/.exec(line)
+    return constant && openers[depth - 1]?.endsWith('(i32.add') ? [Number(constant[1])] : []
+  })
+}
+
+/** What a function calls, and the state that it reads and writes: static addresses, and globals of these variables. */
+export function factsOf(field: Field, variables = new Set<string>()): { calls: string[]; state: (number | string)[] } {
+  const accesses = [...field.text.matchAll(access)].flatMap(([, offset, base]) => {
+    const address = Number(offset ?? 0) + Number(base ?? 0)
+    return base === undefined && address < staticFrom ? [] : [address]
+  })
+  const elements = summands(field.text).filter((address) => address >= staticFrom)
+  const globals = [...field.text.matchAll(globalUse)].map(([, id]) => id).filter((id) => variables.has(id))
   return {
     calls: [...field.text.matchAll(call)].map(([, callee]) => callee),
-    addresses: [...field.text.matchAll(access)].map(([, offset, base]) => Number(offset ?? 0) + Number(base)),
+    state: [...accesses, ...elements, ...globals],
   }
 }

@@ -9,7 +9,8 @@ import { equal, root, shell, type Test, workFolder } from './harness.ts'
 const core = () => readFileSync(path.join(root, 'build/embed/granary.wasm'))
 const wat = (text: string) => {
   const module = binaryen.parseText(text)
-  module.setFeatures(binaryen.Features.Atomics | binaryen.Features.Memory64 | binaryen.Features.MutableGlobals)
+  const has = binaryen.Features
+  module.setFeatures(has.Atomics | has.GC | has.Memory64 | has.MutableGlobals | has.ReferenceTypes)
   binaryen.setDebugInfo(true)
   return module.emitBinary()
 }
@@ -58,6 +59,82 @@ const refusals: Record<string, [module: string, sentence: string]> = {
       (func $forget (export "forget") (param i32) (i32.store (i32.const 16) (local.get 0))))`,
     'function forget uses the old allocator',
   ],
+  'an inlined free whose state is in a global': [
+    `(module ${withBase} (global $list (mut i32) (i32.const 0))
+      (func $malloc (export "malloc") (param i32) (result i32) (global.get $list))
+      (func $free (export "free") (param i32) (global.set $list (local.get 0)))
+      (func $forget (export "forget") (param i32) (global.set $list (local.get 0))))`,
+    'function forget uses the old allocator',
+  ],
+  'an inlined free whose state is in an array': [
+    `(module ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32) (i32.load offset=1040 (local.get 0)))
+      (func $free (export "free") (param i32) (i32.store offset=1040 (local.get 0) (i32.const 1)))
+      (func $forget (export "forget") (param i32) (i32.store offset=1040 (local.get 0) (i32.const 2))))`,
+    'function forget uses the old allocator',
+  ],
+  'an inlined free whose state is in an array whose place is added': [
+    `(module ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32) (i32.load offset=1040 (local.get 0)))
+      (func $free (export "free") (param i32)
+        (i32.store (i32.add (i32.shl (local.get 0) (i32.const 2)) (i32.const 1040)) (i32.const 1)))
+      (func $forget (export "forget") (param i32) (i32.store offset=1040 (local.get 0) (i32.const 2))))`,
+    'function forget uses the old allocator',
+  ],
+  'an inlined free whose state is at an address in a local': [
+    `(module ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32) (i32.load (i32.const 16)))
+      (func $free (export "free") (param i32) (i32.store (i32.const 16) (local.get 0)))
+      (func $forget (export "forget") (param i32) (local $at i32)
+        (local.set $at (i32.const 16)) (i32.store (local.get $at) (local.get 0)) (i32.store (local.get $at) (i32.const 0))))`,
+    'function forget uses the old allocator',
+  ],
+  'a feature of WebAssembly that it does not serve': [
+    `(module (type $s (struct (field i32))) ${withBase} ${allocating} (func (drop (struct.new $s (i32.const 1)))))`,
+    'does not serve: gc',
+  ],
+  'data beyond 2 GiB': [`(module ${withBase} (data (i32.const 0x80000100) "x") ${allocating})`, 'initialised before'],
+  'data at an address that is no constant': [
+    `(module (import "env" "at" (global $at i32)) ${withBase} (data (global.get $at) "x") ${allocating})`,
+    'no constant',
+  ],
+  'what was linked for linking': [`(module ${withBase} ${allocating} (export "granary.free" (func $free)))`, 'linking'],
+}
+
+/** Modules that look like one of those, and are not. */
+const accepted: Record<string, string> = {
+  'imports whose names say i64 and shared': `(module (import "i64" "shared" (memory 1))
+    (import "shared" "i64" (func $take (param i32) (result i32))) (import "env" "malloc" (func (param i32) (result i32)))
+    (global $__heap_base i32 (i32.const 1024)))`,
+  'parameters with names of several words': `(module ${withBase}
+    (func $malloc (param $"size (bytes)" i32) (result i32) (i32.const 0)) (func $free (param $"a block" i32)))`,
+}
+
+/** Modules whose function \`run\` returns the same before and after, and what it returns. */
+const same: Record<string, [module: string, result: number]> = {
+  'a free that calls another function': [
+    `(module ${withBase} (global $n (mut i32) (i32.const 0))
+      (func $malloc (export "malloc") (param i32) (result i32) (i32.const 4096))
+      (func $count (param i32) (global.set $n (i32.add (global.get $n) (local.get 0))))
+      (func $free (export "free") (param i32) (call $count (i32.const 1)))
+      (func (export "run") (result i32) (call $count (i32.const 14)) (global.get $n)))`,
+    14,
+  ],
+  'imports of calloc and free alone': [
+    `(module (import "env" "calloc" (func $calloc (param i32 i32) (result i32)))
+      (import "env" "free" (func $free (param i32))) ${withBase}
+      (func (export "run") (result i32) (local i32)
+        (local.set 0 (call $calloc (i32.const 10) (i32.const 4))) (call $free (local.get 0)) (i32.load (local.get 0))))`,
+    0,
+  ],
+}
+
+/** The module without its names, and with a section of another tool. */
+function stripped(module: string): Uint8Array {
+  const parsed = binaryen.parseText(module)
+  binaryen.setDebugInfo(false)
+  parsed.addCustomSection('component-type', new TextEncoder().encode('types'))
+  return parsed.emitBinary()
 }
 
 async function refusal(module: string): Promise<string> {
@@ -150,6 +227,58 @@ export const linkTests: Test[] = [
       equal(said, 'granary: this is not a WebAssembly module that binaryen can read\n', 'said')
     },
   },
+  {
+    name: 'link: a stripped module whose first function is malloc, and what another tool keeps in it',
+    run: async () => {
+      const program =
+        stripped(`(module (memory (export "memory") 1) (global (export "__heap_base") i32 (i32.const 2048))
+        (func (export "malloc") (param i32) (result i32) (i32.const 4096)) (func (export "free") (param i32)))`)
+      const { wasm } = await link(program, core())
+      const linked = new WebAssembly.Module(wasm as BufferSource)
+      const { malloc } = new WebAssembly.Instance(linked).exports as { malloc(size: number): number }
+      equal(malloc(10) === 4096, false, 'whether it has its old malloc')
+      equal(WebAssembly.Module.customSections(linked, 'component-type').length, 1, 'sections of another tool')
+      equal(WebAssembly.Module.customSections(linked, 'name').length, 0, 'sections of names')
+    },
+  },
+  {
+    name: 'link: names stay',
+    run: async () => {
+      const { wasm } = await link(importer('env'), core())
+      const [names] = WebAssembly.Module.customSections(new WebAssembly.Module(wasm as BufferSource), 'name')
+      if (!names || names.byteLength < 100) throw new Error('there are no names')
+    },
+  },
+  {
+    name: 'link: refuses two functions of one name',
+    run: async () => {
+      // As a static function in C that happens to be called so. No text has them.
+      const [program, other] = [wat(`(module ${withBase} ${allocating} (func $frea (param i32)))`), 'frea']
+      const at = Buffer.from(program).lastIndexOf(other)
+      program.set(Buffer.from('free'), at)
+      const said = await link(program, core()).then(
+        () => 'no refusal',
+        (error) => error.message,
+      )
+      if (!said.includes('two functions are called free')) throw new Error(said)
+    },
+  },
+  ...Object.entries(accepted).map(([name, module]) => ({
+    name: `link: ${name}`,
+    run: async () => {
+      equal(await refusal(module), 'no refusal', 'said')
+    },
+  })),
+  ...Object.entries(same).map(([name, [module, result]]) => ({
+    name: `link: ${name}`,
+    run: async () => {
+      const { wasm } = await link(wat(module), core())
+      const { run } = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource)).exports as {
+        run(): number
+      }
+      equal(run(), result, 'result')
+    },
+  })),
   ...Object.entries(refusals).map(([name, [module, sentence]]) => ({
     name: `link: refuses ${name}`,
     run: async () => {
