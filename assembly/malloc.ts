@@ -3,7 +3,7 @@
 
 import { base, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
-import { around, hotAround, isFree, isUsed, stopOf } from './shadow'
+import { around, hotAround, isFreeStart, isUsed, stopOf } from './shadow'
 import { release } from './arena'
 import { resize } from './growth'
 import { KEPT, spanOf } from './span'
@@ -87,7 +87,7 @@ export function free(p: usize): void {
     }
     settle()
   } else if (isInHeap(p)) free(p)
-  else if (p) refuseBlock(p)
+  else refuseBlock(p)
 }
 /** Frees the block at p in a span, where its bin must be told, or refuses it. Whether the span has none left in use. */
 function freeLast(p: usize): bool {
@@ -110,7 +110,7 @@ export function malloc_usable_size(p: usize): usize {
       if (isUsed(w)) return stopOf(p, w) - p
     }
   }
-  if (p) refuseBlock(p)
+  refuseBlock(p)
   return 0
 }
 
@@ -120,8 +120,9 @@ export function malloc_usable_size(p: usize): usize {
   return <u32>((p >>> 10) & 63) >= load<u8>(mapOf(p))
 }
 
-/** Refuses p, where no block in use starts, with the reason. */
+/** Refuses p, where no block in use starts, with the reason; not if it is 0. */
 function refuseBlock(p: usize): void {
+  if (!p) return
   if (!ready()) unreachable() // no memory for a header: no place for the reason either
   let reason = NOT_A_BLOCK
   if (p < base() || !isInHeap(p & ~15)) reason = OUTSIDE
@@ -129,7 +130,7 @@ function refuseBlock(p: usize): void {
   else if (inSpan(p)) {
     if (cellsOf(spanOf(p)) & bitOf(p)) reason = NOT_IN_USE
   } else if (load<u8>(mapOf(p)) == MAPPED) reason = IS_MAPPED
-  else if (isFree(around(p))) reason = NOT_IN_USE
+  else if (isFreeStart(around(p))) reason = NOT_IN_USE
   refuse(reason, p)
 }
 

@@ -56,6 +56,11 @@ export function turnBoth(p: usize, q: usize): void {
 @inline export function isFree(w: u64): bool {
   return (<u32>w & 0x700) == 0x100
 }
+/** Whether a free block starts at the cell: 1 0 0, and no mark before, as the second cell of a block in use has. */
+// @ts-ignore: decorator
+@inline export function isFreeStart(w: u64): bool {
+  return (<u32>w & 0x780) == 0x100
+}
 /** Of a cell where a block starts: whether that one is reserved: 1 0 1. */
 // @ts-ignore: decorator
 @inline export function isReserved(w: u64): bool {

@@ -153,7 +153,7 @@ function verifyBins(): u32 {
 /** 0 if the heap is sound, else the number of the invariant that is broken. */
 export function verify(): u32 {
   // There is none, or one of another version or variant.
-  if (!ready()) return <usize>memory.size() > base() >>> 16 && header().magic == MAGIC ? HEADER : 0
+  if (!ready()) return <u64>memory.size() > (<u64>base() + 3) >> 16 && header().magic == MAGIC ? HEADER : 0
   let h = header()
   if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) return HEADER
   if (h.top > h.reach || h.reach > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)

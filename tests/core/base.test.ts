@@ -50,6 +50,8 @@ describe.each(places)('a heap at %d in memory of %d pages', (base, initial) => {
     oracle.fill(oracle.claim(p, p + PAGE, 'page'))
     const q = core.sbrk(1000)
     oracle.fill(oracle.claim(q, q + 1000, 'break'))
+    core.free(0)
+    core.freeSized(0, 8)
     expect(core.verify()).toBe(0)
     oracle.checkAll()
     const second = new Core(core.memory, base)
@@ -85,6 +87,12 @@ describe('a base without room for a heap', () => {
     expect(core.usableSize(0)).toBe(0)
     expect(() => core.free(base & ~15)).toThrow(WebAssembly.RuntimeError)
     expect(core.pages).toBe(0)
+  })
+
+  it.each([PAGE - 1, PAGE - 3, PAGE - 15])('at %d, the end of a memory that may not grow, is sound', (base) => {
+    const core = createCore({ base, initial: 1, maximum: 1 })
+    expect(core.malloc(1)).toBe(0)
+    expect(core.verify()).toBe(0)
   })
 
   it('in a memory that may not grow, leaves that memory as it is', () => {
