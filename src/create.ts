@@ -16,6 +16,7 @@ export interface OwnMemory {
 
 /** A memory that holds a program's data already. */
 export interface GivenMemory {
+  /** Not one that threads share. */
   memory: WebAssembly.Memory
   /**
    * The first byte that the heap may use: all memory from there on is the heap's. A program calls it `__heap_base`. A heap
@@ -34,7 +35,10 @@ export type HeapOptions = (OwnMemory | GivenMemory) & {
 type Source = WebAssembly.Module | BufferSource | Response
 
 export type AsyncHeapOptions = (OwnMemory | GivenMemory) & {
-  /** The module, its bytes, or where to fetch them (the file `granary/wasm`), in place of those that are built in. */
+  /**
+   * The module, its bytes, or where to fetch them (the file `granary/wasm`), in place of those that are built in. Node does
+   * not fetch from `file:`; there, read the file.
+   */
   module?: Source | URL | string | PromiseLike<Source>
 }
 

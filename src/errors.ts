@@ -3,8 +3,12 @@
 /** A name for programs and a sentence for people. */
 interface Sentence {
   code: string
+  /** `address` is empty if the call is about none. */
   text: (address: string) => string
 }
+
+/** The number of the reason OUTSIDE. */
+export const outside = 1
 
 /** Why the core refuses a call, by number. */
 export const reasons: Record<number, Sentence> = {
@@ -28,8 +32,16 @@ export const errnos: Record<number, Sentence> = {
   14: { code: 'EFAULT', text: (address) => `not all pages of the range at ${address} are mapped` },
   22: {
     code: 'EINVAL',
-    text: () => 'an address is not a multiple of 65,536, a length is 0, or not only mappings are in the range',
+    text: (address) =>
+      address
+        ? `${address} is not a multiple of 65,536, a length is 0, or in the range is other memory than mappings`
+        : 'the length is 0',
   },
+}
+
+/** The same where the break is lowered. */
+export const errnosOfLowering: Record<number, Sentence> = {
+  12: { code: 'ENOMEM', text: () => 'that is more than it has given since something else last grew the heap' },
 }
 
 /**
@@ -44,7 +56,7 @@ export class HeapError extends Error {
 
   constructor(call: string, number: number, sentences: Record<number, Sentence>, address?: number, cause?: unknown) {
     const { code, text } = sentences[number] ?? { code: `${number}`, text: () => `failed with ${number}` }
-    super(`${call}: ${text(`0x${(address ?? 0).toString(16)}`)}`, { cause })
+    super(`${call}: ${text(address === undefined ? '' : `0x${address.toString(16)}`)}`, { cause })
     this.code = code
     this.address = address
   }

@@ -1,6 +1,6 @@
 import { assertAddress, assertInteger, assertUint32Array, isSize } from './arguments.ts'
 import { type Batch, createBatch } from './batch.ts'
-import { errnos, HeapError, reasons } from './errors.ts'
+import { errnos, errnosOfLowering, HeapError, outside, reasons } from './errors.ts'
 
 /**
  * What the module exports, as JavaScript sees it: sizes and addresses are i32, so addresses from 2 GiB on come out
@@ -113,7 +113,7 @@ export class Heap {
   /** Wraps an instance that exports the heap's functions, and the memory that it works on. */
   constructor(exports: HeapExports, memory: WebAssembly.Memory) {
     const { malloc, free, calloc, realloc } = exports
-    const refusal = (call: string, error: unknown) => asHeapError(exports, call, error)
+    const refusal = (call: string, error: unknown, pointer?: number) => asHeapError(exports, call, error, pointer)
     this.exports = exports
     this.memory = memory
     this.#views = viewsOf(memory.buffer)
@@ -135,7 +135,7 @@ export class Heap {
       try {
         free(block)
       } catch (error) {
-        throw refusal('free', error)
+        throw refusal('free', error, block)
       }
     }
     this.calloc = (count, size) => {
@@ -148,11 +148,12 @@ export class Heap {
     }
     this.realloc = (pointer, size) => {
       assertAddress('pointer', pointer)
-      if (!isSize('size', size)) return 0
+      // No memory has as much as 32 bits hold, either: but the core looks at the pointer first.
+      if (!isSize('size', size)) size = 0xffffffff
       try {
         return realloc(pointer, size) >>> 0
       } catch (error) {
-        throw refusal('realloc', error)
+        throw refusal('realloc', error, pointer)
       }
     }
   }
@@ -196,12 +197,17 @@ export class Heap {
     const { free } = this.exports
     const { free_8 } = this.#batches()
     const p = new Int32Array(pointers.buffer, pointers.byteOffset, pointers.length) // as Wasm takes them
-    this.#guard('freeMany', () => {
+    const free_all = () => {
       let i = 0
       for (; i + 8 <= p.length; i += 8)
         free_8(p[i], p[i + 1], p[i + 2], p[i + 3], p[i + 4], p[i + 5], p[i + 6], p[i + 7])
       for (; i < p.length; i++) free(p[i])
-    })
+    }
+    this.#guard(
+      'freeMany',
+      free_all,
+      pointers.find((pointer) => pointer > 0),
+    )
   }
 
   /** As malloc, at a multiple of `alignment`, a power of two. */
@@ -215,7 +221,7 @@ export class Heap {
   /** Bytes of the block at `pointer` that may be used, at least as many as were asked for; 0 if it is 0. */
   usableSize(pointer: number): number {
     assertAddress('pointer', pointer)
-    return this.#guard('usableSize', () => this.exports.malloc_usable_size(pointer)) >>> 0
+    return this.#guard('usableSize', () => this.exports.malloc_usable_size(pointer), pointer) >>> 0
   }
 
   /** Maps `length` bytes, rounded up to pages of 65,536, that are all zero. Throws a HeapError if there is no memory. */
@@ -252,7 +258,12 @@ export class Heap {
    */
   sbrk(increment: number): number {
     assertInteger('increment', increment, -(2 ** 31), 2 ** 31 - 1)
-    return this.#succeed('sbrk', () => this.exports.sbrk(increment))
+    return this.#succeed(
+      'sbrk',
+      () => this.exports.sbrk(increment),
+      undefined,
+      increment < 0 ? errnosOfLowering : errnos,
+    )
   }
 
   /** Counts what the heap holds. Needs 24 bytes of it for a moment, and throws a HeapError if it has not even those. */
@@ -326,26 +337,28 @@ export class Heap {
     return (this.#batch ??= createBatch({ malloc, free, memory: this.memory }))
   }
 
-  #guard<T>(name: string, call: () => T): T {
+  #guard<T>(name: string, call: () => T, pointer?: number): T {
     try {
       return call()
     } catch (error) {
-      throw asHeapError(this.exports, name, error)
+      throw asHeapError(this.exports, name, error, pointer)
     }
   }
 
-  #succeed(name: string, call: () => number, address?: number): number {
+  #succeed(name: string, call: () => number, address?: number, sentences = errnos): number {
     const result = this.#guard(name, call) >>> 0
-    if (result === 0xffffffff) throw new HeapError(name, this.exports.last_error(), errnos, address)
+    if (result === 0xffffffff) throw new HeapError(name, this.exports.last_error(), sentences, address)
     return result
   }
 }
 
-/** A refused call's trap as a HeapError; anything else as it is. */
-function asHeapError(exports: HeapExports, call: string, error: unknown): unknown {
+/** The trap of a refused call as a HeapError; anything else as it is. */
+function asHeapError(exports: HeapExports, call: string, error: unknown, pointer?: number): unknown {
   // The reason stays in the heap, where an earlier refusal or another instance may have left it, and every refusal is an
   // `unreachable`: engines word that differently, but all with this word in it.
   if (!(error instanceof WebAssembly.RuntimeError) || !/unreachable/i.test(error.message)) return error
   const reason = exports.trap_reason()
-  return reason ? new HeapError(call, reason, reasons, exports.trap_address() >>> 0, error) : error
+  if (reason) return new HeapError(call, reason, reasons, exports.trap_address() >>> 0, error)
+  // Where no heap could begin, there is no place for a reason.
+  return pointer === undefined ? error : new HeapError(call, outside, reasons, pointer, error)
 }
