@@ -10,7 +10,7 @@ import { addressOf, DETACHED, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 // Fields of a bin's records.
-export const ACTIVE_SPAN: usize = ACTIVE
+const ACTIVE_SPAN: usize = ACTIVE
 export const ACTIVE_AT: usize = ACTIVE + 4
 export const CELLS: usize = ACTIVE + 8
 export const HEAD: usize = LISTS
@@ -176,7 +176,7 @@ function settleNow(): void {
 }
 
 /** Releases the active spans that hold no blocks, those in the first page only if `all`. False if there was none. */
-export function reclaim(all: bool): bool {
+function reclaim(all: bool): bool {
   let any = false
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),

@@ -142,7 +142,8 @@ export const NONE: usize = LISTS + 256
 export const STEPS: usize = NONE + 16
 export const STEP_BITS: u32 = 4
 export const EXPONENTS: u32 = 26
-export const HEADER_SIZE: usize = STEPS + 28 * 4
+/** Behind the last exponent's stands one more, always 0: a search may begin there. */
+export const HEADER_SIZE: usize = STEPS + (EXPONENTS + 1) * 4
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
 

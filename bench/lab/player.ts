@@ -35,7 +35,7 @@ const SHORTEST_RING = 0x10000
 export class TooSlow extends Error {}
 
 /** The allocator does something wrong. */
-export class Wrong extends Error {}
+class Wrong extends Error {}
 
 // biome-ignore lint/suspicious/noExplicitAny: the exports of a module are known by name only
 type Exports = any

@@ -37,7 +37,7 @@ export interface Rival {
 }
 
 /** A rival that cannot be had here, and why. */
-export class Unavailable extends Error {
+class Unavailable extends Error {
   override name = 'Unavailable'
 }
 
@@ -420,6 +420,6 @@ function emscriptenVersion(): string {
   return readFileSync(path.join(emscripten, 'emscripten-version.txt'), 'utf8').replaceAll('"', '').trim()
 }
 
-export function packageVersion(file: string): string {
+function packageVersion(file: string): string {
   return JSON.parse(readFileSync(file, 'utf8')).version
 }

@@ -53,7 +53,7 @@ export class Replay {
     const exports = new WebAssembly.Instance(module, imports).exports as unknown as DriverExports
     if (trace.slots > exports.table_entries.value)
       throw new ReplayError(
-        `${trace.name}: ${trace.slots} blocks are live at once, but a replay keeps track of ${exports.table_entries.value}`,
+        `${trace.name}: it has ${trace.slots} slots, but a replay has room for ${exports.table_entries.value}`,
       )
     if (HEAP_BASE + SHORTEST_RING + trace.peak + trace.largest > MOST_MEMORY)
       throw new ReplayError(`${trace.name}: ${trace.peak} live bytes are too much to be replayed in 4 GiB`)

@@ -1,5 +1,5 @@
 // npm start: replays traces in granary and in AssemblyScript's TLSF runtime, verifies every byte, and reports.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -68,12 +68,23 @@ function parseCommandLine() {
 }
 
 function chosenTraces({ all, only, files }: { all?: boolean; only?: string; files: string[] }): Trace[] {
+  if (all && only !== undefined) throw new UsageError('--all and --only exclude each other')
   const known = bundledNames()
   const names = only?.split(',') ?? (all ? known : files.length ? [] : DEFAULT_TRACES)
   for (const name of names)
     if (!known.includes(name))
       throw new UsageError(`--only: no trace is called '${name}'; there are ${known.join(', ')}`)
   return [...files.map((file) => readTrace(userPath(file))), ...names.map(bundledTrace)]
+}
+
+/** Finds out whether a file can be written before there is something to write. */
+function makeRoomFor(file: string) {
+  try {
+    mkdirSync(path.dirname(file), { recursive: true })
+    closeSync(openSync(file, 'a'))
+  } catch (error) {
+    throw new UsageError(`--report: ${(error as Error).message}`)
+  }
 }
 
 // npm runs its scripts in the package's folder, whatever folder it was called in.
@@ -135,18 +146,21 @@ function main() {
   const options = parseCommandLine()
   if (options.help) return console.log(help)
   const repetitions = Number(options.reps)
-  if (!Number.isInteger(repetitions) || repetitions < 1)
-    throw new UsageError(`--reps: '${options.reps}' is not a count`)
+  if (!/^[1-9]\d*$/.test(options.reps)) throw new UsageError(`--reps: '${options.reps}' is not a count`)
   const traces = chosenTraces(options)
 
+  const reportFile = options.report ? userPath(options.report) : path.join(root, DEFAULT_REPORT)
+  makeRoomFor(reportFile)
+
+  const here = machine()
+  console.log(`${here.engine}, ${here.flags.join(' ')}; ${here.processor}, ${here.cores} cores\n`)
+  const progress = new Progress(1 + traces.length * (2 + repetitions))
+  progress.step('compiling the allocators')
   const wasm = readFileSync(path.join(root, 'build/granary.wasm'))
   const granary = contestant({ name: 'granary', wasm }, 16)
   const rival = contestant({ ...tlsfAllocator(), name: 'TLSF' }, 16)
   const floor = floorModule()
 
-  const here = machine()
-  console.log(`${here.engine}, ${here.flags.join(' ')}; ${here.processor}, ${here.cores} cores\n`)
-  const progress = new Progress(traces.length * (2 + repetitions))
   const results = traces.map((trace) => {
     const result = run(trace, floor, [granary, rival], repetitions, progress)
     progress.finish(summary(result, rival.name))
@@ -155,8 +169,6 @@ function main() {
 
   const done = { results, rival: rival.name, repetitions, machine: here, date: new Date(), moduleBytes: wasm.length }
   console.log(`\n${formatRun(done)}\n`)
-  const reportFile = options.report ? userPath(options.report) : path.join(root, DEFAULT_REPORT)
-  mkdirSync(path.dirname(reportFile), { recursive: true })
   writeFileSync(reportFile, formatReport(done))
   console.log(`With plots: ${pathToFileURL(reportFile)}`)
   if (results.some((result) => result.granary instanceof Error)) process.exitCode = 1

@@ -45,9 +45,13 @@ export function memoryOverLive(trace: Trace, outcome: Outcome): number {
 
 export interface Ratios {
   warm: number
-  cold: number
+  /** Undefined for traces that are over before the clock can tell. */
+  cold: number | undefined
   memory: number
 }
+
+/** Operations that a replay needs to be timed once. */
+const LEAST_OPERATIONS = 1000
 
 /** Granary's figures as parts of the rival's; undefined where one of them failed. */
 export function ratios({ trace, granary, rival }: Result): Ratios | undefined {
@@ -55,7 +59,7 @@ export function ratios({ trace, granary, rival }: Result): Ratios | undefined {
   const over = (figure: (outcome: Outcome) => number) => figure(granary) / figure(rival)
   return {
     warm: over(({ measurement }) => measurement.warm.minimum),
-    cold: over(({ measurement }) => measurement.cold.minimum),
+    cold: trace.operations < LEAST_OPERATIONS ? undefined : over(({ measurement }) => measurement.cold.minimum),
     memory: over((outcome) => memoryOverLive(trace, outcome)),
   }
 }
@@ -75,9 +79,13 @@ export function means(results: Result[]): Means | undefined {
   )
   if (both.length === 0) return undefined
   const all = both.map((result) => ratios(result) as Ratios)
-  const mean = (key: keyof Ratios) => geometricMean(all.map((r) => r[key]))
+  const cold = all.flatMap((ratios) => ratios.cold ?? [])
   return {
-    ratios: { warm: mean('warm'), cold: mean('cold'), memory: mean('memory') },
+    ratios: {
+      warm: geometricMean(all.map((ratios) => ratios.warm)),
+      cold: cold.length ? geometricMean(cold) : undefined,
+      memory: geometricMean(all.map((ratios) => ratios.memory)),
+    },
     granaryMemory: geometricMean(both.map(({ trace, granary }) => memoryOverLive(trace, granary))),
     rivalMemory: geometricMean(both.map(({ trace, rival }) => memoryOverLive(trace, rival))),
     traces: both.length,

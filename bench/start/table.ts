@@ -29,9 +29,9 @@ export function formatRun(run: Run): string {
       result.trace.name,
       of(result.granary, ({ measurement }) => formatFigure(measurement[which])),
       of(result.rival, ({ measurement }) => formatFigure(measurement[which])),
-      ratios(result)?.[which].toFixed(2) ?? '',
+      ratios(result)?.[which]?.toFixed(2) ?? '',
     ]),
-    ...meanRow(['', '', mean?.ratios[which].toFixed(3) ?? '']),
+    ...meanRow(['', '', mean?.ratios[which]?.toFixed(3) ?? '']),
   ]
 
   const share = (result: Result, outcome: Outcome | Error) =>

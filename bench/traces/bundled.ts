@@ -30,7 +30,7 @@ export function readTrace(file: string): Trace {
   try {
     bytes = readFileSync(file)
   } catch (error) {
-    throw new TraceError((error as Error).message)
+    throw new TraceError(`${file}: cannot be read: ${(error as Error).message}`)
   }
   return file.endsWith(BUNDLED) ? unpackTrace(bytes, name) : parseTrace(bytes, name)
 }

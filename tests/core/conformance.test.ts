@@ -142,6 +142,21 @@ describe('free', () => {
 })
 
 describe('calloc', () => {
+  it('does not clear memory that was never written', () => {
+    const core = createCore({ initial: 0 })
+    const before = core.malloc(20 * PAGE)
+    const next = before + core.usableSize(before)
+    // What nobody can have written but the test.
+    core.bytes(next, 3000).fill(0xaa)
+    const p = core.calloc(3, 1000)
+    expect(p).toBe(next)
+    expect(core.bytes(p, 3000).every((byte) => byte === 0xaa)).toBe(true)
+    core.free(p)
+    const q = core.calloc(1, 3000)
+    expect(q).toBe(p)
+    expect(core.bytes(q, 3000).every((byte) => byte === 0)).toBe(true)
+  })
+
   it('gives zeros where dirty blocks were freed', () => {
     const core = createCore()
     const oracle = new Oracle(core.memory, core.base)

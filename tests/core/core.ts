@@ -19,7 +19,7 @@ export const Reason = {
   overwritten: 6,
 } as const
 
-export const PROT_READ_WRITE = 3
+const PROT_READ_WRITE = 3
 export const MAP_SHARED = 1
 export const MAP_PRIVATE = 2
 export const MAP_FIXED = 0x10

@@ -10,7 +10,7 @@ interface Block {
 }
 
 /** The fenced blocks of a guide. */
-export function blocksOf(page: string): Block[] {
+function blocksOf(page: string): Block[] {
   return [...page.matchAll(/^```([^\n]*)\n([\s\S]*?)^```$/gm)].map(([, language, text]) => ({ language, text }))
 }
 
@@ -21,7 +21,7 @@ export const guides = readdirSync(folder)
   .filter((file) => file.endsWith('.md'))
   .map((file) => path.basename(file, '.md'))
 
-export const readGuide = (name: string) => readFileSync(path.join(folder, `${name}.md`), 'utf8')
+const readGuide = (name: string) => readFileSync(path.join(folder, `${name}.md`), 'utf8')
 
 export const guideTests: Test[] = guides.map((name) => ({
   name: `guide ${name}`,

@@ -47,16 +47,30 @@ export function shell(script: string, folder: string): string {
   throw new Error(`${hint}${`${stdout}${stderr}`.trim().split('\n').slice(-12).join('\n').slice(-2000)}`)
 }
 
+let published: string | undefined
+
+/** The package's folder as npm would publish and unpack it, made once in a run. */
+function packed(): string {
+  if (!published) {
+    const folder = path.join(root, 'build/embed-tests/npm')
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+    shell(`tar -xzf "$(npm pack ${root} --ignore-scripts --silent)"`, folder)
+    published = path.join(folder, 'package')
+  }
+  return published
+}
+
 /** An empty folder to build in, in which the package is installed as it would be from npm. */
 export function workFolder(name: string): string {
   const folder = path.join(root, 'build/embed-tests', name)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(path.join(folder, 'node_modules/.bin'), { recursive: true })
   writeFileSync(path.join(folder, 'package.json'), '{}')
-  symlinkSync(root, path.join(folder, 'node_modules/granary'))
+  symlinkSync(packed(), path.join(folder, 'node_modules/granary'))
   writeFileSync(
     path.join(folder, 'node_modules/.bin/granary'),
-    `#!/bin/sh\nexec node ${root}/dist/cli/granary.js "$@"\n`,
+    `#!/bin/sh\nexec node ${packed()}/dist/cli/granary.js "$@"\n`,
     { mode: 0o755 },
   )
   symlinkSync(path.join(root, 'node_modules/.bin/asc'), path.join(folder, 'node_modules/.bin/asc'))
