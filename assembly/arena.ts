@@ -15,6 +15,7 @@ import {
   noteUsed,
   stopOf,
   touch,
+  turn,
   turnBoth,
 } from './shadow'
 import {
@@ -264,7 +265,7 @@ function releaseWithout(p: usize, stop: usize, w: u64): void {
     p = start
     stop = end
   }
-  turnBoth(p + 2 * CELL, p + 3 * CELL)
+  turn(p + 3 * CELL)
   h.binned += stop - p
   h.lost++
 }

@@ -32,19 +32,21 @@ function own(bytes: usize, spare: usize, skip: bool): bool {
     brk = h.brk,
     left = ((<usize>h.limit) << 16) - brk
   if (bytes <= left) return true
-  let pages = memoryPages()
-  if (pages > h.limit) {
+  let limit = h.limit,
+    pages = memoryPages()
+  if (pages > limit) {
     if (left && !skip) return false
-    brk = h.brk = h.floor = (<usize>pages) << 16
-    h.limit = pages
+    brk = (<usize>pages) << 16
+    limit = pages
   }
   if (bytes > BREAK_MAX - brk) return false
   let need = <u32>((brk + bytes + PAGE - 1) >>> 16),
     want = <u32>((brk + min(BREAK_MAX - brk, bytes + spare) + PAGE - 1) >>> 16)
-  while (!growMemory(want - h.limit)) {
+  while (!growMemory(want - limit)) {
     if (want == need) return false
     want = need
   }
+  if (brk != h.brk) h.brk = h.floor = brk
   h.limit = want
   h.growths++
   return true
@@ -68,16 +70,8 @@ export function advance(bytes: usize, spare: usize): usize {
 /** Moves the break up by `bytes`, whose memory reads as zero. Returns where they begin: at the old break, or beyond what
  *  others have grown. 0 if refused, and nothing has changed. */
 export function raiseBreak(bytes: usize): usize {
-  let h = header(),
-    old = h.brk,
-    floor = h.floor,
-    limit = h.limit
-  if (!own(bytes, (old - floor) >>> 3, true)) {
-    h.brk = old
-    h.floor = floor
-    h.limit = limit
-    return 0
-  }
+  let h = header()
+  if (!own(bytes, (h.brk - h.floor) >>> 3, true)) return 0
   let start = h.brk
   h.brk = start + bytes
   if (start < h.fresh) memory.fill(start, 0, min(bytes, h.fresh - start))

@@ -1,7 +1,7 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
-import { base, BLOCK_MIN, BREAK_MAX, CELL, header, roundUp } from './layout'
-import { around, firstMark, hotAround, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
+import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGE, roundUp } from './layout'
+import { around, firstMark, hotAround, isFreeFrom, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
 import { endInTop, releaseAt, resizeInRow } from './arena'
 import { beginTables, capacityFor, firstBlock, resetNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
@@ -11,34 +11,34 @@ import { advance } from './break'
  *  False if the memory may not grow so far. */
 export function extend(n: usize): bool {
   let h = header(),
-    old = h.end,
-    room = old - h.top,
-    size = old - base(),
+    top = h.top,
+    room = h.end - top,
+    size = h.end - base(),
     spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
     nodesSize = h.nodesSize
   if (room >= n) {
-    h.reach = h.top + n + min(room - n, spare)
+    h.reach = top + n + min(room - n, spare)
     return true
   }
   if (!h.binned) resetNodes()
   else if (h.nodesUsed + 4 * NODE_SIZE > nodesSize) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
   while (true) {
     let brk = h.brk,
-      from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN
-    if (n > BREAK_MAX - from) break
-    let capacity = capacityFor(from + n)
-    if (capacity > BREAK_MAX >>> 16) break
-    let need = (capacity << 16) - brk,
-      start = advance(need, spare > need ? spare - need : 0)
-    if (!start) break
-    if (absorb(start, h.brk) && h.end - h.top >= n) return true
+      from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN,
+      capacity: usize = n > BREAK_MAX - from ? PAGE : capacityFor(from + n),
+      need = (capacity << 16) - brk,
+      start = capacity < PAGE ? advance(need, spare > need ? spare - need : 0) : 0
+    if (start) {
+      if (absorb(start, h.brk)) {
+        if (h.end - h.top >= n) return true
+        nodesSize = h.nodesSize
+      }
+    } else if (h.nodesSize > nodesSize) h.nodesSize = nodesSize
+    else break
   }
-  if (h.end == old) {
-    h.nodesSize = min(h.nodesSize, nodesSize)
-    setEnd(h.capacity)
-    h.fresh = max(h.fresh, h.end)
-  }
-  return h.end - h.top >= n
+  setEnd(h.capacity)
+  h.fresh = max(h.fresh, h.end)
+  return h.top != top || h.end - top >= n
 }
 
 /** Gives the stretch [start, end) behind the tables to the arena, whose tables go to its end: the continuation of top, or a
@@ -47,13 +47,10 @@ function absorb(start: usize, end: usize): bool {
   let h = header(),
     gap = (<usize>h.capacity) << 16,
     capacity = end >>> 16,
-    a = start
-  if (start != gap) {
-    a = max(roundUp(start, CELL), gap + BLOCK_MIN)
-    if (endFor(capacity) < a + BLOCK_MIN) return false
-  }
+    a = start == gap ? h.top : max(roundUp(start, CELL), gap + BLOCK_MIN)
+  if (endFor(capacity) < a + BLOCK_MIN) return false
   h.peak = max(h.peak, h.top - base() - h.binned)
-  h.fresh = max(h.fresh, a)
+  h.fresh = max(h.fresh, start)
   setEnd(capacity)
   if (start == gap) return true
   // The gap is reserved; what lies before it, where the tables were, is free.
@@ -69,12 +66,15 @@ function absorb(start: usize, end: usize): bool {
   return true
 }
 
-/** Frees the lost blocks again, now that there may be nodes or free neighbours, those that follow one another as one: looks at all
- *  marks. False if none was freed. */
+/** Frees the lost blocks again, now that there may be nodes or free neighbours, those that follow one another as one: walks over all
+ *  blocks. False if none was freed. */
 export function recover(): bool {
-  let any = false
-  for (let p = firstBlock(); (p = firstMark(p, header().top)) < header().top; p += CELL) {
-    if (isLost(around(p))) {
+  let h = header(),
+    any = false,
+    p = firstBlock()
+  while (p < h.top) {
+    let w = around(p)
+    if (isLost(w)) {
       let next = regain(p)
       while (isLost(around(next))) {
         let q = next
@@ -84,14 +84,16 @@ export function recover(): bool {
       }
       releaseAt(p)
       if (!isLost(around(p))) any = true
-    }
+      p = next
+    } else if (isFreeFrom(w)) p = firstMark(p + CELL, h.top) + CELL
+    else p = firstMark(p + 4 * CELL, h.top)
   }
   return any
 }
 /** Makes a block in use of the lost one at p. Returns where it ends. */
 function regain(p: usize): usize {
   let h = header()
-  turnBoth(p + 2 * CELL, p + 3 * CELL)
+  turn(p + 3 * CELL)
   let end = stopOf(p, hotAround(h.shadow, p))
   h.lost--
   h.binned -= end - p

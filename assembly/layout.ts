@@ -14,7 +14,7 @@
 //   block in use   1 1 0 0 0 …      marks on its first two cells
 //   free block     1 0 0 … 0 1      marks on its first and last cell; at least 5 cells
 //   reserved       1 0 1 0 0 …      a mapping, memory of others: nothing that free() accepts
-//   lost           1 1 1 1 0 …      free, when no node was left for it
+//   lost           1 1 0 1 0 …      free, when no node was left for it
 //
 // No two free blocks touch, so
 //      a block in use starts at p            ⇔  the cells p, p+1, p+2, p+3 read 1 1 0 0

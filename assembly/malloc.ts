@@ -203,7 +203,7 @@ function aligned(alignment: usize, size: usize): usize {
   if (n <= SMALL_MAX - FRONT) {
     // Spans begin at multiples of 1 KiB, so blocks whose size is a multiple of the alignment are aligned.
     let p = malloc(n)
-    if (!(p & (alignment - 1))) return p
+    if (p && !(p & (alignment - 1))) return p
     free(p)
   }
   let p = obtainAligned(blockSize(size), alignment)

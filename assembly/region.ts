@@ -6,7 +6,7 @@
 
 import { BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
-import { lowerBreak, raiseBreak } from './break'
+import { lowerBreak, memoryPages, raiseBreak } from './break'
 import { around, firstMark, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
 import { hintBefore, isUpTo, nodeAt } from './node'
@@ -68,7 +68,8 @@ function unmapAll(p: usize, end: usize): void {
     let q = p
     while (q < end && load<u8>(mapOf(q)) == MAPPED) q += PAGE
     if (q > p) unmap(p, q)
-    p = q + PAGE
+    else q += PAGE
+    p = q
   }
 }
 /** Makes a mapping of the block at p, n bytes in whole pages, which was just taken: they read as zero. */
@@ -94,8 +95,8 @@ function mapFixed(p: usize, n: usize, replace: bool): u32 {
       let number = freeAround(q),
         node = nodeAt(number)
       if (!number) return taken
-      if (q == p && !isGap(p - node.start)) return ENOMEM
-      if (q + PAGE == p + n && !isGap(node.end - p - n)) return ENOMEM
+      if (!isGap(p - node.start) || !isGap(node.end - p - n)) return ENOMEM
+      q = (node.end & -PAGE) - PAGE
     }
   }
   // From here on, nothing can fail. top first, whose room may be taken by new nodes later.
@@ -164,7 +165,10 @@ function mayUnmap(address: usize, n: usize): bool {
     end = address + n
   if (address & (PAGE - 1) || !n || address > BREAK_MAX - n || address <= changetype<usize>(h)) return false
   for (let q = address; q < end && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) != MAPPED && !freeAround(q)) return false
+    if (load<u8>(mapOf(q)) == MAPPED) continue
+    let number = freeAround(q)
+    if (!number) return false
+    q = (nodeAt(number).end & -PAGE) - PAGE
   }
   return true
 }
@@ -220,13 +224,12 @@ export function sbrk(bytes: i32): usize {
 /** POSIX's brk: moves the break to `address`. 0; or -1 and ENOMEM as sbrk, or if others' memory lies between. */
 export function brk(address: usize): i32 {
   if (!ready()) return -1
-  let old = header().brk
+  let h = header(),
+    old = h.brk
   if (address < old) {
     if (lowerBreak(old - address)) return 0
-  } else {
-    let start = raiseBreak(address - old)
-    if (start == old) return 0
-    if (start) lowerBreak(address - old)
+  } else if (address <= (<usize>h.limit) << 16 || memoryPages() == h.limit) {
+    if (raiseBreak(address - old)) return 0
   }
   return <i32>failed(ENOMEM)
 }

@@ -66,10 +66,15 @@ export function turnBoth(p: usize, q: usize): void {
 @inline export function isReserved(w: u64): bool {
   return (<u32>w & 0x700) == 0x500
 }
-/** Whether a lost block starts at the cell: 1 1 1 1 0, which no other cell has around it. */
+/** Of a cell where a block starts: whether that one is lost: 1 1 0 1. */
 // @ts-ignore: decorator
 @inline export function isLost(w: u64): bool {
-  return (<u32>w & 0x1f00) == 0xf00
+  return (<u32>w & 0xf00) == 0xb00
+}
+/** Of a cell where a free block starts, or did before it was joined with the one before: no other block has 0 0 behind its start. */
+// @ts-ignore: decorator
+@inline export function isFreeFrom(w: u64): bool {
+  return !(<u32>w & 0x600)
 }
 /** Of a cell where a block starts: whether the one before is free. */
 // @ts-ignore: decorator

@@ -6,7 +6,6 @@
 import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, roundUp, SPAN } from './layout'
 import { carveTop, findAligned, releaseAt, startFrom } from './arena'
 import { extend } from './growth'
-import { noteUsed } from './shadow'
 
 /** Smallest page of spans, in bytes. */
 const PAGE_MIN: usize = 8192
@@ -55,18 +54,13 @@ export const KEPT: usize = 2
 @inline export function roomyPages(group: u32): usize {
   return entryOf(base()) + ((<usize>group) << 4) + ENTRY_ROOMY
 }
-/** Notes that the page that holds p has an unused span. */
-function addRoomy(p: usize): void {
+/** Turns the bit that says whether the page that holds p has an unused span. */
+function turnRoomy(p: usize): void {
   let h = header(),
     group = groupOf(p),
     pages = roomyPages(group)
-  store<u32>(pages, load<u32>(pages) | (1 << (p >>> 16)))
+  store<u32>(pages, load<u32>(pages) ^ (1 << (p >>> 16)))
   h.roomy = min(h.roomy, group)
-}
-/** Notes that the page that holds p has none any more. */
-function dropRoomy(p: usize): void {
-  let pages = roomyPages(groupOf(p))
-  store<u32>(pages, load<u32>(pages) & ~(1 << (p >>> 16)))
 }
 /** The first page that has an unused span, or -1. */
 function firstRoomy(): usize {
@@ -106,7 +100,7 @@ function beginPage(s: usize, end: usize): void {
     store<u64>(d, 0, 8)
   }
   count(end - s - SPAN, SPAN)
-  addRoomy(s)
+  turnRoomy(s)
 }
 
 /** Counts bytes of spans and of headers of pages. */
@@ -127,7 +121,7 @@ export function takeSpan(grow: bool): Span {
     unused = load<u64>(entry),
     left = unused & (unused - 1)
   store<u64>(entry, left)
-  if (!left) dropRoomy(page)
+  if (!left) turnRoomy(page)
   return spanOf(page + ((<usize>ctz(unused)) << 10))
 }
 
@@ -140,14 +134,13 @@ export function releaseSpan(span: Span): void {
     start = (s & ~0xffff) + ((<usize>load<u8>(mapOf(s))) << 10)
   if (unused == spansFrom(start)) {
     let end = (s | 0xffff) + 1
-    noteUsed(start, end)
     releaseAt(start)
-    dropRoomy(s)
+    turnRoomy(s)
     store<u8>(mapOf(s), <u8>NO_SPANS)
     count(start + SPAN - end, -SPAN)
     return
   }
   span.free = -1
   store<u64>(entryOf(s), unused)
-  if (!was) addRoomy(s)
+  if (!was) turnRoomy(s)
 }

@@ -135,3 +135,15 @@ it('blocks of 2 GiB less a byte are served, grown and refused', () => {
   core.free(q)
   expect(core.verify()).toBe(0)
 })
+
+it('a mapping that ends with the last page is unmapped, and nothing below the heap is looked at', () => {
+  const core = createCore({ base: BREAK_MAX - 3 * PAGE + 1024, initial: BREAK_MAX / PAGE })
+  const p = core.mmap(BREAK_MAX - PAGE, PAGE, 3, ANONYMOUS | MAP_FIXED)
+  expect(p).toBe(BREAK_MAX - PAGE)
+  // As if each byte below the heap said that it is a mapped page.
+  core.bytes(core.base - 0x10000, 0x10000).fill(65)
+  expect(core.munmap(p, PAGE)).toBe(0)
+  expect(core.bytes(core.base - 0x10000, 0x10000).every((byte) => byte === 65)).toBe(true)
+  expect(core.stats(core.base - 64).mapped).toBe(0)
+  expect(core.verify()).toBe(0)
+})

@@ -3,6 +3,49 @@ import { describe, expect, it } from 'vitest'
 import { BREAK_MAX, Core, createCore, Errno, FAILED, PAGE } from './core.ts'
 import { Oracle } from './oracle.ts'
 
+describe('memory that others have grown', () => {
+  it('leaves the break where it is when a request is refused', () => {
+    const core = createCore({ initial: 2, maximum: 4 })
+    core.sbrk(PAGE)
+    const before = core.sbrk(0)
+    core.memory.grow(1)
+    expect(core.malloc(1_000_000)).toBe(0)
+    expect(core.sbrk(0)).toBe(before)
+    expect(core.sbrk(-PAGE)).toBe(before)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('lies in the way of brk, which then changes nothing', () => {
+    const core = createCore({ initial: 2, maximum: 20 })
+    core.sbrk(100)
+    const before = core.sbrk(0)
+    core.memory.grow(1)
+    expect(core.brk(before + 70_000)).toBe(-1)
+    expect(core.lastError()).toBe(Errno.ENOMEM)
+    expect(core.sbrk(0)).toBe(before)
+    expect(core.pages).toBe(3)
+    expect(core.brk(before + 100)).toBe(0)
+    expect(core.sbrk(-200)).toBe(before + 100)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('is passed over at once, where there is room beyond it', () => {
+    for (let maximum = 6; maximum < 16; maximum++) {
+      for (let initial = 3; initial < maximum - 1; initial++) {
+        for (let share = 0.1; share < initial - 0.3; share += 0.3) {
+          for (const n of [1, 2, 3]) {
+            const core = createCore({ initial, maximum })
+            core.malloc(share * PAGE)
+            core.memory.grow(1)
+            const first = core.mmap(0, n * PAGE)
+            if (first === FAILED) expect(core.mmap(0, n * PAGE)).toBe(FAILED)
+          }
+        }
+      }
+    }
+  })
+})
+
 describe('sbrk', () => {
   it('returns where the break was, and 0 asks', () => {
     const core = createCore()

@@ -161,6 +161,15 @@ describe('a memory at its maximum', () => {
     expect(core.malloc(60 * PAGE)).not.toBe(0)
   })
 
+  it('has an aligned block where a larger one of the bin for it has no room', () => {
+    const core = createCore({ maximum: 3 })
+    const aligned = core.alignedAlloc(512, 80)
+    fill(core, 60_000)
+    for (const size of [10_000, 1000, 256, 240, 80, 16]) fill(core, size)
+    core.free(aligned)
+    expect(core.alignedAlloc(256, 17)).toBe(aligned)
+  })
+
   it('joins freed blocks that were lost side by side', () => {
     const core = createCore({ maximum: 16 })
     const run = Array.from({ length: 40 }, () => core.malloc(272))

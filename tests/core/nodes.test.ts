@@ -1,0 +1,76 @@
+// Heaps with so many free blocks that the nodes that describe them become scarce.
+import { describe, expect, it } from 'vitest'
+import { type Core, createCore, PAGE, Reason, refusal } from './core.ts'
+import { Oracle, type Range } from './oracle.ts'
+import './timeout.ts'
+
+/** Fields of the heap's header, by their offsets (assembly/layout.ts). */
+const [NODES_USED, NODES_SIZE, TOP, END, BRK] = [44, 48, 64, 68, 84]
+
+/** A heap of 400 pages whose blocks of 512 bytes leave no room but the memory's last page. Every other one is free, as many as there
+ *  are nodes. */
+function scarce(maximum: number) {
+  const core = createCore({ initial: 400, maximum })
+  const field = (offset: number) => core.u32(core.base + offset)
+  const oracle = new Oracle(core.memory, core.base)
+  const claim = (p: number) => oracle.claim(p, p + core.usableSize(p), 'block')
+  const blocks: Range[] = []
+  do blocks.push(claim(core.malloc(512)))
+  while (field(BRK) < 399 * PAGE || field(END) - field(TOP) >= 200_000)
+  for (let i = 1; field(NODES_SIZE) < 130_000 || field(NODES_USED) + 64 <= field(NODES_SIZE); i += 2) {
+    oracle.release(blocks[i])
+    core.free(blocks[i].start)
+  }
+  for (let room = Infinity; room >= 1500; room = field(END) - field(TOP))
+    claim(core.malloc(Math.min(field(END) - field(TOP) - 16, 40_000)))
+  for (const range of oracle.ranges) oracle.fill(range)
+  expect(field(BRK)).toBe(399 * PAGE)
+  return { core, oracle, claim }
+}
+
+describe('where more nodes need more room than there is', () => {
+  it('no block is harmed when others have grown the memory', () => {
+    const { core, oracle, claim } = scarce(2000)
+    core.memory.grow(1)
+    oracle.fill(claim(core.malloc(300_000)))
+    expect(core.verify()).toBe(0)
+    oracle.checkAll()
+  })
+
+  it('the last page of the memory is used, with as many as there are', () => {
+    const { core, oracle, claim } = scarce(400)
+    oracle.fill(claim(core.malloc(60_000)))
+    expect(core.verify()).toBe(0)
+    oracle.checkAll()
+  })
+})
+
+/** Fills a small memory with blocks of so many bytes, and some more. */
+function full(size: number): { core: Core; blocks: number[] } {
+  const core = createCore({ maximum: 4 })
+  const blocks: number[] = []
+  for (const n of [size, 257]) for (let p = core.malloc(n); p; p = core.malloc(n)) blocks.push(p)
+  return { core, blocks }
+}
+
+it.each([272, 400, 1000])('free blocks of %d bytes without a node are refused, at each address', (size) => {
+  for (const order of [[0], [1, 2], [2, 1], [3, 0, 1], [0, 3, 2]]) {
+    const { core, blocks } = full(size)
+    const kept = new Set(blocks.filter((_, i) => !order.includes(i % 4)))
+    // Neighbours of those without a node are freed later, and find no node either or one that was left.
+    for (const rest of order) for (let i = rest; i < blocks.length; i += 4) core.free(blocks[i])
+    for (let i = 0; i < blocks.length; i++) {
+      if (kept.has(blocks[i])) continue
+      for (let p = blocks[i]; p < blocks[i] + size; p += 16) {
+        const { reason, address } = refusal(core, () => core.free(p))
+        expect(address).toBe(p)
+        // The last ones may be the heap's own memory now.
+        expect([Reason.notInUse, Reason.notABlock, Reason.outside]).toContain(reason)
+      }
+    }
+    expect(core.verify()).toBe(0)
+    for (const p of kept) core.free(p)
+    expect(core.verify()).toBe(0)
+    expect(core.malloc(3 * PAGE)).not.toBe(0)
+  }
+})
