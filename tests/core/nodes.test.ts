@@ -54,7 +54,7 @@ function full(size: number): { core: Core; blocks: number[] } {
 }
 
 it.each([272, 400, 1000])('free blocks of %d bytes without a node are refused, at each address', (size) => {
-  for (const order of [[0], [1, 2], [2, 1], [3, 0, 1], [0, 3, 2]]) {
+  for (const order of [[0], [2, 1], [0, 3, 2]]) {
     const { core, blocks } = full(size)
     const kept = new Set(blocks.filter((_, i) => !order.includes(i % 4)))
     // Neighbours of those without a node are freed later, and find no node either or one that was left.
