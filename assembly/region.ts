@@ -10,7 +10,7 @@ import { lowerBreak, memoryPages, raiseBreak } from './break'
 import { around, firstMark, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
 import { hintBefore, isUpTo, nodeAt } from './node'
-import { extend } from './growth'
+import { extend, recover } from './growth'
 import { obtainAligned } from './bin'
 import { ready } from './start'
 
@@ -47,6 +47,11 @@ function freeAround(p: usize): u32 {
   let end = firstMark(p + CELL, header().top) + CELL,
     number = hintBefore(end)
   return isUpTo(header(), number, end) && nodeAt(number).start <= p && end >= p + PAGE ? number : 0
+}
+
+/** Whether there were lost blocks, which count as in use, and some of them are free again. */
+function hasRecovered(): bool {
+  return header().lost != 0 && recover()
 }
 
 /** Gives the pages from p to `end`, all mapped, back to the arena. */
@@ -87,17 +92,21 @@ function mapFixed(p: usize, n: usize, replace: bool): u32 {
     taken = replace ? ENOMEM : EEXIST
   if (p & (PAGE - 1)) return EINVAL
   if (p <= changetype<usize>(h) || p > BREAK_MAX - n) return taken
-  if (p + n > h.end && (!extend(p + n - h.top) || p + n > h.end)) return ENOMEM
-  for (let q = p; q < p + n && q < h.top; q += PAGE) {
-    if (load<u8>(mapOf(q)) == MAPPED) {
-      if (!replace) return taken
-    } else {
-      let number = freeAround(q),
-        node = nodeAt(number)
-      if (!number) return taken
-      if (!isGap(p - node.start) || !isGap(node.end - p - n)) return ENOMEM
-      q = (node.end & -PAGE) - PAGE
+  while (true) {
+    for (let q = p; q < p + n && q < h.top; q += PAGE) {
+      if (load<u8>(mapOf(q)) == MAPPED) {
+        if (!replace) return taken
+      } else {
+        let number = freeAround(q),
+          node = nodeAt(number)
+        if (!number) return taken
+        if (!isGap(p - node.start) || !isGap(node.end - p - n)) return ENOMEM
+        q = (node.end & -PAGE) - PAGE
+      }
     }
+    if (p + n <= h.end) break
+    // Only now: memory cannot be given back. What is there then is looked at once more.
+    if (!extend(p + n - h.top)) return ENOMEM
   }
   // From here on, nothing can fail. top first, whose room may be taken by new nodes later.
   let end = p + n
@@ -140,8 +149,11 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
   let error = errorOf(length, prot, flags, offset),
     n = roundUp(length, PAGE)
   if (!error) {
-    if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) error = mapFixed(address, n, !(flags & MAP_FIXED_NOREPLACE))
-    else {
+    if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+      let replace = !(flags & MAP_FIXED_NOREPLACE)
+      error = mapFixed(address, n, replace)
+      if (error && hasRecovered()) error = mapFixed(address, n, replace)
+    } else {
       address = obtainAligned(n, PAGE)
       if (address) map(address, n)
       else error = ENOMEM
@@ -155,7 +167,8 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE)
-  if (length > BREAK_MAX || !mayUnmap(address, n)) return <i32>failed(EINVAL)
+  if (length > BREAK_MAX || (!mayUnmap(address, n) && !(hasRecovered() && mayUnmap(address, n))))
+    return <i32>failed(EINVAL)
   if (address < header().end) unmapAll(address, address + n)
   return 0
 }

@@ -206,6 +206,32 @@ describe('mmap at a fixed address', () => {
     expect(core.verify()).toBe(0)
   })
 
+  it('grows no memory for what is in the way', () => {
+    const core = createCore()
+    const p = core.mmap(0, PAGE)
+    core.malloc(100_000)
+    const { pages } = core
+    expectFailure(core, core.mmap(p, 20_000 * PAGE, 3, FIXED), Errno.ENOMEM)
+    expectFailure(core, core.mmap(p, 20_000 * PAGE, 3, NOREPLACE), Errno.EEXIST)
+    expectFailure(core, core.mremap(p, PAGE, 20_000 * PAGE, 0), Errno.ENOMEM)
+    expect(core.pages).toBe(pages)
+  })
+
+  it('takes a page that was unmapped when the heap could keep account of no more, as soon as it can', () => {
+    const core = createCore({ maximum: 200 })
+    const mapped: number[] = []
+    for (let p = core.mmap(0, PAGE); p !== FAILED; p = core.mmap(0, PAGE)) mapped.push(p)
+    for (const size of [4000, 500, 257]) while (core.malloc(size));
+    mapped.sort((a, b) => a - b)
+    const holes = mapped.filter((_, i) => i % 2 === 0)
+    for (const p of holes) expect(core.munmap(p, PAGE)).toBe(0)
+    for (const p of holes.slice(0, 60)) expect(core.mmap(p, PAGE, 3, NOREPLACE)).toBe(p)
+    for (const p of holes.slice(60)) expect(core.munmap(p, PAGE)).toBe(0)
+    for (const p of holes.slice(60)) expect(core.mmap(p, PAGE, 3, NOREPLACE)).toBe(p)
+    expect(core.stats(64).mapped).toBe(mapped.length * PAGE)
+    expect(core.verify()).toBe(0)
+  })
+
   it('refuses what malloc, sbrk and others hold', () => {
     const core = createCore({ maximum: 100 })
     const block = core.malloc(4 * PAGE)

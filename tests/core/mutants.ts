@@ -358,6 +358,7 @@ function failures(fast: string, fault: string, tests: string[], one = false): Se
     [
       'node_modules/vitest/vitest.mjs',
       'run',
+      '--pool=threads', // so that what does not end ends with the process
       '--reporter=json',
       `--bail=${one ? 1 : 0}`,
       `--outputFile=${report}`,
