@@ -6,6 +6,7 @@
 import { header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
 import {
   around,
+  BEHIND,
   hotAround,
   hotTurn,
   hotTurnAround,
@@ -14,6 +15,7 @@ import {
   isFree,
   noteUsed,
   stopOf,
+  THREE,
   touch,
   turn,
   turnBoth,
@@ -105,7 +107,7 @@ export function find(n: usize, tries: u32): usize {
     h.zeroFrom = h.fresh
     stop = turned = endInTop(p + n)
   }
-  hotTurnAround(shadow, p, 0x200)
+  hotTurnAround(shadow, p, BEHIND)
   hotTurn(shadow, turned)
   hotNoteUsed(p, stop)
   touch(stop)
@@ -242,7 +244,7 @@ export function release(p: usize, w: u64): void {
   }
   if (gone) dropNode(gone)
   hotTurn(shadow, stop)
-  hotTurnAround(shadow, p, start == p ? 0x200 : 0x380)
+  hotTurnAround(shadow, p, start == p ? BEHIND : THREE)
 }
 
 /** Frees the block in use [p, stop) when there is no node left, though it needs one. If there is no room for more nodes, the

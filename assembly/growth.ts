@@ -7,8 +7,8 @@ import { beginTables, capacityFor, firstBlock, resetNodes, endFor, setEnd } from
 import { NODE_SIZE } from './node'
 import { advance } from './break'
 
-/** Makes `reach` let a block of n bytes (a multiple of 16, at least BLOCK_MIN) be taken from top, which may be elsewhere then.
- *  False if the memory may not grow so far. */
+/** Makes `reach` let a block of n bytes (a multiple of 16, at least BLOCK_MIN) be taken from top. False if the memory may not grow so
+ *  far; true also if top is elsewhere now, which may still be too little for what the caller wants: look again. */
 export function extend(n: usize): bool {
   let h = header(),
     top = h.top,
@@ -23,6 +23,7 @@ export function extend(n: usize): bool {
   if (!h.binned) resetNodes()
   else if (h.nodesUsed + 4 * NODE_SIZE > nodesSize) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
   while (true) {
+    // A capacity of PAGE or more is beyond BREAK_MAX.
     let brk = h.brk,
       from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN,
       capacity: usize = n > BREAK_MAX - from ? PAGE : capacityFor(from + n),

@@ -10,6 +10,10 @@ import { header, entryOf, ENTRY_OUT, CELL, mapOf, NO_SPANS, UNTOUCHED } from './
   let a = shadow + (p >>> 7)
   store<u8>(a, <u8>(<u32>load<u8>(a, 1) ^ (1 << (<u32>(p >>> 4) & 7))), 1)
 }
+// Of the marks around p: that of the cell behind p's, and those of the cells before p's, of p and behind it.
+export const BEHIND: u64 = 0x200
+export const THREE: u64 = 0x380
+
 /** Turns marks around p, which has a bit for each as hotAround: of the same width, so that the next look at p need not wait. */
 // @ts-ignore: decorator
 @inline export function hotTurnAround(shadow: usize, p: usize, marks: u64): void {

@@ -197,7 +197,7 @@ export class Heap {
     const { free } = this.exports
     const { free_8 } = this.#batches()
     const p = new Int32Array(pointers.buffer, pointers.byteOffset, pointers.length) // as Wasm takes them
-    const free_all = () => {
+    const freeAll = () => {
       let i = 0
       for (; i + 8 <= p.length; i += 8)
         free_8(p[i], p[i + 1], p[i + 2], p[i + 3], p[i + 4], p[i + 5], p[i + 6], p[i + 7])
@@ -205,7 +205,7 @@ export class Heap {
     }
     this.#guard(
       'freeMany',
-      free_all,
+      freeAll,
       pointers.find((pointer) => pointer > 0),
     )
   }
