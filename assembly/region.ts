@@ -88,6 +88,10 @@ function map(p: usize, n: usize): void {
 
 /** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. Returns an errno, or 0. */
 function mapFixed(p: usize, n: usize, replace: bool): u32 {
+  let error = tryFixed(p, n, replace)
+  return error && hasRecovered() ? tryFixed(p, n, replace) : error
+}
+function tryFixed(p: usize, n: usize, replace: bool): u32 {
   let h = header(),
     taken = replace ? ENOMEM : EEXIST
   if (p & (PAGE - 1)) return EINVAL
@@ -150,9 +154,7 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
     n = roundUp(length, PAGE)
   if (!error) {
     if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
-      let replace = !(flags & MAP_FIXED_NOREPLACE)
-      error = mapFixed(address, n, replace)
-      if (error && hasRecovered()) error = mapFixed(address, n, replace)
+      error = mapFixed(address, n, !(flags & MAP_FIXED_NOREPLACE))
     } else {
       address = obtainAligned(n, PAGE)
       if (address) map(address, n)

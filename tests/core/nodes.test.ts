@@ -1,11 +1,11 @@
 // Heaps with so many free blocks that the nodes that describe them become scarce.
 import { describe, expect, it } from 'vitest'
-import { type Core, createCore, PAGE, Reason, refusal } from './core.ts'
+import { type Core, createCore, FAILED, PAGE, Reason, refusal } from './core.ts'
 import { Oracle, type Range } from './oracle.ts'
 import './timeout.ts'
 
 /** Fields of the heap's header, by their offsets (assembly/layout.ts). */
-const [NODES_USED, NODES_SIZE, TOP, END, BRK] = [44, 48, 64, 68, 84]
+const [NODES_USED, NODES_SIZE, LOST, TOP, END, BRK] = [44, 48, 56, 64, 68, 84]
 
 /** A heap of 400 pages whose blocks of 512 bytes leave no room but the memory's last page. Every other one is free, as many as there
  *  are nodes. */
@@ -73,4 +73,18 @@ it.each([272, 400, 1000])('free blocks of %d bytes without a node are refused, a
     expect(core.verify()).toBe(0)
     expect(core.malloc(3 * PAGE)).not.toBe(0)
   }
+})
+
+it('mappings grow in place over pages that were unmapped when no node was left', () => {
+  const core = createCore({ maximum: 300 })
+  const pages: number[] = []
+  for (let p = core.mmap(0, PAGE); p !== FAILED; p = core.mmap(0, PAGE)) pages.push(p)
+  for (const n of [1024, 257]) while (core.malloc(n));
+  const odd = pages.sort((a, b) => a - b).filter((_, i) => i % 2)
+  for (const p of odd) expect(core.munmap(p, PAGE)).toBe(0)
+  expect(core.u32(core.base + LOST)).toBeGreaterThan(0)
+  // Each page that is taken leaves a node to one that was lost.
+  for (const p of odd) expect(core.mremap(p - PAGE, PAGE, 2 * PAGE, 0)).toBe(p - PAGE)
+  expect(core.u32(core.base + LOST)).toBe(0)
+  expect(core.verify()).toBe(0)
 })
