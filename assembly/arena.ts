@@ -5,9 +5,9 @@
 
 import { header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
 import {
-  around,
+  around32,
   BEHIND,
-  hotAround,
+  around64,
   hotTurn,
   hotTurnAround,
   followsFree,
@@ -189,7 +189,7 @@ export function carveTop(a: usize, stop: usize): usize {
 }
 
 /** Makes two blocks of the block in use [p, end), which part at `a`, and frees one of them. */
-export function split(p: usize, a: usize, end: usize, freed: usize): void {
+function split(p: usize, a: usize, end: usize, freed: usize): void {
   turnBoth(a, a + CELL)
   noteUsed(p, a)
   noteUsed(a, end)
@@ -198,9 +198,9 @@ export function split(p: usize, a: usize, end: usize, freed: usize): void {
 
 /** Frees the block in use at p. */
 export function releaseAt(p: usize): void {
-  release(p, hotAround(header().shadow, p))
+  release(p, around64(header().shadow, p))
 }
-/** Frees the block in use at p, with the marks w around, and joins it with its neighbours. */
+/** Frees the block in use at p, with the marks w around32, and joins it with its neighbours. */
 export function release(p: usize, w: u64): void {
   let h = header(),
     nodes = h.nodes,
@@ -220,7 +220,7 @@ export function release(p: usize, w: u64): void {
     gone = number
   } else {
     let linked = number
-    if (isFree(hotAround(shadow, stop))) {
+    if (isFree(around64(shadow, stop))) {
       let after = nodeFrom(h, stop)
       end = nodeIn(nodes, after).end
       if (number) gone = after
@@ -276,7 +276,7 @@ function releaseWithout(p: usize, stop: usize, w: u64): void {
  *  no room behind. */
 export function resizeInRow(p: usize, end: usize, n: usize): bool {
   if (n > end - p) {
-    if (!isFree(around(end))) return false
+    if (!isFree(around32(end))) return false
     let h = header(),
       number = nodeFrom(h, end),
       behind = nodeAt(number).end

@@ -9,6 +9,9 @@ import { extend, recover } from './growth'
 import { addressOf, DETACHED, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
+/** Free blocks that are looked at for an aligned one. */
+const ALIGNED_TRIES: u32 = 32
+
 // Fields of a bin's records.
 const ACTIVE_SPAN: usize = ACTIVE
 export const ACTIVE_AT: usize = ACTIVE + 4
@@ -212,7 +215,7 @@ export function obtain(n: usize): usize {
 /** As obtain, n bytes and no more at a multiple of `alignment`. */
 export function obtainAligned(n: usize, alignment: usize): usize {
   while (true) {
-    let p = findAligned(n, alignment, 32, 0)
+    let p = findAligned(n, alignment, ALIGNED_TRIES, 0)
     if (p) return p
     let h = header(),
       top = h.top,

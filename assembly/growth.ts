@@ -1,7 +1,7 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGE, roundUp } from './layout'
-import { around, firstMark, hotAround, isFreeFrom, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
+import { around32, firstMark, around64, isFreeFrom, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
 import { endInTop, releaseAt, resizeInRow } from './arena'
 import { beginTables, capacityFor, firstBlock, resetNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
@@ -74,17 +74,17 @@ export function recover(): bool {
     any = false,
     p = firstBlock()
   while (p < h.top) {
-    let w = around(p)
+    let w = around32(p)
     if (isLost(w)) {
       let next = regain(p)
-      while (isLost(around(next))) {
+      while (isLost(around32(next))) {
         let q = next
         next = regain(q)
         turnBoth(q, q + CELL)
         noteUsed(p, next)
       }
       releaseAt(p)
-      if (!isLost(around(p))) any = true
+      if (!isLost(around32(p))) any = true
       p = next
     } else if (isFreeFrom(w)) p = firstMark(p + CELL, h.top) + CELL
     else p = firstMark(p + 4 * CELL, h.top)
@@ -95,7 +95,7 @@ export function recover(): bool {
 function regain(p: usize): usize {
   let h = header()
   turn(p + 3 * CELL)
-  let end = stopOf(p, hotAround(h.shadow, p))
+  let end = stopOf(p, around64(h.shadow, p))
   h.lost--
   h.binned -= end - p
   return end

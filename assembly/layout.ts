@@ -6,7 +6,8 @@
 //   └────────┴───────┴──────┴─────────────────────────┴───────┴──────────┴───────┴────────┘
 //                    64 KiB boundary ┘      64 KiB boundary ┘
 //
-// Between header and tables is the arena. The tables of up to four pages stand behind the header, and leave their place empty.
+// Between header and tables is the arena. Of up to four pages, the tables stand behind the header instead; when the heap outgrows
+// them, they move to its end, and that place stays unused.
 //
 // The arena is a row of blocks, each a multiple of 16 bytes. Nothing of the heap's own stands between or before them:
 // where blocks begin and end is known from the shadow, one bit for each cell of 16 bytes. A set bit is a mark.
@@ -66,7 +67,6 @@ export const MAPPED: u32 = 65
 export const UNTOUCHED: u32 = 255
 
 export const MAGIC: u32 = 0x4e415247 // "GRAN"
-export const ABI_VERSION: u32 = 1
 
 // @ts-ignore: decorator
 @unmanaged
@@ -86,14 +86,15 @@ export class Header {
   /** … a bit for each cell, one byte further, because the mark before a cell's is looked at too … */
   shadow: usize
   /** … a distance for each KiB … */
-  links: usize
+  distances: usize
   /** … and an entry for each page. */
   entries: usize
-  /** The nodes of free blocks, with how many bytes of them were ever in use, how many there are, and the first that is
-   *  unused again. */
+  /** The nodes of free blocks, behind the bins' heads … */
   nodes: usize
+  /** … the bytes of both that were ever in use, and that there is room for … */
   nodesUsed: u32
   nodesSize: usize
+  /** … and the first node that was given back; 0 if there is none. */
   nodeFree: u32
   /** Lost blocks: free ones without a node. */
   lost: u32
@@ -119,9 +120,9 @@ export class Header {
   peak: usize
   /** Bit e: some bin of sizes in [2^(e+6), 2^(e+7)) may have a free block. */
   exponents: u32
-  /** Bytes of spans, unused ones too, and of what is neither a block, a span nor free: header, first tables, headers
-   *  of pages, memory of others. */
+  /** Bytes of spans, unused ones too. */
   spanned: usize
+  /** Bytes of what is neither a block, a span nor free: header, first tables, headers of pages, memory of others. */
   fixed: usize
   /** Whether the bins' empty spans were released since a bin kept one. */
   settled: u32
@@ -159,7 +160,7 @@ if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end bef
   return changetype<Header>(base())
 }
 
-// A u16 in `header.links`, one for each KiB: cells from its start to where its last block ends, if that is in use and
+// A u16 in `header.distances`, one for each KiB: cells from its start to where its last block ends, if that is in use and
 // reaches over the KiB's end, so that no mark in the KiB tells; 0: too far for a u16.
 //
 // A page's entry in `header.entries`, 16 bytes:

@@ -3,7 +3,7 @@
 
 import { base, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
-import { around, hotAround, isFreeStart, isUsed, stopOf } from './shadow'
+import { around32, around64, isFreeStart, isUsed, stopOf } from './shadow'
 import { release } from './arena'
 import { resize } from './growth'
 import { KEPT, spanOf } from './span'
@@ -42,7 +42,7 @@ import { FRONT } from './config'
 }
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
- *  no memory or `size` is above PTRDIFF_MAX. */
+ *  no memory or `size` is above PTRDIFF_MAX. The block is the caller's until free or realloc takes it. */
 export function malloc(size: usize): usize {
   if (size - 1 < smallLimit) {
     let p = take(base() + binFor(size))
@@ -78,7 +78,7 @@ export function free(p: usize): void {
       }
       if (!freeLast(p)) return
     } else {
-      let w = hotAround(header().shadow, p)
+      let w = around64(header().shadow, p)
       if (!isUsed(w)) {
         refuseBlock(p)
         return
@@ -106,7 +106,7 @@ export function malloc_usable_size(p: usize): usize {
       // Without a call, unless the span may be detached.
       if (!(span.free & bitOf(p)) || usedIn(span) & bitOf(p)) return (span.next & BIN) + 16 - FRONT
     } else {
-      let w = hotAround(header().shadow, p)
+      let w = around64(header().shadow, p)
       if (isUsed(w)) return stopOf(p, w) - p
     }
   }
@@ -130,7 +130,7 @@ function refuseBlock(p: usize): void {
   else if (inSpan(p)) {
     if (cellsOf(spanOf(p)) & bitOf(p)) reason = NOT_IN_USE
   } else if (load<u8>(mapOf(p)) == MAPPED) reason = IS_MAPPED
-  else if (isFreeStart(around(p))) reason = NOT_IN_USE
+  else if (isFreeStart(around32(p))) reason = NOT_IN_USE
   refuse(reason, p)
 }
 
@@ -230,20 +230,20 @@ export function posix_memalign(at: usize, alignment: usize, size: usize): u32 {
   return 0
 }
 
-/** `size` bytes at a multiple of 64 KiB. */
+/** BSD's valloc: `size` bytes at a multiple of 64 KiB, WebAssembly's page. 0 with ENOMEM if there is no memory. */
 export function valloc(size: usize): usize {
   return aligned(PAGE, size)
 }
-/** `size` bytes, rounded up to a multiple of 64 KiB, at such a multiple. */
+/** glibc's pvalloc: `size` bytes, rounded up to a multiple of 64 KiB, at such a multiple. 0 with ENOMEM if there is no memory. */
 export function pvalloc(size: usize): usize {
   return aligned(PAGE, size > SIZE_MAX ? size : roundUp(max<usize>(size, 1), PAGE))
 }
 
-/** C23's free_sized: free, for a caller that knows the size it asked for. */
+/** C23's free_sized: free, for a caller that knows the size it asked for. It is not checked. */
 export function free_sized(p: usize, size: usize): void {
   free(p)
 }
-/** C23's free_aligned_sized: free, for a caller that knows alignment and size. */
+/** C23's free_aligned_sized: free, for a caller that knows alignment and size. They are not checked. */
 export function free_aligned_sized(p: usize, alignment: usize, size: usize): void {
   free(p)
 }

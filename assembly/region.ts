@@ -7,7 +7,7 @@
 import { BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
 import { lowerBreak, memoryPages, raiseBreak } from './break'
-import { around, firstMark, isReserved, noteUsed, turnBoth } from './shadow'
+import { around32, firstMark, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
 import { hintBefore, isUpTo, nodeAt } from './node'
 import { extend, recover } from './growth'
@@ -57,11 +57,11 @@ function hasRecovered(): bool {
 /** Gives the pages from p to `end`, all mapped, back to the arena. */
 function unmap(p: usize, end: usize): void {
   let h = header()
-  for (let q = p; q < end; q += PAGE) if (isReserved(around(q))) turnBoth(q, q + 2 * CELL)
+  for (let q = p; q < end; q += PAGE) if (isReserved(around32(q))) turnBoth(q, q + 2 * CELL)
   memory.fill(mapOf(p), <u8>NO_SPANS, (end - p) >>> 16)
   h.mapped -= <u32>((end - p) >>> 16)
   // What follows may be the rest of a mapping that began before.
-  if (end < h.top && load<u8>(mapOf(end)) == MAPPED && !isReserved(around(end))) turnBoth(end, end + 2 * CELL)
+  if (end < h.top && load<u8>(mapOf(end)) == MAPPED && !isReserved(around32(end))) turnBoth(end, end + 2 * CELL)
   turnBoth(p, p + CELL)
   noteUsed(p, end)
   releaseAt(p)

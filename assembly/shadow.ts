@@ -14,7 +14,7 @@ import { header, entryOf, ENTRY_OUT, CELL, mapOf, NO_SPANS, UNTOUCHED } from './
 export const BEHIND: u64 = 0x200
 export const THREE: u64 = 0x380
 
-/** Turns marks around p, which has a bit for each as hotAround: of the same width, so that the next look at p need not wait. */
+/** Turns marks around p, which has a bit for each as around64: of the same width, so that the next look at p need not wait. */
 // @ts-ignore: decorator
 @inline export function hotTurnAround(shadow: usize, p: usize, marks: u64): void {
   let a = shadow + (p >>> 7)
@@ -42,12 +42,12 @@ export function turnBoth(p: usize, q: usize): void {
 /** The marks around p: bit 8 is that of p's cell, bit 7 the one before, the bits from 9 to 56 at least those behind. `shadow` is
  *  header.shadow. */
 // @ts-ignore: decorator
-@inline export function hotAround(shadow: usize, p: usize): u64 {
+@inline export function around64(shadow: usize, p: usize): u64 {
   return load<u64>(shadow + (p >>> 7)) >>> ((p >>> 4) & 7)
 }
-/** As hotAround, but the bits from 9 to 24. */
+/** As around64, but the bits from 9 to 24. */
 // @ts-ignore: decorator
-@inline export function around(p: usize): u64 {
+@inline export function around32(p: usize): u64 {
   return load<u32>(header().shadow + (p >>> 7)) >>> (<u32>(p >>> 4) & 7)
 }
 /** Whether a block in use starts at the cell with these marks around: 1 1 0 0. */
@@ -97,7 +97,7 @@ function farStop(p: usize): usize {
     kib = p & ~1023
   let w = load<u64>(h.shadow + ((p >>> 10) << 3), 1) & ((<u64>-8) << (p >>> 4))
   if (w) return kib + ((<usize>ctz(w)) << 4)
-  let out: usize = load<u16>(h.links + ((p >>> 10) << 1))
+  let out: usize = load<u16>(h.distances + ((p >>> 10) << 1))
   return out ? kib + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT)
 }
 
@@ -108,7 +108,7 @@ function farStop(p: usize): usize {
     store<usize>(entryOf(p), stop, ENTRY_OUT)
     cells = 0
   }
-  store<u16>(header().links + ((p >>> 10) << 1), <u16>cells)
+  store<u16>(header().distances + ((p >>> 10) << 1), <u16>cells)
 }
 /** Notes where the block in use at p ends. */
 export function noteUsed(p: usize, end: usize): void {

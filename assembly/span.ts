@@ -10,7 +10,7 @@ import { extend } from './growth'
 /** Smallest page of spans, in bytes. */
 const PAGE_MIN: usize = 8192
 /** Free blocks of the arena that are looked at for a page. */
-const TRIES: u32 = 16
+const PAGE_TRIES: u32 = 16
 
 /** A span's descriptor. */
 // @ts-ignore: decorator
@@ -76,7 +76,7 @@ function firstRoomy(): usize {
 /** Makes a page of spans out of free memory of the arena, for which the memory may `grow`. False if there is none. */
 function newPage(grow: bool): bool {
   while (true) {
-    let s = findAligned(PAGE_MIN, PAGE, TRIES, PAGE - SPAN)
+    let s = findAligned(PAGE_MIN, PAGE, PAGE_TRIES, PAGE - SPAN)
     if (!s) {
       let top = header().top,
         end = roundUp(top + PAGE_MIN, PAGE)

@@ -1,7 +1,6 @@
 // The start: finds the heap in memory or begins one, at the first call.
 
 import {
-  ABI_VERSION,
   base,
   BLOCK_MIN,
   BREAK_MAX,
@@ -13,7 +12,7 @@ import {
   roundUp,
   SMALL_MAX,
 } from './layout'
-import { FRONT, VARIANT } from './config'
+import { ABI, FRONT } from './config'
 import { growMemory, memoryPages } from './break'
 import { begin } from './growth'
 import { BEGIN_SIZE, firstBlock } from './tables'
@@ -35,7 +34,7 @@ export function ready(): bool {
     have: u32 = memory.size()
   if (have < pages && !growMemory(pages - have)) return false
   if (h.magic == MAGIC) {
-    if (h.abi != ((ABI_VERSION << 8) | VARIANT)) return false
+    if (h.abi != ABI) return false
   } else {
     memory.fill(p, 0, HEADER_SIZE)
     h.limit = memoryPages()
@@ -43,7 +42,7 @@ export function ready(): bool {
     h.brk = h.floor = end
     begin(end)
     beginBins()
-    h.abi = (ABI_VERSION << 8) | VARIANT
+    h.abi = ABI
     h.magic = MAGIC
   }
   smallLimit = SMALL_MAX - FRONT

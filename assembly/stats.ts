@@ -34,7 +34,7 @@ function freeBlocks(bin: u32): u32 {
   return n
 }
 
-/** Stores six u32 at `out`: bytes of the heap, in blocks in use (as the heap rounded them), in mappings, free (what requests
+/** Stores six u32 at `out`, 24 bytes of the caller's at any alignment: bytes of the heap, in blocks in use (as the heap rounded them), in mappings, free (what requests
  *  may be given without growth); the sampled peak of bytes that were not free in the arena, spans counted whole; and how
  *  often the memory grew. All zero before the first allocation. Exact but for the peak, in O(spans with room). */
 export function stats(out: usize): void {

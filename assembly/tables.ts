@@ -1,4 +1,4 @@
-// The tables: the shadow with its links, the pages' entries, and the nodes. They stand behind the header, and behind the arena as
+// The tables: the shadow with its distances, the pages' entries, and the nodes. They stand behind the header, and behind the arena as
 // soon as that has more than a few pages: then they move up whenever it grows.
 
 import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, PAGE, roundUp, UNTOUCHED } from './layout'
@@ -7,7 +7,7 @@ import { beginNodes, BINS_SIZE, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
-/** Bytes of the tables' words of zeros and the map's last byte, and of their part for each page: shadow, links, entry, map. */
+/** Bytes of the tables' words of zeros and the map's last byte, and of their part for each page: shadow, distances, entry, map. */
 const TABLES_FIXED: usize = 17
 const TABLES_PAGE: usize = 512 + 128 + 16 + 1
 /** Bytes of the nodes that stand behind the header. */
@@ -72,11 +72,11 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
   let h = header(),
     first = firstPage(),
     shadow = tables + 7,
-    links = shadow + 9 + (pages << 9),
-    entries = links + (pages << 7),
+    distances = shadow + 9 + (pages << 9),
+    entries = distances + (pages << 7),
     map = entries + (pages << 4)
   shadow -= first << 9
-  links -= first << 7
+  distances -= first << 7
   entries -= first << 4
   map -= first
   // The last first: each goes to where it or those behind it were.
@@ -85,14 +85,14 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
   memory.fill(map + old, <u8>UNTOUCHED, pages + first - old + 1)
   memory.copy(entries + (first << 4), h.entries + (first << 4), (old - first) << 4)
   memory.fill(entries + (old << 4), 0, (pages + first - old) << 4)
-  moveUp(links, h.links, 7, pages, map)
+  moveUp(distances, h.distances, 7, pages, map)
   moveUp(shadow + 1, h.shadow + 1, 9, pages, map)
   store<u64>(shadow + ((first + pages) << 9), 0, 1)
   store<u64>(tables, 0)
   memory.copy(nodes, h.nodes, h.nodesUsed)
   h.nodes = nodes
   h.shadow = shadow
-  h.links = links
+  h.distances = distances
   h.entries = entries
   h.map = map
 }

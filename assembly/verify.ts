@@ -1,7 +1,6 @@
 // heap_verify: walks the whole heap and checks every invariant that layout.ts and the layers document.
 
 import {
-  ABI_VERSION,
   base,
   BLOCK_MIN,
   CELL,
@@ -14,8 +13,8 @@ import {
   SPAN,
   UNTOUCHED,
 } from './layout'
-import { VARIANT } from './config'
-import { around, firstMark, followsFree, hotAround, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
+import { ABI } from './config'
+import { around32, firstMark, followsFree, around64, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
 import { endFor, firstBlock } from './tables'
 import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
@@ -25,7 +24,7 @@ import { BINS_SMALL, cellsOfBin } from './size'
 
 /** The header: magic number, ABI version and variant are those of this module. */
 const HEADER: u32 = 1
-/** top, reach, end, the break and the limit are in this order, and where they may be. */
+/** top, reach, end, the break and the limit are in this order, and where they may be; the tables begin at end. */
 const BORDERS: u32 = 2
 /** The blocks follow one another without a gap from the tables to top, each with the marks of one kind, in pages that are not
  *  called untouched. */
@@ -38,8 +37,8 @@ const REACH: u32 = 5
 const IN_BINS: u32 = 6
 /** The counter of free bytes is their sum; there are as many nodes as free blocks, and as many lost ones as counted. */
 const COUNTED: u32 = 7
-/** A page of spans is one block up to its page's end and has a used span; it is listed if it has an unused one. */
-const PAGE_LIST: u32 = 8
+/** A page of spans is one block up to its page's end and has a used span; its roomy bit is set exactly if it has an unused one. */
+const SPAN_PAGE: u32 = 8
 /** An unused span's descriptor, and the header's own, have all bits of `free` set and are not detached. */
 const UNUSED: u32 = 9
 /** Only where blocks begin may a span's bits be clear, and its bin has the cells of its size. */
@@ -51,17 +50,6 @@ const HELD_SUM: u32 = 12
 /** The pages marked as mapped are those of mappings, which are as many as counted. */
 const MAPPINGS: u32 = 13
 
-/** Whether a node of a block of n bytes is in the list of its bin. */
-function isListed(number: u32, n: usize): bool {
-  let head = headOf(binOf(n)),
-    before = head
-  for (let i = nodeAt(head).next; i != head; i = nodeAt(i).next) {
-    if (i >= header().nodesUsed || nodeAt(i).prev != before) return false
-    if (i == number) return true
-    before = i
-  }
-  return false
-}
 /** The number of nodes that are a free block's. */
 function countNodes(): u32 {
   let n = (header().nodesUsed - BINS_SIZE) / NODE_SIZE
@@ -110,8 +98,8 @@ function verifyPage(s: usize): u32 {
   let all = spansFrom(s),
     unused = load<u64>(entryOf(s)),
     end = (s | 0xffff) + 1 - SPAN
-  if (s & (SPAN - 1) || load<u8>(mapOf(s)) != ((s >>> 10) & 63) || unused & ~all || unused == all) return PAGE_LIST
-  if (isRoomy(s) != (unused != 0)) return PAGE_LIST
+  if (s & (SPAN - 1) || load<u8>(mapOf(s)) != ((s >>> 10) & 63) || unused & ~all || unused == all) return SPAN_PAGE
+  if (isRoomy(s) != (unused != 0)) return SPAN_PAGE
   for (; s < end; s += SPAN) {
     let span = spanOf(s),
       wrong: u32 = 0
@@ -135,19 +123,24 @@ function spansOfBin(bin: u32): u32 {
   return n
 }
 
-function verifyBins(): u32 {
+/** Whether the bins' rings hold as many nodes as there are free blocks, each of a block of the bin. */
+function areListed(free: u32): bool {
   let h = header()
   for (let bin: u32 = 0; bin < BINS_ARENA; bin++) {
-    let head = headOf(bin)
+    let head = headOf(bin),
+      before = head
     for (let number = nodeAt(head).next; number != head; number = nodeAt(number).next) {
-      let node = nodeAt(number)
-      if (node.start - base() >= h.extent || !isFree(around(node.start))) return IN_BINS
-      if (binOf(node.end - node.start) != bin) return IN_BINS
+      if (number >= h.nodesUsed || nodeAt(number).prev != before) return false
+      let p = nodeAt(number).start,
+        end = nodeAt(number).end
+      if (p - base() >= h.extent || end - base() >= h.extent || nodeOf(p, end) != number) return false
+      if (!isFree(around32(p)) || binOf(end - p) != bin) return false
+      before = number
+      free--
     }
-    if (nodeAt(head).next != head && headFrom(bin) != head) return IN_BINS
+    if (before != head && headFrom(bin) != head) return false
   }
-  for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (spansOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM
-  return 0
+  return !free
 }
 
 /** 0 if the heap is sound, else the number of the invariant that is broken. */
@@ -155,7 +148,7 @@ export function verify(): u32 {
   // There is none, or one of another version or variant.
   if (!ready()) return <u64>memory.size() > (<u64>base() + 3) >> 16 && header().magic == MAGIC ? HEADER : 0
   let h = header()
-  if (h.magic != MAGIC || h.abi != ((ABI_VERSION << 8) | VARIANT)) return HEADER
+  if (h.magic != MAGIC || h.abi != ABI) return HEADER
   if (h.top > h.reach || h.reach > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)
     return BORDERS
   if (h.extent != h.end - base() || h.end != endFor(h.capacity) || h.limit > <u32>memory.size()) return BORDERS
@@ -167,7 +160,7 @@ export function verify(): u32 {
     lost: u32 = 0
   while (p != h.top) {
     if (p > h.top || load<u8>(mapOf(p + CELL)) == UNTOUCHED) return ROW
-    let w = hotAround(h.shadow, p),
+    let w = around64(h.shadow, p),
       end: usize
     if (followsFree(w) != afterFree) return ROW
     afterFree = false
@@ -185,11 +178,10 @@ export function verify(): u32 {
       if (end >= h.top) return JOINED
       let number = nodeOf(p, end)
       if (!number) return REACH
-      if (!isListed(number, end - p)) return IN_BINS
       binned += end - p
       afterFree = true
       nodes++
-      if (isFree(around(end))) return JOINED
+      if (isFree(around32(end))) return JOINED
     } else if (isLost(w)) {
       end = firstMark(p + 4 * CELL, h.top)
       binned += end - p
@@ -209,5 +201,7 @@ export function verify(): u32 {
   if (afterFree) return JOINED
   if (binned != h.binned || nodes != countNodes() || lost != h.lost) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
-  return verifyBins()
+  if (!areListed(nodes)) return IN_BINS
+  for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (spansOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM
+  return 0
 }

@@ -8,9 +8,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { packTrace, unpackTrace } from '../bench/columns.ts'
 import { formatTrace, Kind, parseTrace, type Trace, TraceError, toTrace } from '../bench/trace.ts'
 import { BUNDLED, bundledNames, bundledTrace, folder, readTrace } from '../bench/traces/bundled.ts'
+import { SEED } from './core/core.ts'
 
-const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
-beforeAll(() => console.log(`trace.test.ts: SEED=${seed}`))
+beforeAll(() => console.log(`trace.test.ts: SEED=${SEED}`))
 
 const operation = (kind: number, slot: number, size: number, log2 = 0) => [slot | (log2 << 24) | (kind << 28), size]
 const words = (...operations: number[][]) => Uint32Array.from(operations.flat())
@@ -54,7 +54,8 @@ const traces = fc
   })
 
 describe('any trace', () => {
-  const check = (property: (trace: Trace) => void) => fc.assert(fc.property(traces, property), { seed, numRuns: 200 })
+  const check = (property: (trace: Trace) => void) =>
+    fc.assert(fc.property(traces, property), { seed: SEED, numRuns: 200 })
 
   it('is the same after writing and reading MTRC, compressed or not', () => {
     check((trace) => {

@@ -49,9 +49,9 @@ describe('malloc', () => {
     expect(core.pages).toBe(1)
   })
 
-  it('aligns to 16 what is at least as large, the rest to 8', () => {
+  it('aligns every block to 16', () => {
     const core = createCore()
-    for (let size = 0; size < 2000; size++) expect(core.malloc(size) % (size >= 16 ? 16 : 8)).toBe(0)
+    for (let size = 0; size < 2000; size++) expect(core.malloc(size) % 16).toBe(0)
   })
 
   it('serves again, at once and at the same place, what was just freed', () => {

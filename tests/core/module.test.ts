@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import binaryen from 'binaryen'
 import { describe, expect, it } from 'vitest'
+import { readSections } from '../../cli/wasm.ts'
 import { faultModulePath, modulePath } from './core.ts'
 import './timeout.ts'
 
@@ -17,23 +18,7 @@ const SYSTEM = ['sbrk', 'brk', 'mmap', 'munmap', 'mremap', 'madvise']
 const REPORTS = ['heap_verify', 'heap_stats', 'last_error', 'trap_reason', 'trap_address']
 
 /** Ids of the sections that a module has. */
-function sections(bytes: Uint8Array): number[] {
-  const ids: number[] = []
-  let at = 8
-  const leb = () => {
-    let value = 0
-    for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++]
-      value |= (byte & 127) << shift
-      if (byte < 128) return value
-    }
-  }
-  while (at < bytes.length) {
-    ids.push(bytes[at++])
-    at = leb() + at
-  }
-  return ids
-}
+const sections = (bytes: Uint8Array) => readSections(bytes).map(({ id }) => id)
 
 /** Bytes of the module with these exports alone, as `wasm-opt -O3` leaves it. */
 function sizeOf(names: string[]): number {

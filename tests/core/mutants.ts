@@ -83,7 +83,7 @@ const mutants: Mutant[] = [
     tests: ['conformance', 'oom'],
   },
   {
-    name: 'overwritten links are followed',
+    name: 'overwritten hints are believed',
     file: 'error.ts',
     find: 'unreachable()',
     replace: 'if (reason != OVERWRITTEN) unreachable()',

@@ -14,7 +14,7 @@ describe('every size from 0 to 70,000', () => {
     for (let size = 0; size <= LARGEST; size++) {
       const p = core.malloc(size)
       const usable = core.usableSize(p)
-      if (!p || p % (size >= 16 ? 16 : 8) || usable < size)
+      if (!p || p % 16 || usable < size)
         expect.fail(`malloc(${size}) is ${hex(p)}, of which ${usable} bytes are usable`)
       // To rounding, and to what would be too little for a block of the arena.
       if (usable - size >= (size <= 256 && size ? 16 : 96)) expect.fail(`malloc(${size}) took ${usable} bytes`)
@@ -43,7 +43,7 @@ describe('every size from 0 to 70,000', () => {
     const to = (size: number) => {
       const before = range
       const q = core.realloc(p, size)
-      if (!q || q % (size >= 16 ? 16 : 8)) expect.fail(`realloc(${hex(p)}, ${size}) is ${hex(q)}`)
+      if (!q || q % 16) expect.fail(`realloc(${hex(p)}, ${size}) is ${hex(q)}`)
       oracle.checkCopy(before, q, Math.min(before.end - before.start, size))
       oracle.release(before)
       range = oracle.claim(q, q + size, 'block')
@@ -115,7 +115,7 @@ describe('every alignment', () => {
           expect(core.posixMemalign(64, alignment, size)).toBe(0)
           p = core.u32(64)
         } else p = core[name](alignment, size)
-        if (!p || p % alignment || p % (size >= 16 ? 16 : 8)) expect.fail(`${name}(2^${log2}, ${size}) is ${hex(p)}`)
+        if (!p || p % alignment || p % 16) expect.fail(`${name}(2^${log2}, ${size}) is ${hex(p)}`)
         oracle.fill(oracle.claim(p, p + Math.max(size, core.usableSize(p)), 'block'))
       }
       expect(core.verify()).toBe(0)

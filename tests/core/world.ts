@@ -282,7 +282,7 @@ export class World {
       this.#refused(size + (alignment > 16 ? 2 * alignment : 0))
       return
     }
-    const atLeast = Math.max(alignment, size >= 16 ? 16 : 8)
+    const atLeast = Math.max(alignment, 16)
     if (p % atLeast) throw new Error(`${hex(p)} is not a multiple of ${atLeast}`)
     const range = this.#claimBlock(core, p, size)
     if (zero) this.oracle.checkZero(p, p + size)
@@ -325,7 +325,7 @@ export class World {
       const saves = size < block.size && end - start <= 256 && 2 * core.usableSize(p) <= end - start
       if (!saves) throw new Error(`moved although ${end - start} bytes were usable`)
     }
-    if (size >= 16 ? p % 16 : p % 8) throw new Error(`${hex(p)} is misaligned`)
+    if (p % 16) throw new Error(`${hex(p)} is misaligned`)
     const range = this.#claimBlock(core, p, size)
     this.oracle.checkCopy(block.range, p, Math.min(end - start, size))
     this.oracle.fill(range)
