@@ -59,7 +59,7 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   const app = parseFields(read(binaryen, program).emitText())
   const heap = parseFields(read(binaryen, core).emitText())
   const { memory, heapBase, errno } = findLayout(app)
-  const names = functionNames(program)
+  const names = [...functionNames(program).values()]
   const { imports, replaced } = findFamily(app, heap, names)
   checkState(parseFields(simplified(binaryen, program).emitText()), replaced)
 

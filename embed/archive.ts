@@ -1,7 +1,7 @@
 // Writes a static library: the `ar` format with the symbol index that linkers before LLVM 15 insist on.
 
+import { Reader, readSections } from '../cli/wasm.ts'
 import { flag, kind } from './object.ts'
-import { Reader, readSections } from './wasm.ts'
 
 const fileHeaderLength = 60
 const magic = '!<arch>\n'

@@ -1,5 +1,6 @@
 // What C wants otherwise than the core offers it.
 
+import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM } from '../assembly/error'
 import { mmap, mremap, posix_memalign, realloc } from '../assembly/index'
 
 /** posix_memalign, returning the C library's error numbers. */
@@ -32,15 +33,15 @@ export function cabi_realloc(block: usize, _oldSize: usize, alignment: usize, si
 /** The number that WASI's C library and Emscripten's give to an error that Linux numbers `error`. */
 export function wasiErrno(error: u32): i32 {
   switch (error) {
-    case 9: // EBADF
+    case EBADF:
       return 8
-    case 12: // ENOMEM
+    case ENOMEM:
       return 48
-    case 14: // EFAULT
+    case EFAULT:
       return 21
-    case 17: // EEXIST
+    case EEXIST:
       return 20
-    case 22: // EINVAL
+    case EINVAL:
       return 28
     default: // ENOTSUP is 58, but Emscripten's own 138
       return isDefined(EMSCRIPTEN) ? 138 : 58

@@ -9,6 +9,7 @@
 //   export (func)                            a function symbol, weak where asked for
 //   mutable global                           a local global symbol
 
+import { functionNames } from '../cli/sections.ts'
 import {
   External,
   header,
@@ -19,7 +20,7 @@ import {
   Section,
   skipOperands,
   Writer,
-} from './wasm.ts'
+} from '../cli/wasm.ts'
 
 const relocation = { functionIndex: 0, memoryAddressSigned: 4, globalIndex: 7 } as const
 /** What a symbol stands for, and what can be said of it, as in the `linking` section. */
@@ -28,7 +29,6 @@ export const flag = { weak: 1, local: 2, undefined: 0x10, explicitName: 0x40 } a
 const linkingVersion = 2
 const i32 = 0x7f
 const symbolTable = 8
-const functionNames = 1
 
 /** How the names of a module become symbols. */
 export interface Symbols {
@@ -65,7 +65,7 @@ export function toObject(module: Uint8Array, symbols: Symbols): Uint8Array {
     if (external === External.function) exported.set(index, [...(exported.get(index) ?? []), name])
   })
 
-  const names = readFunctionNames(sections.find((section) => section.name === 'name')?.body)
+  const names = functionNames(module)
   const table = new Writer()
   let symbolCount = 0
   const functionSymbol: number[] = []
@@ -252,17 +252,4 @@ function writeImports(memory: Import, functions: Import[]): Writer {
     if (entry.kind === External.function) writer.name(entry.module).name(entry.field).byte(entry.kind).u32(entry.type)
   }
   return writer
-}
-
-/** The functions' names from the name section, where there is one. */
-function readFunctionNames(section: Uint8Array | undefined): Map<number, string> {
-  const names = new Map<number, string>()
-  if (!section) return names
-  const reader = new Reader(section)
-  while (!reader.done) {
-    const id = reader.byte()
-    const part = new Reader(reader.take(reader.u32()))
-    if (id === functionNames) part.list(() => names.set(part.u32(), part.name()))
-  }
-  return names
 }
