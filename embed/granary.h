@@ -39,7 +39,7 @@ int brk(void *address);
 #define MAP_FAILED ((void *)-1)
 #define MREMAP_MAYMOVE 1
 #define MADV_DONTNEED 4
-void *mmap(void *address, size_t length, int protection, int flags, int file, long long offset);
+void *mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset);
 int munmap(void *address, size_t length);
 int madvise(void *address, size_t length, int advice);
 #endif
@@ -60,7 +60,16 @@ struct granary_stats {
 void granary_stats(struct granary_stats *stats);
 /* errno of the last failed call, as Linux numbers it. For programs without a C library. */
 int granary_last_error(void);
-/* After a trap: why the heap refused a call (0 = it did not), and the address that it was given. */
+/* After a trap: why the heap refused a call, and the address that it was given. */
+enum {
+  GRANARY_NOT_REFUSED,
+  GRANARY_OUTSIDE,     /* not in the heap */
+  GRANARY_MISALIGNED,  /* no multiple of 16 */
+  GRANARY_NOT_IN_USE,  /* freed before, or never allocated */
+  GRANARY_NOT_A_BLOCK, /* no block starts there */
+  GRANARY_IS_MAPPED,   /* part of a mapping, which only munmap takes */
+  GRANARY_OVERWRITTEN  /* a free block that was written to */
+};
 int granary_trap_reason(void);
 void *granary_trap_address(void);
 

@@ -20,14 +20,13 @@ pub fn verify() c_int {
 
 const vtable: std.mem.Allocator.VTable = .{ .alloc = alloc, .resize = resize, .remap = remap, .free = release };
 
-/// Every block of at least 16 bytes is aligned to 16, and every smaller one to 8.
-fn isNatural(length: usize, alignment: Alignment) bool {
-    const bytes = alignment.toByteUnits();
-    return bytes <= 8 or (bytes <= 16 and length >= 16);
+/// Whether every block has this alignment.
+fn isNatural(alignment: Alignment) bool {
+    return alignment.toByteUnits() <= 16;
 }
 
 fn alloc(_: *anyopaque, length: usize, alignment: Alignment, _: usize) ?[*]u8 {
-    if (isNatural(length, alignment)) return malloc(length);
+    if (isNatural(alignment)) return malloc(length);
     return aligned_alloc(alignment.toByteUnits(), length);
 }
 
@@ -37,7 +36,7 @@ fn resize(_: *anyopaque, memory: []u8, _: Alignment, length: usize, _: usize) bo
 }
 
 fn remap(context: *anyopaque, memory: []u8, alignment: Alignment, length: usize, return_address: usize) ?[*]u8 {
-    if (isNatural(length, alignment)) return realloc(memory.ptr, length);
+    if (isNatural(alignment)) return realloc(memory.ptr, length);
     return if (resize(context, memory, alignment, length, return_address)) memory.ptr else null;
 }
 

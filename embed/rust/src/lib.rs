@@ -19,11 +19,11 @@ extern "C" {
     fn granary_verify() -> i32;
 }
 
-/// Every block of at least this size is aligned to it, and every smaller one to 8.
+/// What every block is aligned to.
 const ALIGNMENT: usize = 16;
 
 fn is_natural(layout: &Layout) -> bool {
-    layout.align() <= 8 || (layout.align() <= ALIGNMENT && layout.size() >= ALIGNMENT)
+    layout.align() <= ALIGNMENT
 }
 
 /// The heap of the program's own memory. Failure is a null pointer, as `GlobalAlloc` has it.
