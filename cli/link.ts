@@ -58,10 +58,12 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   })
   const app = parseFields(read(binaryen, program).emitText())
   const heap = parseFields(read(binaryen, core).emitText())
-  const { memory, heapBase, errno } = findLayout(app)
+  const { memory, heapBase, begin, errno } = findLayout(app)
   const names = [...functionNames(program).values()]
   const { imports, replaced } = findFamily(app, heap, names)
-  checkState(parseFields(simplified(binaryen, program).emitText()), replaced)
+  const simple = parseFields(simplified(binaryen, program).emitText())
+  checkState(simple, replaced)
+  checkBegin(simple, replaced, begin)
 
   const linked = app.map((field) => {
     if (field.kind !== 'func') return field
@@ -154,11 +156,16 @@ function globalOf(app: Field[], names: string[]): Field | undefined {
   return app.find(({ kind, id }) => kind === 'global' && (id === exported?.id || names.includes(nameOf(id))))
 }
 
+/** Imports by which Emscripten's JavaScript has to do with the heap. */
+const emscriptens = ['emscripten_resize_heap', 'emscripten_notify_memory_growth', '__syscall_munmap']
+
 const constant = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/
 
 interface Layout {
   memory: string
   heapBase: string
+  /** The address in it, as a constant is written. */
+  begin: string
   /** The global that holds the address of errno, which linkers make where they are told to export it. */
   errno?: string
 }
@@ -171,7 +178,7 @@ function findLayout(app: Field[]): Layout {
   const type = /( i64)? \d+(?: \d+)?( shared)?\)+$/.exec(memory.text)
   if (type?.[1]) throw new LinkError('the memory has 64-bit addresses, which granary does not serve')
   if (type?.[2]) throw new LinkError('the memory is shared between threads, which this core does not serve')
-  if (app.some((field) => field.from?.name === 'emscripten_resize_heap' || field.from?.name === '__syscall_munmap')) {
+  if (app.some(({ from }) => from && emscriptens.includes(from.name))) {
     throw new LinkError(
       "this is a module of Emscripten's, whose JavaScript must hear of growth: link granary-emscripten.o with -sMALLOC=none instead",
     )
@@ -191,7 +198,12 @@ function findLayout(app: Field[]): Layout {
     )
   }
   const errno = globalOf(app, ['errno'])
-  return { memory: memory.id, heapBase: heapBase.id, errno: errno && constant.test(errno.text) ? errno.id : undefined }
+  return {
+    memory: memory.id,
+    heapBase: heapBase.id,
+    begin: value[1],
+    errno: errno && constant.test(errno.text) ? errno.id : undefined,
+  }
 }
 
 interface Family {
@@ -265,7 +277,7 @@ function passedOnTo(functions: Field[], id: string): Field | undefined {
 /**
  * Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
  * inlined. The state is what the old free itself (what it calls may set errno) and the old malloc read and write at fixed addresses or in
- * globals.
+ * globals; of a free that does nothing, what the old malloc itself does.
  */
 function checkState(app: Field[], replaced: Map<string, string>): void {
   const functions = app.filter(({ kind }) => kind === 'func')
@@ -282,14 +294,33 @@ function checkState(app: Field[], replaced: Map<string, string>): void {
       .filter(([id, name]) => name === base && !facts.get(id)?.calls.some((callee) => replaced.get(callee) === base))
       .map(([id]) => id)
   const state = (ids: Iterable<string>) => [...ids].flatMap((id) => facts.get(id)?.state ?? [])
-  const ownOfFree = state(entries('free'))
-  const ofFree = ownOfFree.length > 0 ? ownOfFree : state(reach(entries('free'), () => false))
-  const ofMalloc = new Set(state(reach(entries('malloc'), () => false)))
-  const shared = new Set(ofFree.filter((place) => ofMalloc.has(place)))
+  const reached = (base: string) => state(reach(entries(base), () => false))
+  const ownOf = (base: string) => {
+    const own = state(entries(base))
+    return own.length > 0 ? own : reached(base)
+  }
+  const ofFree = ownOf('free')
+  const ofMalloc = new Set(reached('malloc'))
+  const shared = new Set(ofFree.length > 0 ? ofFree.filter((place) => ofMalloc.has(place)) : ownOf('malloc'))
   for (const id of reach(rootsOf(app), (id) => replaced.has(id))) {
     if (replaced.has(id) || !facts.get(id)?.state.some((place) => shared.has(place))) continue
     throw new LinkError(
       `function ${nameOf(id)} uses the old allocator directly and would go on doing so: link before optimising and stripping, or export it by its name in C`,
+    )
+  }
+}
+
+/** Refuses a module in which a function that stays has the address where the heap begins, but to set a global (where the stack ends). */
+function checkBegin(app: Field[], replaced: Map<string, string>, begin: string): void {
+  const functions = app.filter(({ kind }) => kind === 'func')
+  const calls = new Map(functions.map((field) => [field.id, factsOf(field).calls]))
+  const stay = new Set(rootsOf(app))
+  for (const id of stay) if (!replaced.has(id)) for (const callee of calls.get(id) ?? []) stay.add(callee)
+  for (const { id, text } of functions) {
+    if (!stay.has(id) || replaced.has(id)) continue
+    if (!text.replace(/\(global\.set \S+\s+\(i32\.const -?\d+\)/g, '').includes(`(i32.const ${begin})`)) continue
+    throw new LinkError(
+      `function ${nameOf(id)} uses the address where the heap begins: what it keeps there would be overwritten`,
     )
   }
 }

@@ -162,7 +162,11 @@ export function toObject(module: Uint8Array, symbols: Symbols): Uint8Array {
   object.custom('linking', new Writer().u32(linkingVersion).byte(symbolTable).sized(symbolSection.finish()))
   const relocationHeader = new Writer().u32(parts.length - 1).u32(relocationCount)
   object.custom('reloc.CODE', relocationHeader.raw(relocations.finish()))
-  const used = new Writer().u32(features.size)
+  // Linkers refuse it where the memory is shared: this core serves one thread.
+  const used = new Writer()
+    .u32(features.size + 1)
+    .raw(utf8('-'))
+    .name('shared-mem')
   for (const feature of features) used.raw(utf8('+')).name(feature)
   return object.custom('target_features', used).finish()
 }

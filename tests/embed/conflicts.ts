@@ -100,6 +100,22 @@ export const conflictTests: Test[] = [
     run: () => equal(output('host', printAndGrow), `${'.\n'.repeat(100)}heap 0\n`, 'printed'),
   },
   {
+    name: 'conflict: a memory that threads share is refused',
+    run: () => {
+      const work = workFolder('conflict-threads')
+      const source = '#include <stdlib.h>\nvoid *take(size_t n) { return malloc(n); }\n'
+      writeFileSync(path.join(work, 'main.c'), source)
+      shell(`clang-22 --target=wasm32-wasi -matomics -mbulk-memory ${flags} -c main.c -o main.o`, work)
+      const options = '--no-entry --export=take --shared-memory --import-memory --max-memory=1048576'
+      const said = shell(
+        `wasm-ld-22 ${options} main.o ${root}/build/embed/granary.o -o main.wasm 2>&1 || echo "status $?"`,
+        work,
+      )
+      if (!/granary\.o.*atomics[^]*status 1/.test(said)) throw new Error(said)
+      return undefined
+    },
+  },
+  {
     name: "conflict: libc's allocator is not linked",
     run: () => {
       const work = workFolder('conflict-dlmalloc')

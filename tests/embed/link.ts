@@ -52,6 +52,23 @@ const refusals: Record<string, [module: string, sentence: string]> = {
     `(module (import "env" "emscripten_resize_heap" (func (param i32) (result i32))) ${withBase} ${allocating})`,
     'granary-emscripten.o',
   ],
+  "a module that tells Emscripten's JavaScript of growth": [
+    `(module (import "env" "emscripten_notify_memory_growth" (func (param i32))) ${withBase} ${allocating})`,
+    'granary-emscripten.o',
+  ],
+  'an inlined malloc whose free does nothing': [
+    `(module ${withBase} (global $at (mut i32) (i32.const 1024))
+      (func $malloc (export "malloc") (param i32) (result i32)
+        (global.set $at (i32.add (global.get $at) (local.get 0))) (global.get $at))
+      (func $free (export "free") (param i32))
+      (func $take (export "take") (result i32) (global.set $at (i32.add (global.get $at) (i32.const 8))) (global.get $at)))`,
+    'function take uses the old allocator',
+  ],
+  'a function that keeps things where the heap begins': [
+    `(module (import "env" "malloc" (func (param i32) (result i32))) ${withBase}
+      (func $keep (export "keep") (param i32) (i32.store (i32.add (local.get 0) (i32.const 1024)) (i32.const 1))))`,
+    'function keep uses the address where the heap begins',
+  ],
   'an inlined free': [
     `(module ${withBase}
       (func $malloc (export "malloc") (param i32) (result i32) (i32.store (i32.const 16) (i32.const 1)) (i32.const 0))
