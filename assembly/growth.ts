@@ -31,7 +31,10 @@ export function extend(n: usize): bool {
       start = capacity < PAGE ? advance(need, spare > need ? spare - need : 0) : 0
     if (start) {
       if (absorb(start, h.brk)) {
-        if (h.end - h.top >= n) return true
+        if (h.end - h.top >= n) {
+          h.peak = max(h.peak, h.top - base() - h.binned + n)
+          return true
+        }
         nodesSize = h.nodesSize
       }
     } else if (h.nodesSize > nodesSize) h.nodesSize = nodesSize
@@ -50,7 +53,6 @@ function absorb(start: usize, end: usize): bool {
     capacity = end >>> 16,
     a = start == gap ? h.top : max(roundUp(start, CELL), gap + BLOCK_MIN)
   if (endFor(capacity) < a + BLOCK_MIN) return false
-  h.peak = max(h.peak, h.top - base() - h.binned)
   h.fresh = max(h.fresh, start)
   setEnd(capacity)
   if (start == gap) return true

@@ -185,7 +185,9 @@ function mayUnmap(address: usize, n: usize): bool {
     if (!number) return false
     q = (nodeAt(number).end & -PAGE) - PAGE
   }
-  return true
+  // Behind the arena are its tables, what sbrk gave, and others' memory.
+  let size = (<usize>memoryPages()) << 16
+  return min(end, size) <= h.end || address >= size
 }
 
 /** Linux's mremap: changes the mapped range [address, address + old) to `size` bytes where it is, or with MREMAP_MAYMOVE

@@ -31,12 +31,14 @@ export function ready(): bool {
   if (p > BREAK_MAX - BEGIN_SIZE - PAGE) return false
   let end = roundUp(firstBlock() + BLOCK_MIN, PAGE),
     pages = <u32>(end >>> 16),
-    have: u32 = memory.size()
-  if (have < pages && !growMemory(pages - have)) return false
+    have: u32 = memory.size(),
+    grows = have < pages
+  if (grows && !growMemory(pages - have)) return false
   if (h.magic == MAGIC) {
     if (h.abi != ABI) return false
   } else {
     memory.fill(p, 0, HEADER_SIZE)
+    h.growths = <u32>grows
     h.limit = memoryPages()
     h.fresh = (<usize>h.limit) << 16
     h.brk = h.floor = end

@@ -16,9 +16,9 @@ class Stats {
   inUse: usize
   /** Bytes in mappings. */
   mapped: usize
-  /** Bytes that a request may be given without growth: free blocks and the stretch before the break. */
+  /** Bytes that requests may be given before the break moves: free blocks and the stretch before the tables. */
   free: usize
-  /** The most bytes that were not free in the arena when the memory grew, or now: a sample, spans counted whole. */
+  /** The most bytes that were not free in the arena, each time the break had just moved for a request, or now: a sample, spans counted whole. */
   peak: usize
   /** Times that the memory grew. */
   growths: u32
@@ -35,7 +35,7 @@ function freeBlocks(bin: u32): u32 {
 }
 
 /** Stores six u32 at `out`, 24 bytes of the caller's at any alignment: bytes of the heap, in blocks in use (as the heap rounded them), in mappings, free (what requests
- *  may be given without growth); the sampled peak of bytes that were not free in the arena, spans counted whole; and how
+ *  may be given before the break moves); the sampled peak of bytes that were not free in the arena, spans counted whole; and how
  *  often the memory grew. All zero before the first allocation. Exact but for the peak, in O(spans with room). */
 export function stats(out: usize): void {
   let s = changetype<Stats>(out)

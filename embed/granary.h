@@ -53,7 +53,7 @@ struct granary_stats {
   uint32_t heap;    /* from its base to the break */
   uint32_t in_use;  /* blocks in use, as the heap rounded them */
   uint32_t mapped;  /* mappings */
-  uint32_t free;    /* what requests may be given without growth */
+  uint32_t free;    /* what requests may be given before the break moves */
   uint32_t peak;    /* the most that was not free, sampled when the memory grew; spans counted whole */
   uint32_t growths; /* how often the memory grew: not bytes */
 };

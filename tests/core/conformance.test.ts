@@ -435,6 +435,20 @@ describe('heap_stats', () => {
     expect(core.stats(64).peak).toBeGreaterThanOrEqual(peak)
   })
 
+  it('keeps a peak that was over before it is asked for', () => {
+    for (const core of [createCore(), createCore({ initial: 200 })]) {
+      core.free(core.malloc(3_000_000))
+      expect(core.stats(64).peak).toBeGreaterThan(3_000_000)
+      expect(core.stats(64).peak).toBeLessThan(3_200_000)
+    }
+  })
+
+  it('counts the growth that the heap begins with', () => {
+    const core = createCore({ base: PAGE })
+    core.malloc(1)
+    expect([core.pages, core.stats(64).growths]).toEqual([2, 1])
+  })
+
   it('counts each growth of memory once', () => {
     const core = createCore({ initial: 4 })
     let growths = 0

@@ -257,6 +257,16 @@ describe('mmap at a fixed address', () => {
 })
 
 describe('munmap', () => {
+  it('refuses what the heap, sbrk or others hold behind the arena, and passes over what is no memory', () => {
+    const core = createCore()
+    core.mmap(0, 30 * PAGE)
+    const given = core.sbrk(3 * PAGE)
+    const others = core.memory.grow(2) * PAGE
+    for (const p of [(given & -PAGE) - PAGE, (given & -PAGE) + PAGE, others, others + PAGE])
+      expectFailure(core, core.munmap(p, PAGE), Errno.EINVAL)
+    expect(core.munmap(others + 2 * PAGE, PAGE)).toBe(0)
+  })
+
   it('gives a whole mapping back, to be used by any size', () => {
     const core = createCore()
     const p = core.mmap(0, 30 * PAGE)

@@ -115,10 +115,12 @@ export class World {
     return [0, 1].map(() => new Core(this.memory, this.options.base, this.#grow))
   }
 
+  /** Takes the steps; verifies the heap after each, and compares its counters after each of `every`. */
   run(sequence: readonly Step[], every = 1): void {
     sequence.forEach((step, i) => {
       try {
         this.step(step)
+        this.verify()
         if (i % every === 0) this.check()
         if (i % (32 * every) === 0) this.checkContents()
       } catch (error) {
@@ -130,11 +132,14 @@ export class World {
     this.checkContents()
   }
 
-  /** Verifies the heap and compares its counters with the oracle's. */
+  verify(): void {
+    const broken = this.cores[0].verify()
+    if (broken) throw new Error(`heap_verify: ${broken}`)
+  }
+
+  /** Compares the heap's counters with the oracle's. */
   check(): void {
     const [core] = this.cores
-    const broken = core.verify()
-    if (broken) throw new Error(`heap_verify: ${broken}`)
     const brk = core.sbrk(0)
     if (brk === FAILED) {
       // The heap could not begin.
