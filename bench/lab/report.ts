@@ -1,11 +1,9 @@
 // docs/benchmarks.md and its pictures, made from a run's JSON. Every figure on the page comes from there.
 
 import type { Results, Size } from './results.ts'
-import { type Estimate, geometricMean, LEAST_NET, median, net, netEstimate, ratioEstimate } from './stats.ts'
+import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, net, ratioEstimate } from './stats.ts'
 import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
-import { meanTime, memoryOf, netOf, PAGE, referenceOf, replayOf } from './tables.ts'
-
-type Phase = 'warm' | 'cold'
+import { gapOf, meanTime, memoryOf, netOf, PAGE, type Phase, referenceOf, replayOf, timesOf } from './tables.ts'
 
 export interface Report {
   markdown: string
@@ -140,7 +138,7 @@ Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)
       : ''
     return `## The field
 
-Time over ${this.#title(this.#ours)}’s (more than 1: ${this.#title(this.#ours)} is faster), net, geometric mean over the workloads that both finish, with the interval of the run; memory is the peak over the peak of live bytes. The last column counts the workloads replayed with every byte right and in time.
+Time over ${this.#title(this.#ours)}’s (more than 1: ${this.#title(this.#ours)} is faster), net, geometric mean over the workloads that both finish and where both can be told from the floor, with the interval of the run; memory is the peak over the peak of live bytes. The last column counts the workloads replayed with every byte right and in time.
 
 ${plot}
 
@@ -152,13 +150,12 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
     for (const workload of this.#workloads('all'))
       for (const id of this.#ids.slice(1).filter((other) => other !== 'stub')) {
         for (const phase of ['warm', 'cold'] as Phase[]) {
-          const [them, us, floor] = [id, this.#ours, 'floor'].map((allocator) =>
-            replayOf(this.#results, workload, allocator),
-          )
-          if (!them?.[phase].length || them.fault || !us?.[phase].length || us.fault || !floor) continue
-          const ratio = ratioEstimate(us[phase], them[phase], floor[phase])
+          const [them, us] = [id, this.#ours].map((allocator) => timesOf(this.#results, workload, allocator, phase))
+          if (!them || !us) continue
+          const ratio = ratioEstimate([us[0], ...them])
+          const bound = isBelowFloor(them[0], them[1]) ? '> ' : ''
           if (ratio.low > 1.02)
-            rows.push({ ratio: ratio.value, cells: [workload, this.#title(id), phase, withInterval(ratio)] })
+            rows.push({ ratio: ratio.value, cells: [workload, this.#title(id), phase, bound + withInterval(ratio)] })
         }
         const [them, us] = [memoryOf(this.#results, workload, id), memoryOf(this.#results, workload, this.#ours)]
         if (them && us && us / them > 1.02)
@@ -174,7 +171,7 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
     const sorted = [...worst.values()].sort((a, b) => b.ratio - a.ratio)
     return `## Where ${this.#title(this.#ours)} loses
 
-The best rival of each workload, where it wins by more than the noise and 2 %: ${this.#title(this.#ours)}’s figure over its.
+The best rival of each workload, where it wins by more than the noise and 2 %: ${this.#title(this.#ours)}’s figure over its (“>”: its is too small to be told from the floor).
 
 ${table(
   ['workload', 'best rival', 'figure', 'ratio'],
@@ -186,15 +183,17 @@ ${table(
     const others = this.#ids.slice(1)
     const sections = (['warm', 'cold'] as Phase[]).map((phase) => {
       const rows = this.#workloads('all').map((workload) => {
-        const own = replayOf(this.#results, workload, this.#ours)
-        const floor = replayOf(this.#results, workload, 'floor')?.[phase] ?? []
-        const ours = own?.[phase].length && !own.fault ? netEstimate(own[phase], floor) : undefined
+        const ours = netOf(this.#results, workload, this.#ours, phase)
         const cells = others.map((id) => {
-          const replay = replayOf(this.#results, workload, id)
-          if (!replay || replay.fault) return replay?.fault?.startsWith('not done') ? 'slow' : '✗'
-          return ours && replay[phase].length ? two(net(replay[phase], floor) / ours.value) : '–'
+          const theirs = netOf(this.#results, workload, id, phase)
+          if (theirs === undefined) return gapOf(this.#results, workload, id, phase)
+          return ours === undefined ? '–' : two(theirs / ours)
         })
-        return [workload, ours ? `${one(ours.value)} ns` : '✗', ...cells]
+        return [
+          workload,
+          ours === undefined ? gapOf(this.#results, workload, this.#ours, phase) : `${one(ours)} ns`,
+          ...cells,
+        ]
       })
       return `### ${phase === 'warm' ? 'Warm: the trace again, after everything was freed' : 'Cold: the first replay in a fresh instance'}
 
@@ -223,7 +222,7 @@ ${table(['workload', `${this.#title(this.#ours)}, an operation`, ...others.map((
     )
     return `## Workload by workload
 
-Net time over ${this.#title(this.#ours)}’s; “slow”: not done in the time allowed, ✗: the content check failed or there was no end (see [below](#faults)).
+Net time over ${this.#title(this.#ours)}’s; “slow”: not done in the time allowed, ✗: the content check failed or there was no end (see [below](#faults)); “< floor”: not ${LEAST_NET} ns above the [null allocator](#method), in no mean and no ratio.
 
 ${plot}
 
@@ -521,8 +520,8 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
 - **Traces** are sequences of malloc, free, realloc, calloc and aligned allocation of real programs ([traces](traces.md)), or come from deterministic generators. A replay writes the first and the last word of a block at each (re)allocation and reads the first at free.
 - **One module**: each allocator is merged with the same replay driver and optimised as a whole by the same tool and flags, so that a call costs what it costs in a linked program. All is compiled by the optimising tier before the first call. The driver’s own data lie below the heap.
 - **Turns**: a repetition replays the trace once cold (fresh instance) and once warm (again, after everything was freed) in every allocator, in an order that rotates; what else the machine does hits all alike. An allocator that takes more than 3 s for the repetitions of one workload makes fewer, at least three. Time is the CPU time of the process.
-- **Net**: a null allocator (a ring as long as the peak of live bytes) measures the floor, which is subtracted; at least ${LEAST_NET} ns are left. The figure is the least of the repetitions.
-- **Intervals** come from random halves of the repetitions: 95 % of them gave a figure within. Two figures whose intervals overlap are not told apart.
+- **Net**: a null allocator (a ring as long as the peak of live bytes) measures the floor, which is subtracted. Less than ${LEAST_NET} ns cannot be told from it. The figure is the least of the repetitions.
+- **Intervals** are what 95 % of random halves of the repetitions gave. They tell noisy figures from quiet ones and are no confidence intervals: a true ratio lies outside in more than 5 of 100 cases (10 to 13 with simulated noise). Two figures whose intervals overlap are not told apart.
 - **Content check**: before any timing, every byte of every block is written and verified, and so is alignment. An allocator that fails is listed, not dropped. One that is not done in the time allowed is stopped and listed.
 - **Memory** is the memory’s size above the heap’s base at the end of the first replay, stacks left out.
 
