@@ -294,6 +294,52 @@ describe('report', () => {
     expect(markdown).toContain('1 of 2 |')
   })
 
+  it('has the largest growth in a second replay, not a mean of it', () => {
+    const results = run(10, 20)
+    replayIn(results, 'beta', 'granary').heapAgain += 3 * 65_536
+    const { markdown } = report(results, 'pictures')
+    expect(markdown).toMatch(/^\| granary \|.* 3 pages \(beta\) \|$/m)
+    expect(markdown).toMatch(/^\| dlmalloc \|.* 0 \|$/m)
+  })
+
+  it('has the floor beside the growing heap, and tells a fault from a slow allocator', () => {
+    const results = run(10, 20)
+    const live = 1 << 20
+    results.growth = [
+      { allocator: 'floor', points: [{ live, ns: 4, heap: live }] },
+      { allocator: 'granary', points: [{ live, ns: 14, heap: live }] },
+      { allocator: 'dlmalloc', fault: 'operation 7: no memory', points: [] },
+    ]
+    const { markdown, pictures } = report(results, 'pictures')
+    expect(markdown).toContain('| null floor | 4.0 ns |\n| granary | 10.0 ns |\n| dlmalloc | ✗ |')
+    expect(markdown).toContain('dlmalloc: operation 7: no memory.')
+    expect(pictures['growth.svg']).toContain('>null floor</text>')
+  })
+
+  it('has native means for real and synthetic workloads, and says where glibc is faster', () => {
+    const results = run(10, 20)
+    results.workloads[1].kind = 'synthetic'
+    const native = (workload: string, allocator: string, ns: number) => ({
+      workload,
+      allocator,
+      version: '1',
+      cold: [ns],
+      warm: [ns],
+      resident: 0,
+    })
+    results.native = [
+      native('alpha', 'granary', 10),
+      native('alpha', 'glibc', 9),
+      native('beta', 'granary', 10),
+      native('beta', 'glibc', 40),
+    ]
+    const { markdown } = report(results, 'pictures')
+    expect(markdown).toContain('| **geometric mean, real** | 0.90 | 0.90 |')
+    expect(markdown).toContain('| **geometric mean, synthetic** | 4.00 | 4.00 |')
+    expect(markdown).toContain('- real, warm: alpha 0.90\n')
+    expect(markdown).toContain('- synthetic, warm: nowhere\n')
+  })
+
   it('draws well-formed pictures without gaps in the figures', () => {
     for (const svg of Object.values(report(run(10, 30), 'pictures').pictures)) {
       expect(svg).not.toMatch(/NaN|undefined|Infinity/)

@@ -3,7 +3,18 @@
 import type { Results, Size } from './results.ts'
 import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, net, ratioEstimate } from './stats.ts'
 import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
-import { gapOf, meanTime, memoryOf, netOf, PAGE, type Phase, referenceOf, replayOf, timesOf } from './tables.ts'
+import {
+  faultMark,
+  gapOf,
+  meanTime,
+  memoryOf,
+  netOf,
+  PAGE,
+  type Phase,
+  referenceOf,
+  replayOf,
+  timesOf,
+} from './tables.ts'
 
 export interface Report {
   markdown: string
@@ -13,6 +24,7 @@ export interface Report {
 
 // Whose lines and bars are told apart by eye.
 const SHOWN = ['granary', 'dlmalloc', 'emmalloc', 'mimalloc2', 'mimalloc3', 'zig', 'talc', 'tlsf', 'wasmalloc']
+const NULL_FLOOR = 'null floor'
 const IN_BARS = ['dlmalloc', 'mimalloc3', 'zig']
 
 export function report(results: Results, folder: string): Report {
@@ -47,7 +59,7 @@ class Page {
     this.#folder = folder
     this.#ours = referenceOf(results)
     this.#ids = [this.#ours, ...results.allocators.map(({ id }) => id).filter((id) => id !== this.#ours)]
-    this.#palette = paletteOf([this.#ours, ...this.#ids.slice(1)].map((id) => this.#title(id)))
+    this.#palette = paletteOf([...this.#ids.map((id) => this.#title(id)), NULL_FLOOR])
   }
 
   markdown(): string {
@@ -254,10 +266,10 @@ ${table(
       const residues = this.#results.replays
         .filter(({ allocator, residue }) => allocator === id && residue !== undefined)
         .map(({ residue }) => residue as number)
-      const again = recorded.flatMap((workload) => {
-        const replay = replayOf(this.#results, workload, id)
-        return replay?.heap && !replay.fault ? replay.heapAgain / replay.heap : []
-      })
+      const again = this.#results.replays
+        .filter(({ allocator, fault }) => allocator === id && !fault)
+        .map(({ workload, heap, heapAgain }) => ({ workload, pages: (heapAgain - heap) / PAGE }))
+      const most = again.reduce((one, other) => (other.pages > one.pages ? other : one), { workload: '', pages: 0 })
       const cells = footprint
         ? [kilobytes(footprint.start), ...footprint.held.map(({ heap }) => kilobytes(heap))]
         : ['–', '–', '–', '–']
@@ -265,12 +277,12 @@ ${table(
         this.#title(id),
         ...cells,
         residues.length ? `${one(100 * median(residues))} %` : '–',
-        again.length ? two(geometricMean(again)) : '–',
+        most.pages ? `${thousands(most.pages)} pages (${most.workload})` : again.length ? '0' : '–',
       ]
     })
     return `## Memory
 
-${table(['allocator', 'before the first malloc', '1 KB held', '10 KB held', '100 KB held', 'residue', 'second replay over first'], rows)}
+${table(['allocator', 'before the first malloc', '1 KB held', '10 KB held', '100 KB held', 'residue', 'most growth in a second replay'], rows)}
 
 The residue is what one block cannot have of the memory after everything was freed, with growth refused (median over the workloads). Peak memory over peak live bytes, workload by workload (those that fill at least a page):
 
@@ -362,21 +374,26 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
     const floor = this.#results.growth.find(({ allocator }) => allocator === 'floor')
     if (!floor?.points.length) return ''
     const lives = floor.points.map(({ live }) => live)
+    const entryOf = (id: string) => this.#results.growth.find(({ allocator }) => allocator === id)
     const netAt = (id: string, live: number) => {
-      const point = this.#results.growth
-        .find(({ allocator }) => allocator === id)
-        ?.points.find((known) => known.live === live)
-      const base = floor.points.find((known) => known.live === live)
-      return point && base ? Math.max(point.ns - base.ns, LEAST_NET) : undefined
+      const [point, base] = [entryOf(id), floor].map((entry) => entry?.points.find((known) => known.live === live))
+      return point && base && !isBelowFloor([point.ns], [base.ns]) ? point.ns - base.ns : undefined
+    }
+    const gapAt = (id: string, live: number) => {
+      const { fault, points } = entryOf(id) ?? { points: [] }
+      if (points.some((known) => known.live === live)) return '< floor'
+      return fault ? faultMark(fault) : '–'
     }
     const rows = this.#ids.map((id) => [
       this.#title(id),
       ...lives.map((live) => {
         const [them, us] = [netAt(id, live), netAt(this.#ours, live)]
-        if (them === undefined || us === undefined) return 'slow'
-        return id === this.#ours ? `${one(us)} ns` : two(them / us)
+        if (them === undefined) return gapAt(id, live)
+        if (id === this.#ours) return `${one(them)} ns`
+        return us === undefined ? '–' : two(them / us)
       }),
     ])
+    rows.unshift([NULL_FLOOR, ...floor.points.map(({ ns }) => `${one(ns)} ns`)])
     const series = SHOWN.flatMap((id) => {
       const points = lives.flatMap((live) => {
         const y = netAt(id, live)
@@ -384,6 +401,10 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
       })
       return points.length ? [{ name: this.#title(id), points }] : []
     })
+    series.push({ name: NULL_FLOOR, points: floor.points.map(({ live, ns }) => ({ x: live / 2 ** 20, y: ns })) })
+    const faults = this.#results.growth.flatMap(({ allocator, fault }) =>
+      fault ? [`${this.#title(allocator)}: ${fault}`] : [],
+    )
     const mebibytes = lives.map((live) => live / 2 ** 20)
     const plot = this.#picture(
       'growth.svg',
@@ -391,12 +412,12 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
       lines(
         'Cost of an operation as the live heap grows',
         { label: 'live MiB', format: String, ticks: mebibytes },
-        { label: 'nanoseconds, net', format: String },
+        { label: 'nanoseconds, net of the null floor', format: String },
         series,
         this.#palette,
       ),
     )
-    return `## As the live heap grows\n\nRandom replacement of blocks of 16 to 2,032 bytes with that many live: ${this.#title(this.#ours)}’s net time, and the others’ over it.\n\n${plot}\n\n${table(['allocator', ...mebibytes.map((live) => `${live} MiB`)], rows)}`
+    return `## As the live heap grows\n\nRandom replacement of blocks of 16 to 2,032 bytes with that many live: ${this.#title(this.#ours)}’s net time, and the others’ over it. The null floor, which is subtracted from all, is what the replay itself takes.\n\n${plot}\n\n${table(['allocator', ...mebibytes.map((live) => `${live} MiB`)], rows)}${faults.length ? `\n\n${faults.join('; ')}.` : ''}`
   }
 
   #native(): string {
@@ -413,21 +434,38 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
     }
     const others = ids.filter((id) => id !== 'granary')
     const show = (value: number | undefined) => (value === undefined ? '✗' : two(value))
-    const mean = (id: string, phase: Phase) => {
-      const ratios = workloads.flatMap((workload) => ratio(workload, id, phase) ?? [])
-      return ratios.length ? two(geometricMean(ratios)) : '–'
-    }
+    const phases: Phase[] = ['warm', 'cold']
+    const groups = (['recorded', 'synthetic'] as const)
+      .map((kinds) => ({
+        name: kinds === 'recorded' ? 'real' : kinds,
+        members: this.#workloads(kinds).filter((workload) => workloads.includes(workload)),
+      }))
+      .filter(({ members }) => members.length)
+    const means = groups.map(({ name, members }) => [
+      `**geometric mean, ${name}**`,
+      ...others.flatMap((id) =>
+        phases.map((phase) => {
+          const ratios = members.flatMap((workload) => ratio(workload, id, phase) ?? [])
+          return ratios.length ? two(geometricMean(ratios)) : '–'
+        }),
+      ),
+    ])
+    const faster = groups.flatMap(({ name, members }) =>
+      phases.map((phase) => {
+        const where = members.flatMap((workload) => {
+          const value = ratio(workload, 'glibc', phase) ?? 1
+          return value < 1 ? [`${workload} ${two(value)}`] : []
+        })
+        return `- ${name}, ${phase}: ${where.join(', ') || 'nowhere'}`
+      }),
+    )
     const head = ['workload', ...others.flatMap((id) => [`${id}, warm`, `${id}, cold`])]
     const rows = workloads.map((workload) => [
       workload,
-      ...others.flatMap((id) => (['warm', 'cold'] as Phase[]).map((phase) => show(ratio(workload, id, phase)))),
+      ...others.flatMap((id) => phases.map((phase) => show(ratio(workload, id, phase)))),
     ])
-    const means = [
-      '**geometric mean**',
-      ...others.flatMap((id) => (['warm', 'cold'] as Phase[]).map((phase) => mean(id, phase))),
-    ]
     const versions = others.map((id) => `${id} ${native.find(({ allocator }) => allocator === id)?.version}`)
-    return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), beside granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [means, ...rows])}\n\n${this.#resident(ids, workloads)}`
+    return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), beside granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [...means, ...rows])}\n\nWhere native glibc is faster:\n\n${faster.join('\n')}\n\n${this.#resident(ids, workloads)}`
   }
 
   /** Big blocks are left out: natively, what is not touched is not resident. */

@@ -28,7 +28,7 @@ export function netOf(results: Results, workload: string, allocator: string, pha
 }
 
 /** What stands in a table for what went wrong. */
-function faultMark(fault: string): string {
+export function faultMark(fault: string): string {
   return fault.startsWith('not done') ? 'slow' : '✗'
 }
 
