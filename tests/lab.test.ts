@@ -131,7 +131,7 @@ function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1): Resu
       residue: 0.25,
     }
   }
-  const info = (id: string) => ({ id, title: id, version: '1.2.3', source: 'somewhere' })
+  const info = (id: string) => ({ id, title: id, version: '1.2.3', source: 'somewhere', alignment: 16 })
   return {
     format: 1,
     date: '2031-05-06T00:00:00.000Z',

@@ -275,6 +275,7 @@ ${table(
         : ['–', '–', '–', '–']
       return [
         this.#title(id),
+        String(this.#results.allocators.find((allocator) => allocator.id === id)?.alignment ?? '–'),
         ...cells,
         residues.length ? `${one(100 * median(residues))} %` : '–',
         most.pages ? `${thousands(most.pages)} pages (${most.workload})` : again.length ? '0' : '–',
@@ -282,9 +283,9 @@ ${table(
     })
     return `## Memory
 
-${table(['allocator', 'before the first malloc', '1 KB held', '10 KB held', '100 KB held', 'residue', 'most growth in a second replay'], rows)}
+${table(['allocator', 'alignment', 'before the first malloc', '1 KB held', '10 KB held', '100 KB held', 'residue', 'most growth in a second replay'], rows)}
 
-The residue is what one block cannot have of the memory after everything was freed, with growth refused (median over the workloads). Peak memory over peak live bytes, workload by workload (those that fill at least a page):
+The residue is what one block cannot have of the memory after everything was freed, with growth refused (median over the workloads). The alignment is what blocks have at least, in bytes: blocks at multiples of 8 need less memory than at multiples of 16, which C asks for. Peak memory over peak live bytes, workload by workload (those that fill at least a page):
 
 ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
   }
@@ -311,7 +312,14 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
         `all functions, ${level}`,
       ]),
     ]
-    return `## Code size\n\nBytes of the module that has these functions alone, stripped (and with gzip -9).\n\n${table(head, rows)}`
+    const whole = this.#ids.flatMap((id) => {
+      const [speed, space] = (['O3', 'Oz'] as const).map((level) => cell(id, 'family', level))
+      return speed === '–' ? [] : [`${this.#title(id)}: ${speed} at -O3, ${space} at -Oz`]
+    })
+    const beyond = whole.length
+      ? `\n\nThe whole malloc family of ISO C, POSIX and glibc, 13 functions, where a module has it: ${whole.join('; ')}.`
+      : ''
+    return `## Code size\n\nBytes of the module that has these functions alone, stripped (and with gzip -9).\n\n${table(head, rows)}${beyond}`
   }
 
   #latency(): string {
