@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { compare, comparison, orders } from '../bench/lab/compare.ts'
 import { report } from '../bench/lab/report.ts'
-import type { Results } from '../bench/lab/results.ts'
+import type { ReplayResult, Results } from '../bench/lab/results.ts'
 import { estimate, geometricMean, LEAST_NET, median, net, quantile, ratioEstimate } from '../bench/lab/stats.ts'
 import { apart } from '../bench/lab/svg.ts'
 import { fillThenReplace, Random, Script, synthetic, syntheticNames } from '../bench/lab/synthetic.ts'
-import { meanRatio, memoryOf, netOf } from '../bench/lab/tables.ts'
+import { meanRatio, meanTime, memoryOf, netOf, ratioTables } from '../bench/lab/tables.ts'
 import { formatTrace, Kind, kindOf, parseTrace } from '../bench/trace.ts'
 
 const bytesOf = (words: Uint32Array) => Buffer.from(words.buffer, words.byteOffset, words.byteLength)
@@ -92,8 +92,7 @@ describe('statistics', () => {
   })
 
   it('the interval holds the value, is wider for noisier figures, and unknown for two repetitions', () => {
-    const interval = (values: number[]) =>
-      estimate(values.length, (chosen) => Math.min(...chosen.map((i) => values[i])))
+    const interval = (values: number[]) => estimate([[values]], ([[chosen]]) => Math.min(...chosen))
     const quiet = interval([10, 10.1, 10, 10.1, 10, 10.1, 10])
     const noisy = interval([10, 14, 18, 22, 26, 30, 34])
     for (const { value, low, high } of [quiet, noisy]) {
@@ -108,11 +107,7 @@ describe('statistics', () => {
   it('a ratio uses repetitions of the same turn', () => {
     // The machine is twice as slow in every other turn, for all alike.
     const slow = [1, 2, 1, 2, 1, 2, 1, 2]
-    const ratio = ratioEstimate(
-      slow.map((s) => 21 * s),
-      slow.map((s) => 11 * s),
-      slow,
-    )
+    const ratio = ratioEstimate([slow.map((s) => 21 * s), slow.map((s) => 11 * s), slow])
     expect(ratio.value).toBeCloseTo(2)
     expect(ratio.low).toBeCloseTo(2)
     expect(ratio.high).toBeCloseTo(2)
@@ -136,7 +131,7 @@ function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1): Resu
       residue: 0.25,
     }
   }
-  const info = (id: string) => ({ id, title: id, version: '1.2.3', source: 'somewhere' })
+  const info = (id: string) => ({ id, title: id, version: '1.2.3', source: 'somewhere', alignment: 16 })
   return {
     format: 1,
     date: '2031-05-06T00:00:00.000Z',
@@ -171,6 +166,12 @@ function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1): Resu
   }
 }
 
+function replayIn({ replays }: Results, workload: string, allocator: string): ReplayResult {
+  const found = replays.find((replay) => replay.workload === workload && replay.allocator === allocator)
+  if (!found) throw new Error(`no ${allocator} on ${workload}`)
+  return found
+}
+
 describe('figures of a run', () => {
   it('are net times and memory over live bytes, and none for a faulty replay', () => {
     const results = run(10, 20)
@@ -181,6 +182,30 @@ describe('figures of a run', () => {
     results.replays[1].fault = 'operation 7: realloc does not keep the content'
     expect(netOf(results, 'alpha', 'granary', 'warm')).toBeUndefined()
     expect(memoryOf(results, 'alpha', 'granary')).toBeUndefined()
+  })
+
+  it('are of all repetitions, however few another allocator or another workload has', () => {
+    const results = run(10, 20)
+    const of = (workload: string, allocator: string) => replayIn(results, workload, allocator)
+    of('alpha', 'dlmalloc').warm = [25, 25, 25] // net 20
+    of('alpha', 'granary').warm = [40, 40, 40, 15, 40] // net 10
+    of('beta', 'granary').warm = [40, 40, 40, 40, 40, 15]
+    of('beta', 'dlmalloc').warm = [40, 40, 40, 40, 40, 25]
+    const mean = meanTime(results, ['alpha', 'beta'], 'dlmalloc', 'granary', 'warm')
+    expect(mean?.value).toBeCloseTo(2)
+    expect(mean?.low).toBeGreaterThan(0)
+    expect(mean?.high).toBeLessThan(10)
+  })
+
+  it('are none, and in no mean, where they cannot be told from the floor', () => {
+    const results = run(10, 20)
+    replayIn(results, 'alpha', 'dlmalloc').warm = Array(11).fill(3)
+    expect(netOf(results, 'alpha', 'dlmalloc', 'warm')).toBeUndefined()
+    expect(meanTime(results, ['alpha', 'beta'], 'dlmalloc', 'granary', 'warm')?.value).toBeCloseTo(2)
+    expect(ratioTables(results)).toMatch(/^ *alpha +10.00 +< floor$/m)
+    const { markdown } = report(results, 'pictures')
+    expect(markdown).toContain('| alpha | 10.0 ns | < floor |')
+    expect(markdown).toContain('| alpha | dlmalloc | warm | > 33.33 (')
   })
 })
 
@@ -199,6 +224,16 @@ describe('compare', () => {
     for (const { ratio, significant } of warm(run(10, 20), run(10, 20, 0.01, 1.4))) {
       expect(ratio.value).toBeCloseTo(1)
       expect(significant).toBe(false)
+    }
+  })
+
+  it('finds it beside a control that made few repetitions', () => {
+    const [before, after] = [run(10, 20), run(20, 20)]
+    for (const results of [before, after])
+      for (const { allocator, warm } of results.replays) if (allocator === 'dlmalloc') warm.length = 3
+    for (const { ratio, significant } of warm(before, after)) {
+      expect(ratio.high).toBeLessThan(3)
+      expect(significant).toBe(true)
     }
   })
 
@@ -257,6 +292,52 @@ describe('report', () => {
     expect(markdown).toContain('| some allocator | its package is gone |')
     expect(markdown).toContain('| dlmalloc |')
     expect(markdown).toContain('1 of 2 |')
+  })
+
+  it('has the largest growth in a second replay, not a mean of it', () => {
+    const results = run(10, 20)
+    replayIn(results, 'beta', 'granary').heapAgain += 3 * 65_536
+    const { markdown } = report(results, 'pictures')
+    expect(markdown).toMatch(/^\| granary \|.* 3 pages \(beta\) \|$/m)
+    expect(markdown).toMatch(/^\| dlmalloc \|.* 0 \|$/m)
+  })
+
+  it('has the floor beside the growing heap, and tells a fault from a slow allocator', () => {
+    const results = run(10, 20)
+    const live = 1 << 20
+    results.growth = [
+      { allocator: 'floor', points: [{ live, ns: 4, heap: live }] },
+      { allocator: 'granary', points: [{ live, ns: 14, heap: live }] },
+      { allocator: 'dlmalloc', fault: 'operation 7: no memory', points: [] },
+    ]
+    const { markdown, pictures } = report(results, 'pictures')
+    expect(markdown).toContain('| null floor | 4.0 ns |\n| granary | 10.0 ns |\n| dlmalloc | ✗ |')
+    expect(markdown).toContain('dlmalloc: operation 7: no memory.')
+    expect(pictures['growth.svg']).toContain('>null floor</text>')
+  })
+
+  it('has native means for real and synthetic workloads, and says where glibc is faster', () => {
+    const results = run(10, 20)
+    results.workloads[1].kind = 'synthetic'
+    const native = (workload: string, allocator: string, ns: number) => ({
+      workload,
+      allocator,
+      version: '1',
+      cold: [ns],
+      warm: [ns],
+      resident: 0,
+    })
+    results.native = [
+      native('alpha', 'granary', 10),
+      native('alpha', 'glibc', 9),
+      native('beta', 'granary', 10),
+      native('beta', 'glibc', 40),
+    ]
+    const { markdown } = report(results, 'pictures')
+    expect(markdown).toContain('| **geometric mean, real** | 0.90 | 0.90 |')
+    expect(markdown).toContain('| **geometric mean, synthetic** | 4.00 | 4.00 |')
+    expect(markdown).toContain('- real, warm: alpha 0.90\n')
+    expect(markdown).toContain('- synthetic, warm: nowhere\n')
   })
 
   it('draws well-formed pictures without gaps in the figures', () => {

@@ -1,12 +1,12 @@
 // What a change did: two runs, allocator by allocator and workload by workload, with the noise of both taken into account.
 import type { ReplayResult, Results } from './results.ts'
 import { type Estimate, estimate, geometricMean, net } from './stats.ts'
-import { meanTime, netOf, replayOf } from './tables.ts'
+import { meanTime, netOf, type Phase, replayOf } from './tables.ts'
 
 export interface Change {
   allocator: string
   workload: string
-  what: 'warm' | 'cold' | 'memory'
+  what: Phase | 'memory'
   /** After over before. */
   ratio: Estimate
   /** 1 is not between low and high. */
@@ -29,10 +29,10 @@ export function compare(before: Results, after: Results, allocator: string): Cha
     const [one, other] = [before, after].map((results) => replayOf(results, workload, allocator))
     if (!one || !other || one.fault || other.fault) continue
     for (const what of ['warm', 'cold'] as const) {
-      if (!one[what].length || !other[what].length) continue
-      const shared = controls.filter((id) =>
-        [before, after].every((results) => isMeasured(replayOf(results, workload, id), what)),
-      )
+      const isInBoth = (id: string) =>
+        [before, after].every((results) => netOf(results, workload, id, what) !== undefined)
+      if (!isInBoth(allocator)) continue
+      const shared = controls.filter(isInBoth)
       const times = (results: Results, replay: ReplayResult) => relative(results, workload, what, replay, shared)
       const ratio = quotient(times(after, other), times(before, one))
       const significant = ratio.low > 1 + LEAST_CHANGE || ratio.high < 1 - LEAST_CHANGE
@@ -50,25 +50,12 @@ export function compare(before: Results, after: Results, allocator: string): Cha
   return changes
 }
 
-function isMeasured(replay: ReplayResult | undefined, what: 'warm' | 'cold'): boolean {
-  return replay !== undefined && !replay.fault && replay[what].length > 0
-}
-
 /** Net time over the geometric mean of the controls' net times in the same run. */
-function relative(
-  results: Results,
-  workload: string,
-  what: 'warm' | 'cold',
-  replay: ReplayResult,
-  controls: string[],
-): Estimate {
-  const floor = replayOf(results, workload, 'floor')?.[what] ?? []
-  const others = controls.map((id) => replayOf(results, workload, id)?.[what] ?? [])
-  return estimate(replay[what].length, (chosen) => {
-    const of = (values: number[]) => chosen.map((i) => values[i]).filter((value) => value !== undefined)
-    const base = of(floor)
-    const own = net(of(replay[what]), base)
-    return others.length ? own / geometricMean(others.map((values) => net(of(values), base))) : own
+function relative(results: Results, workload: string, what: Phase, replay: ReplayResult, controls: string[]): Estimate {
+  const series = ['floor', ...controls].map((id) => replayOf(results, workload, id)?.[what] ?? [])
+  return estimate([[replay[what], ...series]], ([[own, floor, ...others]]) => {
+    const ours = net(own, floor)
+    return others.length ? ours / geometricMean(others.map((values) => net(values, floor))) : ours
   })
 }
 

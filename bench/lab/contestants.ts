@@ -30,7 +30,7 @@ export async function prepare(rivals: Rival[], progress: (title: string) => void
       const merged = merge({ name: id, wasm })
       const frozen = stored(`${id}-frozen`, freezable({ name: id, wasm: merged }))
       field.contestants.push({ id, file: stored(id, merged), frozen, alignment })
-      field.allocators.push({ id, title, version: rival.version(), source, note })
+      field.allocators.push({ id, title, version: rival.version(), source, note, alignment })
     } catch (error) {
       field.missing.push({ what: title, why: (error as Error).message })
     }

@@ -1,11 +1,20 @@
 // docs/benchmarks.md and its pictures, made from a run's JSON. Every figure on the page comes from there.
 
 import type { Results, Size } from './results.ts'
-import { type Estimate, geometricMean, LEAST_NET, median, net, netEstimate, ratioEstimate } from './stats.ts'
+import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, net, ratioEstimate } from './stats.ts'
 import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
-import { meanTime, memoryOf, netOf, PAGE, referenceOf, replayOf } from './tables.ts'
-
-type Phase = 'warm' | 'cold'
+import {
+  faultMark,
+  gapOf,
+  meanTime,
+  memoryOf,
+  netOf,
+  PAGE,
+  type Phase,
+  referenceOf,
+  replayOf,
+  timesOf,
+} from './tables.ts'
 
 export interface Report {
   markdown: string
@@ -15,6 +24,7 @@ export interface Report {
 
 // Whose lines and bars are told apart by eye.
 const SHOWN = ['granary', 'dlmalloc', 'emmalloc', 'mimalloc2', 'mimalloc3', 'zig', 'talc', 'tlsf', 'wasmalloc']
+const NULL_FLOOR = 'null floor'
 const IN_BARS = ['dlmalloc', 'mimalloc3', 'zig']
 
 export function report(results: Results, folder: string): Report {
@@ -49,7 +59,7 @@ class Page {
     this.#folder = folder
     this.#ours = referenceOf(results)
     this.#ids = [this.#ours, ...results.allocators.map(({ id }) => id).filter((id) => id !== this.#ours)]
-    this.#palette = paletteOf([this.#ours, ...this.#ids.slice(1)].map((id) => this.#title(id)))
+    this.#palette = paletteOf([...this.#ids.map((id) => this.#title(id)), NULL_FLOOR])
   }
 
   markdown(): string {
@@ -140,7 +150,7 @@ Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)
       : ''
     return `## The field
 
-Time over ${this.#title(this.#ours)}’s (more than 1: ${this.#title(this.#ours)} is faster), net, geometric mean over the workloads that both finish, with the interval of the run; memory is the peak over the peak of live bytes. The last column counts the workloads replayed with every byte right and in time.
+Time over ${this.#title(this.#ours)}’s (more than 1: ${this.#title(this.#ours)} is faster), net, geometric mean over the workloads that both finish and where both can be told from the floor, with the interval of the run; memory is the peak over the peak of live bytes. The last column counts the workloads replayed with every byte right and in time.
 
 ${plot}
 
@@ -152,13 +162,12 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
     for (const workload of this.#workloads('all'))
       for (const id of this.#ids.slice(1).filter((other) => other !== 'stub')) {
         for (const phase of ['warm', 'cold'] as Phase[]) {
-          const [them, us, floor] = [id, this.#ours, 'floor'].map((allocator) =>
-            replayOf(this.#results, workload, allocator),
-          )
-          if (!them?.[phase].length || them.fault || !us?.[phase].length || us.fault || !floor) continue
-          const ratio = ratioEstimate(us[phase], them[phase], floor[phase])
+          const [them, us] = [id, this.#ours].map((allocator) => timesOf(this.#results, workload, allocator, phase))
+          if (!them || !us) continue
+          const ratio = ratioEstimate([us[0], ...them])
+          const bound = isBelowFloor(them[0], them[1]) ? '> ' : ''
           if (ratio.low > 1.02)
-            rows.push({ ratio: ratio.value, cells: [workload, this.#title(id), phase, withInterval(ratio)] })
+            rows.push({ ratio: ratio.value, cells: [workload, this.#title(id), phase, bound + withInterval(ratio)] })
         }
         const [them, us] = [memoryOf(this.#results, workload, id), memoryOf(this.#results, workload, this.#ours)]
         if (them && us && us / them > 1.02)
@@ -174,7 +183,7 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
     const sorted = [...worst.values()].sort((a, b) => b.ratio - a.ratio)
     return `## Where ${this.#title(this.#ours)} loses
 
-The best rival of each workload, where it wins by more than the noise and 2 %: ${this.#title(this.#ours)}’s figure over its.
+The best rival of each workload, where it wins by more than the noise and 2 %: ${this.#title(this.#ours)}’s figure over its (“>”: its is too small to be told from the floor).
 
 ${table(
   ['workload', 'best rival', 'figure', 'ratio'],
@@ -186,15 +195,17 @@ ${table(
     const others = this.#ids.slice(1)
     const sections = (['warm', 'cold'] as Phase[]).map((phase) => {
       const rows = this.#workloads('all').map((workload) => {
-        const own = replayOf(this.#results, workload, this.#ours)
-        const floor = replayOf(this.#results, workload, 'floor')?.[phase] ?? []
-        const ours = own?.[phase].length && !own.fault ? netEstimate(own[phase], floor) : undefined
+        const ours = netOf(this.#results, workload, this.#ours, phase)
         const cells = others.map((id) => {
-          const replay = replayOf(this.#results, workload, id)
-          if (!replay || replay.fault) return replay?.fault?.startsWith('not done') ? 'slow' : '✗'
-          return ours && replay[phase].length ? two(net(replay[phase], floor) / ours.value) : '–'
+          const theirs = netOf(this.#results, workload, id, phase)
+          if (theirs === undefined) return gapOf(this.#results, workload, id, phase)
+          return ours === undefined ? '–' : two(theirs / ours)
         })
-        return [workload, ours ? `${one(ours.value)} ns` : '✗', ...cells]
+        return [
+          workload,
+          ours === undefined ? gapOf(this.#results, workload, this.#ours, phase) : `${one(ours)} ns`,
+          ...cells,
+        ]
       })
       return `### ${phase === 'warm' ? 'Warm: the trace again, after everything was freed' : 'Cold: the first replay in a fresh instance'}
 
@@ -223,7 +234,7 @@ ${table(['workload', `${this.#title(this.#ours)}, an operation`, ...others.map((
     )
     return `## Workload by workload
 
-Net time over ${this.#title(this.#ours)}’s; “slow”: not done in the time allowed, ✗: the content check failed or there was no end (see [below](#faults)).
+Net time over ${this.#title(this.#ours)}’s; “slow”: not done in the time allowed, ✗: the content check failed or there was no end (see [below](#faults)); “< floor”: not ${LEAST_NET} ns above the [null allocator](#method), in no mean and no ratio.
 
 ${plot}
 
@@ -255,25 +266,26 @@ ${table(
       const residues = this.#results.replays
         .filter(({ allocator, residue }) => allocator === id && residue !== undefined)
         .map(({ residue }) => residue as number)
-      const again = recorded.flatMap((workload) => {
-        const replay = replayOf(this.#results, workload, id)
-        return replay?.heap && !replay.fault ? replay.heapAgain / replay.heap : []
-      })
+      const again = this.#results.replays
+        .filter(({ allocator, fault }) => allocator === id && !fault)
+        .map(({ workload, heap, heapAgain }) => ({ workload, pages: (heapAgain - heap) / PAGE }))
+      const most = again.reduce((one, other) => (other.pages > one.pages ? other : one), { workload: '', pages: 0 })
       const cells = footprint
         ? [kilobytes(footprint.start), ...footprint.held.map(({ heap }) => kilobytes(heap))]
         : ['–', '–', '–', '–']
       return [
         this.#title(id),
+        String(this.#results.allocators.find((allocator) => allocator.id === id)?.alignment ?? '–'),
         ...cells,
         residues.length ? `${one(100 * median(residues))} %` : '–',
-        again.length ? two(geometricMean(again)) : '–',
+        most.pages ? `${thousands(most.pages)} pages (${most.workload})` : again.length ? '0' : '–',
       ]
     })
     return `## Memory
 
-${table(['allocator', 'before the first malloc', '1 KB held', '10 KB held', '100 KB held', 'residue', 'second replay over first'], rows)}
+${table(['allocator', 'alignment', 'before the first malloc', '1 KB held', '10 KB held', '100 KB held', 'residue', 'most growth in a second replay'], rows)}
 
-The residue is what one block cannot have of the memory after everything was freed, with growth refused (median over the workloads). Peak memory over peak live bytes, workload by workload (those that fill at least a page):
+The residue is what one block cannot have of the memory after everything was freed, with growth refused (median over the workloads). The alignment is what blocks have at least, in bytes: blocks at multiples of 8 need less memory than at multiples of 16, which C asks for. Peak memory over peak live bytes, workload by workload (those that fill at least a page):
 
 ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
   }
@@ -300,7 +312,14 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
         `all functions, ${level}`,
       ]),
     ]
-    return `## Code size\n\nBytes of the module that has these functions alone, stripped (and with gzip -9).\n\n${table(head, rows)}`
+    const whole = this.#ids.flatMap((id) => {
+      const [speed, space] = (['O3', 'Oz'] as const).map((level) => cell(id, 'family', level))
+      return speed === '–' ? [] : [`${this.#title(id)}: ${speed} at -O3, ${space} at -Oz`]
+    })
+    const beyond = whole.length
+      ? `\n\nThe whole malloc family of ISO C, POSIX and glibc, 13 functions, where a module has it: ${whole.join('; ')}.`
+      : ''
+    return `## Code size\n\nBytes of the module that has these functions alone, stripped (and with gzip -9).\n\n${table(head, rows)}${beyond}`
   }
 
   #latency(): string {
@@ -363,21 +382,26 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
     const floor = this.#results.growth.find(({ allocator }) => allocator === 'floor')
     if (!floor?.points.length) return ''
     const lives = floor.points.map(({ live }) => live)
+    const entryOf = (id: string) => this.#results.growth.find(({ allocator }) => allocator === id)
     const netAt = (id: string, live: number) => {
-      const point = this.#results.growth
-        .find(({ allocator }) => allocator === id)
-        ?.points.find((known) => known.live === live)
-      const base = floor.points.find((known) => known.live === live)
-      return point && base ? Math.max(point.ns - base.ns, LEAST_NET) : undefined
+      const [point, base] = [entryOf(id), floor].map((entry) => entry?.points.find((known) => known.live === live))
+      return point && base && !isBelowFloor([point.ns], [base.ns]) ? point.ns - base.ns : undefined
+    }
+    const gapAt = (id: string, live: number) => {
+      const { fault, points } = entryOf(id) ?? { points: [] }
+      if (points.some((known) => known.live === live)) return '< floor'
+      return fault ? faultMark(fault) : '–'
     }
     const rows = this.#ids.map((id) => [
       this.#title(id),
       ...lives.map((live) => {
         const [them, us] = [netAt(id, live), netAt(this.#ours, live)]
-        if (them === undefined || us === undefined) return 'slow'
-        return id === this.#ours ? `${one(us)} ns` : two(them / us)
+        if (them === undefined) return gapAt(id, live)
+        if (id === this.#ours) return `${one(them)} ns`
+        return us === undefined ? '–' : two(them / us)
       }),
     ])
+    rows.unshift([NULL_FLOOR, ...floor.points.map(({ ns }) => `${one(ns)} ns`)])
     const series = SHOWN.flatMap((id) => {
       const points = lives.flatMap((live) => {
         const y = netAt(id, live)
@@ -385,6 +409,10 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
       })
       return points.length ? [{ name: this.#title(id), points }] : []
     })
+    series.push({ name: NULL_FLOOR, points: floor.points.map(({ live, ns }) => ({ x: live / 2 ** 20, y: ns })) })
+    const faults = this.#results.growth.flatMap(({ allocator, fault }) =>
+      fault ? [`${this.#title(allocator)}: ${fault}`] : [],
+    )
     const mebibytes = lives.map((live) => live / 2 ** 20)
     const plot = this.#picture(
       'growth.svg',
@@ -392,12 +420,12 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
       lines(
         'Cost of an operation as the live heap grows',
         { label: 'live MiB', format: String, ticks: mebibytes },
-        { label: 'nanoseconds, net', format: String },
+        { label: 'nanoseconds, net of the null floor', format: String },
         series,
         this.#palette,
       ),
     )
-    return `## As the live heap grows\n\nRandom replacement of blocks of 16 to 2,032 bytes with that many live: ${this.#title(this.#ours)}’s net time, and the others’ over it.\n\n${plot}\n\n${table(['allocator', ...mebibytes.map((live) => `${live} MiB`)], rows)}`
+    return `## As the live heap grows\n\nRandom replacement of blocks of 16 to 2,032 bytes with that many live: ${this.#title(this.#ours)}’s net time, and the others’ over it. The null floor, which is subtracted from all, is what the replay itself takes.\n\n${plot}\n\n${table(['allocator', ...mebibytes.map((live) => `${live} MiB`)], rows)}${faults.length ? `\n\n${faults.join('; ')}.` : ''}`
   }
 
   #native(): string {
@@ -414,21 +442,38 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
     }
     const others = ids.filter((id) => id !== 'granary')
     const show = (value: number | undefined) => (value === undefined ? '✗' : two(value))
-    const mean = (id: string, phase: Phase) => {
-      const ratios = workloads.flatMap((workload) => ratio(workload, id, phase) ?? [])
-      return ratios.length ? two(geometricMean(ratios)) : '–'
-    }
+    const phases: Phase[] = ['warm', 'cold']
+    const groups = (['recorded', 'synthetic'] as const)
+      .map((kinds) => ({
+        name: kinds === 'recorded' ? 'real' : kinds,
+        members: this.#workloads(kinds).filter((workload) => workloads.includes(workload)),
+      }))
+      .filter(({ members }) => members.length)
+    const means = groups.map(({ name, members }) => [
+      `**geometric mean, ${name}**`,
+      ...others.flatMap((id) =>
+        phases.map((phase) => {
+          const ratios = members.flatMap((workload) => ratio(workload, id, phase) ?? [])
+          return ratios.length ? two(geometricMean(ratios)) : '–'
+        }),
+      ),
+    ])
+    const faster = groups.flatMap(({ name, members }) =>
+      phases.map((phase) => {
+        const where = members.flatMap((workload) => {
+          const value = ratio(workload, 'glibc', phase) ?? 1
+          return value < 1 ? [`${workload} ${two(value)}`] : []
+        })
+        return `- ${name}, ${phase}: ${where.join(', ') || 'nowhere'}`
+      }),
+    )
     const head = ['workload', ...others.flatMap((id) => [`${id}, warm`, `${id}, cold`])]
     const rows = workloads.map((workload) => [
       workload,
-      ...others.flatMap((id) => (['warm', 'cold'] as Phase[]).map((phase) => show(ratio(workload, id, phase)))),
+      ...others.flatMap((id) => phases.map((phase) => show(ratio(workload, id, phase)))),
     ])
-    const means = [
-      '**geometric mean**',
-      ...others.flatMap((id) => (['warm', 'cold'] as Phase[]).map((phase) => mean(id, phase))),
-    ]
     const versions = others.map((id) => `${id} ${native.find(({ allocator }) => allocator === id)?.version}`)
-    return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), beside granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [means, ...rows])}\n\n${this.#resident(ids, workloads)}`
+    return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), beside granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [...means, ...rows])}\n\nWhere native glibc is faster:\n\n${faster.join('\n')}\n\n${this.#resident(ids, workloads)}`
   }
 
   /** Big blocks are left out: natively, what is not touched is not resident. */
@@ -521,8 +566,8 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
 - **Traces** are sequences of malloc, free, realloc, calloc and aligned allocation of real programs ([traces](traces.md)), or come from deterministic generators. A replay writes the first and the last word of a block at each (re)allocation and reads the first at free.
 - **One module**: each allocator is merged with the same replay driver and optimised as a whole by the same tool and flags, so that a call costs what it costs in a linked program. All is compiled by the optimising tier before the first call. The driver’s own data lie below the heap.
 - **Turns**: a repetition replays the trace once cold (fresh instance) and once warm (again, after everything was freed) in every allocator, in an order that rotates; what else the machine does hits all alike. An allocator that takes more than 3 s for the repetitions of one workload makes fewer, at least three. Time is the CPU time of the process.
-- **Net**: a null allocator (a ring as long as the peak of live bytes) measures the floor, which is subtracted; at least ${LEAST_NET} ns are left. The figure is the least of the repetitions.
-- **Intervals** come from random halves of the repetitions: 95 % of them gave a figure within. Two figures whose intervals overlap are not told apart.
+- **Net**: a null allocator (a ring as long as the peak of live bytes) measures the floor, which is subtracted. Less than ${LEAST_NET} ns cannot be told from it. The figure is the least of the repetitions.
+- **Intervals** are what 95 % of random halves of the repetitions gave. They tell noisy figures from quiet ones and are no confidence intervals: a true ratio lies outside in more than 5 of 100 cases (10 to 13 with simulated noise). Two figures whose intervals overlap are not told apart.
 - **Content check**: before any timing, every byte of every block is written and verified, and so is alignment. An allocator that fails is listed, not dropped. One that is not done in the time allowed is stopped and listed.
 - **Memory** is the memory’s size above the heap’s base at the end of the first replay, stacks left out.
 

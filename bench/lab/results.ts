@@ -30,6 +30,8 @@ export interface AllocatorInfo {
   version: string
   source: string
   note?: string
+  /** What it aligns blocks of 16 bytes and more to, in bytes, at least. */
+  alignment: number
 }
 
 export interface WorkloadInfo {
@@ -85,8 +87,9 @@ export interface Footprint {
 
 export interface Size {
   allocator: string
-  /** malloc, free and realloc alone; with calloc and aligned_alloc; all that the module exports. */
-  functions: 'core' | 'five' | 'all'
+  /** malloc, free and realloc alone; with calloc and aligned_alloc; all that C libraries have; all that the module
+   *  exports. */
+  functions: 'core' | 'five' | 'family' | 'all'
   level: 'O3' | 'Oz'
   raw: number
   gzip: number

@@ -1,22 +1,40 @@
-// The size of the code: of malloc, free and realloc alone, of C's five functions, of everything; for speed and for size.
+// The size of the code: of malloc, free and realloc alone, of C's five functions, of the whole malloc family, of everything;
+// for speed and for size.
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import binaryen from 'binaryen'
 import type { Size } from './results.ts'
 import { buildRival, type Level, type Rival } from './rivals.ts'
 
+const core = ['malloc', 'free', 'realloc']
+const five = [...core, 'calloc', 'aligned_alloc']
+/** What ISO C, POSIX and glibc have. */
+const family = [
+  ...five,
+  'reallocarray',
+  'memalign',
+  'posix_memalign',
+  'valloc',
+  'pvalloc',
+  'malloc_usable_size',
+  'free_sized',
+  'free_aligned_sized',
+]
 const sets: { functions: Size['functions']; names?: string[] }[] = [
-  { functions: 'core', names: ['malloc', 'free', 'realloc'] },
-  { functions: 'five', names: ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc'] },
+  { functions: 'core', names: core },
+  { functions: 'five', names: five },
+  { functions: 'family', names: family },
   { functions: 'all' },
 ]
 
-/** Sizes of one allocator's module, stripped to what the exported functions need. */
+/** Sizes of one allocator's module, stripped to what the functions of each set need, if it has them all. */
 export async function sizesOf(rival: Rival): Promise<Size[]> {
   const sizes: Size[] = []
   for (const level of ['O3', 'Oz'] as Level[]) {
     const wasm = readFileSync(await buildRival(rival, level))
+    const exported = WebAssembly.Module.exports(new WebAssembly.Module(wasm)).map(({ name }) => name)
     for (const { functions, names } of sets) {
+      if (names?.some((name) => !exported.includes(name))) continue
       const stripped = strip(wasm, level, names)
       sizes.push({
         allocator: rival.id,

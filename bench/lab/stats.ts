@@ -7,7 +7,10 @@ export { geometricMean, LEAST_NET }
 
 const HALVES = 200
 
-/** A value and the interval that holds it in 95 of 100 cases. */
+/**
+ * A value of all repetitions, and the interval that 95 of 100 random halves of them fall into. That tells noisy figures
+ * from quiet ones, but is no confidence interval: the least of a half is never below the least of all.
+ */
 export interface Estimate {
   value: number
   low: number
@@ -34,33 +37,42 @@ export function net(gross: number[], floor: number[]): number {
   return Math.max(Math.min(...gross) - Math.min(...floor), LEAST_NET)
 }
 
+/** Whether what is left beside the floor is too little to be told from it: `net` then gives a bound, not a figure. */
+export function isBelowFloor(gross: number[], floor: number[]): boolean {
+  return Math.min(...gross) - Math.min(...floor) < LEAST_NET
+}
+
+/** Series of repetitions; those with the same index were taken in one turn. */
+export type Turns = number[][]
+
+/** A random half of each series: of the same turns, as far as each has them. */
+function halves(series: Turns, random: Random): Turns {
+  const turns = random.shuffle(Array.from({ length: Math.max(...series.map(({ length }) => length)) }, (_, i) => i))
+  return series.map((values) =>
+    turns
+      .filter((turn) => turn < values.length)
+      .slice(0, Math.ceil(values.length / 2))
+      .map((turn) => values[turn]),
+  )
+}
+
 /**
- * Applies a statistic to all repetitions, and to random halves of them for its interval. The statistic is given the
- * numbers of the repetitions to use: those of one number were taken in one turn.
+ * Applies a statistic to all repetitions, and to random halves of them for its interval. Each row is halved for itself:
+ * its turns have nothing to do with those of another.
  */
-export function estimate(repetitions: number, statistic: (chosen: number[]) => number): Estimate {
-  const all = Array.from({ length: repetitions }, (_, i) => i)
-  const value = statistic(all)
-  if (repetitions < 3) return { value, low: 0, high: Number.POSITIVE_INFINITY } // nothing is known of the noise
+export function estimate(rows: Turns[], statistic: (rows: Turns[]) => number): Estimate {
+  const value = statistic(rows)
+  if (rows.some((series) => series.some(({ length }) => length < 3)))
+    return { value, low: 0, high: Number.POSITIVE_INFINITY } // nothing is known of the noise
   const random = new Random('halves')
-  const half = Math.ceil(repetitions / 2)
-  const values = Array.from({ length: HALVES }, () => statistic(random.shuffle([...all]).slice(0, half)))
+  const values = Array.from({ length: HALVES }, () => statistic(rows.map((series) => halves(series, random))))
   values.sort((a, b) => a - b)
   return { value, low: Math.min(value, quantile(values, 0.025)), high: Math.max(value, quantile(values, 0.975)) }
 }
 
-const chosenOf = (values: number[], chosen: number[]) =>
-  chosen.map((i) => values[i]).filter((value) => value !== undefined)
-
-/** Net nanoseconds an operation. */
-export function netEstimate(gross: number[], floor: number[]): Estimate {
-  return estimate(gross.length, (chosen) => net(chosenOf(gross, chosen), chosenOf(floor, chosen)))
-}
-
-/** How many times as long one takes as the other, net. */
-export function ratioEstimate(one: number[], other: number[], floor: number[]): Estimate {
-  return estimate(Math.min(one.length, other.length), (chosen) => {
-    const base = chosenOf(floor, chosen)
-    return net(chosenOf(one, chosen), base) / net(chosenOf(other, chosen), base)
-  })
+/** How many times as long one takes as the other, net; of several rows `[one, other, floor]` the geometric mean. */
+export function ratioEstimate(...rows: Turns[]): Estimate {
+  return estimate(rows, (chosen) =>
+    geometricMean(chosen.map(([one, other, floor]) => net(one, floor) / net(other, floor))),
+  )
 }

@@ -1,6 +1,8 @@
 // The ratios of a run for a terminal.
 import type { ReplayResult, Results } from './results.ts'
-import { type Estimate, estimate, geometricMean, LEAST_NET, net } from './stats.ts'
+import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, net, ratioEstimate, type Turns } from './stats.ts'
+
+export type Phase = 'warm' | 'cold'
 
 /** Which allocator the others are held against: ours, or, without it, the one to beat. */
 export function referenceOf(results: Results): string {
@@ -12,17 +14,29 @@ export function replayOf(results: Results, workload: string, allocator: string):
   return results.replays.find((replay) => replay.workload === workload && replay.allocator === allocator)
 }
 
-/** Net nanoseconds an operation, or undefined where there is no figure. */
-export function netOf(
-  results: Results,
-  workload: string,
-  allocator: string,
-  phase: 'cold' | 'warm',
-): number | undefined {
-  const replay = replayOf(results, workload, allocator)
-  const floor = replayOf(results, workload, 'floor')
-  if (!replay?.[phase].length || replay.fault || !floor) return undefined
-  return net(replay[phase], floor[phase])
+/** The gross times of a replay and of the floor, or undefined where one has none. */
+export function timesOf(results: Results, workload: string, allocator: string, phase: Phase): Turns | undefined {
+  const replays = [allocator, 'floor'].map((id) => replayOf(results, workload, id))
+  const times = replays.flatMap((replay) => (replay?.[phase].length && !replay.fault ? [replay[phase]] : []))
+  return times.length === 2 ? times : undefined
+}
+
+/** Net nanoseconds an operation, or undefined where there is no figure, or none that can be told from the floor. */
+export function netOf(results: Results, workload: string, allocator: string, phase: Phase): number | undefined {
+  const times = timesOf(results, workload, allocator, phase)
+  return times && !isBelowFloor(times[0], times[1]) ? net(times[0], times[1]) : undefined
+}
+
+/** What stands in a table for what went wrong. */
+export function faultMark(fault: string): string {
+  return fault.startsWith('not done') ? 'slow' : '✗'
+}
+
+/** What stands in a table where netOf has no figure. */
+export function gapOf(results: Results, workload: string, allocator: string, phase: Phase): string {
+  const fault = replayOf(results, workload, allocator)?.fault
+  if (fault) return faultMark(fault)
+  return timesOf(results, workload, allocator, phase) ? '< floor' : '–'
 }
 
 /** Peak memory over peak live bytes, or undefined where that says nothing. */
@@ -38,27 +52,27 @@ export const PAGE = 65_536
 
 type Figure = (workload: string, allocator: string) => number | undefined
 
-/** The geometric mean of one allocator's net time over another's, with its interval, over the workloads that both finish. */
+interface Figures {
+  name: string
+  unit: string
+  figure: Figure
+  /** What stands where there is no figure. */
+  gap: (workload: string, allocator: string) => string
+}
+
+/** The geometric mean of one allocator's net time over another's, with its interval, over the workloads that both have a
+ *  figure for. */
 export function meanTime(
   results: Results,
   workloads: string[],
   one: string,
   other: string,
-  phase: 'cold' | 'warm',
+  phase: Phase,
 ): Estimate | undefined {
   const rows = workloads
     .filter((workload) => [one, other].every((id) => netOf(results, workload, id, phase) !== undefined))
     .map((workload) => [one, other, 'floor'].map((id) => replayOf(results, workload, id)?.[phase] ?? []))
-  if (!rows.length) return undefined
-  const repetitions = Math.min(...rows.map(([above, below]) => Math.min(above.length, below.length)))
-  return estimate(repetitions, (chosen) =>
-    geometricMean(
-      rows.map((row) => {
-        const [above, below, floor] = row.map((values) => chosen.map((i) => values[i]))
-        return net(above, floor) / net(below, floor)
-      }),
-    ),
-  )
+  return rows.length ? ratioEstimate(...rows) : undefined
 }
 
 /** The geometric mean of one allocator's figures over another's, over the workloads where both have one. */
@@ -74,53 +88,52 @@ export function meanRatio(figure: Figure, workloads: string[], one: string, othe
 export function ratioTables(results: Results): string {
   const reference = referenceOf(results)
   const others = results.allocators.map(({ id }) => id).filter((id) => id !== reference)
-  const figures: [string, string, Figure][] = [
-    ['warm', 'ns an operation, net', (workload, allocator) => netOf(results, workload, allocator, 'warm')],
-    ['cold', 'ns an operation, net', (workload, allocator) => netOf(results, workload, allocator, 'cold')],
-    ['memory', 'peak memory over peak live bytes', (workload, allocator) => memoryOf(results, workload, allocator)],
-  ]
+  const time = (phase: Phase): Figures => ({
+    name: phase,
+    unit: 'ns an operation, net',
+    figure: (workload, allocator) => netOf(results, workload, allocator, phase),
+    gap: (workload, allocator) => gapOf(results, workload, allocator, phase),
+  })
+  const memory: Figures = {
+    name: 'memory',
+    unit: 'peak memory over peak live bytes',
+    figure: (workload, allocator) => memoryOf(results, workload, allocator),
+    gap: () => '–',
+  }
   const recorded = results.workloads.filter(({ kind }) => kind !== 'synthetic').map(({ id }) => id)
   const made = results.workloads.filter(({ kind }) => kind === 'synthetic').map(({ id }) => id)
   const lines: string[] = []
-  for (const [name, unit, figure] of figures) {
+  for (const { name, unit, figure, gap } of [time('warm'), time('cold'), memory]) {
     const width = Math.max(9, ...others.map((id) => id.length)) + 2
     lines.push(
       '',
       `${name}: ${reference} in ${unit}, then ${reference} over each other (below 1: ${reference} is better)`,
     )
-    lines.push(['workload'.padEnd(24), reference, ...others].map((cell) => cell.padStart(width)).join(''))
-    const row = (title: string, own: string, ratios: (number | undefined)[], fault: (i: number) => string) =>
-      lines.push(
-        title.padEnd(24).padStart(width) +
-          own.padStart(width) +
-          ratios.map((ratio, i) => (ratio?.toFixed(3) ?? fault(i)).padStart(width)).join(''),
-      )
+    const row = (title: string, cells: string[]) =>
+      lines.push([title.padEnd(24), ...cells].map((cell) => cell.padStart(width)).join(''))
+    row('workload', [reference, ...others])
     for (const group of [recorded, made]) {
       for (const workload of group) {
         const own = figure(workload, reference)
         const ratios = others.map((other) => {
-          const figureOfOther = figure(workload, other)
-          return own === undefined || figureOfOther === undefined ? undefined : own / figureOfOther
+          const theirs = figure(workload, other)
+          if (theirs === undefined) return gap(workload, other)
+          return own === undefined ? '–' : (own / theirs).toFixed(3)
         })
-        const faultOf = (i: number) => {
-          const fault = replayOf(results, workload, others[i])?.fault
-          return fault?.startsWith('not done') ? 'slow' : fault ? 'fault' : '-'
-        }
-        row(workload, own?.toFixed(2) ?? '-', ratios, faultOf)
+        row(workload, [own?.toFixed(2) ?? gap(workload, reference), ...ratios])
       }
       if (group.length < 2) continue
       const own = group.flatMap((workload) => figure(workload, reference) ?? [])
-      row(
-        'geometric mean',
-        own.length ? geometricMean(own).toFixed(2) : '-',
-        others.map((other) => meanRatio(figure, group, reference, other)),
-        () => '-',
-      )
+      const means = others.map((other) => meanRatio(figure, group, reference, other)?.toFixed(3) ?? '–')
+      row('geometric mean', [own.length ? geometricMean(own).toFixed(2) : '–', ...means])
     }
   }
   const faults = results.replays.filter(({ fault }) => fault)
   if (faults.length) lines.push('')
   for (const { workload, allocator, fault } of faults) lines.push(`${allocator} on ${workload}: ${fault}`)
-  lines.push('', `Net of the floor, at least ${LEAST_NET} ns; the least of the repetitions; CPU time.`)
+  lines.push(
+    '',
+    `Net of the floor (“< floor”: less than ${LEAST_NET} ns above it, and in no mean); the least of the repetitions; CPU time.`,
+  )
   return lines.join('\n')
 }
