@@ -105,7 +105,10 @@ Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)
     const all = this.#workloads('all')
     const cell = (mean: Estimate | undefined) => (mean ? withInterval(mean) : '–')
     const rows = this.#ids.map((id) => {
-      const passed = all.filter((workload) => !replayOf(this.#results, workload, id)?.fault).length
+      const passed = all.filter((workload) => {
+        const replay = replayOf(this.#results, workload, id)
+        return replay?.warm.length && !replay.fault
+      }).length
       const times = [recorded, synthetic].flatMap((group) =>
         (['warm', 'cold'] as Phase[]).map((phase) =>
           id === this.#ours ? '1' : cell(meanTime(this.#results, group, id, this.#ours, phase)),

@@ -1,7 +1,10 @@
 // What a run of the lab writes as JSON, and all that the report and the comparison know.
 
+/** Changes whenever a run of before lacks something that the report or the comparison reads. */
+export const FORMAT = 2
+
 export interface Results {
-  format: 1
+  format: typeof FORMAT
   date: string
   /** quick or full. */
   mode: string
@@ -22,6 +25,8 @@ export interface Results {
   engines: EngineResult[]
   /** Parts that were to be measured and could not be, with the reason. */
   missing: { what: string; why: string }[]
+  /** In which part the run was when this was written; absent once all parts are done. */
+  unfinished?: string
 }
 
 export interface AllocatorInfo {
