@@ -49,6 +49,7 @@ export const rivals: Rival[] = [
     id: 'granary',
     title: 'granary',
     source: 'this repository',
+    note: 'at -O3 as it is shipped: asc with optimize level 3 and shrink level 2, then wasm-opt -O3; at -Oz asc with 2 and 2',
     alignment: 16,
     version: () => packageVersion(path.join(root, 'package.json')),
     build: buildGranary,
@@ -127,7 +128,7 @@ export const rivals: Rival[] = [
     note: 'its doubling of the memory counts its own pages only',
     alignment: 16,
     version: () => packageVersion(path.join(root, 'node_modules/assemblyscript/package.json')),
-    build: async () => (await tlsfAllocator()).wasm,
+    build: (level) => tlsfAllocator(optimisation[level]).wasm,
     quick: true,
   },
   {
@@ -165,7 +166,7 @@ export function put(file: string, content: Uint8Array | string): void {
   renameSync(`${file}.${process.pid}`, file)
 }
 
-const optimisation: Record<Level, string> = { O3: '-O3', Oz: '-Oz' }
+const optimisation = { O3: '-O3', Oz: '-Oz' } as const
 const features = ['-mbulk-memory', '-msign-ext', '-mnontrapping-fptoint', '-mmutable-globals']
 const exportedNames = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc']
 // The stack goes below the heap, where it is not counted as the allocator's memory.
@@ -324,7 +325,7 @@ function buildCrate(id: string, name: string, level: Level): Uint8Array {
   )
 }
 
-async function buildStub(): Promise<Uint8Array> {
+async function buildStub(level: Level): Promise<Uint8Array> {
   const { default: asc, libraryFiles } = await import('assemblyscript/asc')
   const pages = HEAP_BASE >>> 16
   // As for TLSF (merge.ts): it shall double its own pages, not the driver's.
@@ -334,9 +335,9 @@ async function buildStub(): Promise<Uint8Array> {
   )
   const source = readFileSync(path.join(shims, 'stub.as.ts'), 'utf8')
   let wasm: Uint8Array | undefined
-  const flags = ['-O3', '--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory', '--runtime', 'stub']
+  const flags = ['--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory', '--runtime', 'stub']
   const { error, stderr } = await asc.main(
-    ['stub.as.ts', ...flags, '--memoryBase', String(HEAP_BASE), '-o', 'stub.wasm'],
+    ['stub.as.ts', optimisation[level], ...flags, '--memoryBase', String(HEAP_BASE), '-o', 'stub.wasm'],
     {
       readFile: (name) => (name === 'stub.as.ts' ? source : null),
       writeFile: (_, contents) => {

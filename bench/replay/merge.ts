@@ -26,7 +26,7 @@ const FEATURES = [
   'simd',
 ].map((feature) => `--enable-${feature}`)
 
-const ASC = ['-O3', '--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory']
+const ASC = ['--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory']
 
 /** An allocator to replay against; the name appears in file names and messages. */
 export interface Allocator {
@@ -35,10 +35,10 @@ export interface Allocator {
 }
 
 /** Compiles an AssemblyScript file of this folder. */
-function compile(file: string, flags: string[]): Uint8Array {
+function compile(file: string, flags: string[], level: '-O3' | '-Oz' = '-O3'): Uint8Array {
   const source = readFileSync(path.join(here, file))
   const compiler = path.join(here, 'asc.mjs')
-  const args = [file, ...ASC, ...flags, '-o', 'out.wasm']
+  const args = [file, level, ...ASC, ...flags, '-o', 'out.wasm']
   const inputs = [source, args.join(' '), readFileSync(compiler), version('assemblyscript')]
   return cached(path.basename(file, '.as.ts'), inputs, (folder) => {
     writeFileSync(path.join(folder, file), source)
@@ -56,10 +56,10 @@ export function floorAllocator(): Allocator {
 }
 
 /** AssemblyScript's TLSF runtime, the rival that needs nothing installed. */
-export function tlsfAllocator(): Allocator {
+export function tlsfAllocator(level?: '-O3' | '-Oz'): Allocator {
   return {
     name: 'tlsf',
-    wasm: compile('tlsf.as.ts', ['--runtime', 'minimal', '--memoryBase', String(HEAP_BASE)]),
+    wasm: compile('tlsf.as.ts', ['--runtime', 'minimal', '--memoryBase', String(HEAP_BASE)], level),
   }
 }
 
