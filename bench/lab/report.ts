@@ -465,7 +465,7 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
         return them && base ? `${two(them.ns / base.ns)} (${them.ns.toFixed(0)} ns ± ${them.margin.toFixed(0)} %)` : '–'
       }),
     ])
-    return `## Called from JavaScript\n\nTime over that of ${baseline} (benchmark.js).\n\n${table(['contestant', ...cases], rows)}`
+    return `## Called from JavaScript\n\nCPU time over that of ${baseline} (benchmark.js).\n\n${table(['contestant', ...cases], rows)}`
   }
 
   #engines(): string {
