@@ -174,6 +174,8 @@ function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1): Resu
     native: [],
     boundary: [],
     engines: [],
+    peaks: [],
+    instructions: [],
     missing: [],
   }
 }
@@ -332,6 +334,23 @@ describe('report', () => {
     expect(markdown).toContain('| some allocator | its package is gone |')
     expect(markdown).toContain('| dlmalloc |')
     expect(markdown).toContain('1 of 2 |')
+  })
+
+  it('has sections for growths, bases, instructions and instantiation where they were measured', () => {
+    const results = run(10, 20)
+    const peak = (shift: number, pages: number) => {
+      return { workload: 'alpha', allocator: 'granary', shift, heap: pages * 65_536, growths: 7 }
+    }
+    results.peaks = [peak(0, 12), peak(1040, 13)]
+    results.instructions = [{ allocator: 'dlmalloc', malloc: 90, free: 63 }]
+    results.instantiation = { compiled: 16_400, bytes: 315_000 }
+    results.sizes = [{ allocator: 'granary', functions: 'five', level: 'O3', raw: 5000, gzip: 2500 }]
+    const { markdown, pictures } = report(results, 'pictures')
+    expect(markdown).toContain('| granary | 7 | 7 |')
+    expect(markdown).toContain('| alpha | 12 | 13 |')
+    expect(markdown).toContain('| dlmalloc | 90 | 63 |')
+    expect(markdown).toContain('in 16 µs once it is compiled, and in 315 µs')
+    expect(pictures['size.svg']).toContain('granary')
   })
 
   it('does not count a workload without figures as passed', () => {

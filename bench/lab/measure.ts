@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import os from 'node:os'
 import { measureBoundary } from './boundary.ts'
 import { prepare } from './contestants.ts'
+import { countInstructions, measureInstantiation, measurePeaks, SHIFT, shifted } from './costs.ts'
 import { engines, nodeTitle } from './engines.ts'
 import { measureNative } from './native.ts'
 import type { Progress } from './progress.ts'
@@ -54,6 +55,8 @@ const fullParts: [string, number, Part][] = [
   ['growth', 0.1, growth],
   ['memory of small programs', 0.01, footprints],
   ['code size', 0.02, sizes],
+  ['growths and bases', 0.02, peaks],
+  ['instructions and instantiation', 0.01, costs],
   ['native', 0.08, native],
   ['the boundary to JavaScript', 0.02, boundary],
   ['engines', 0.05, otherEngines],
@@ -114,6 +117,8 @@ function describeRun({ mode }: Plan): Results {
     native: [],
     boundary: [],
     engines: [],
+    peaks: [],
+    instructions: [],
     missing: [],
   }
 }
@@ -257,8 +262,27 @@ function failed(_: number, reason: string): never {
   throw new Error(reason)
 }
 
+async function peaks(...[results, contestants, plan, show]: Parameters<Part>): Promise<void> {
+  const workloads = replayed(plan, results).filter(({ kind }) => kind !== 'synthetic')
+  const measured = contestants.filter(({ id }) => id !== 'floor')
+  const ids = measured.map(({ id }) => id)
+  const skip = faultyIn(workloads, results)
+  results.peaks = await measurePeaks(workloads, measured, 0, skip, plan.limit, show)
+  const moved = shifted().filter(({ id }) => ids.includes(id))
+  results.peaks.push(...(await measurePeaks(workloads, moved, SHIFT, skip, plan.limit, show)))
+}
+
+async function costs(...[results, , { rivals }]: Parameters<Part>): Promise<void> {
+  results.instantiation = measureInstantiation()
+  results.instructions = await countInstructions(builtOf(rivals, results))
+}
+
+function builtOf(rivals: Rival[], { allocators }: Results): Rival[] {
+  return rivals.filter(({ id }) => allocators.some((allocator) => allocator.id === id))
+}
+
 async function sizes(...[results, , { rivals }, show]: Parameters<Part>): Promise<void> {
-  const built = rivals.filter(({ id }) => results.allocators.some((allocator) => allocator.id === id))
+  const built = builtOf(rivals, results)
   for (const [i, rival] of built.entries()) {
     show(rival.title, i / built.length)
     try {

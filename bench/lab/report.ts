@@ -1,5 +1,7 @@
 // docs/benchmarks.md and its pictures, made from a run's JSON. Every figure on the page comes from there.
 
+import { table, thousands, two } from './markdown.ts'
+import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from './report-costs.ts'
 import type { Results, Size } from './results.ts'
 import { type Estimate, geometricMean, LEAST_NET, median, net, netEstimate, ratioEstimate } from './stats.ts'
 import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
@@ -22,19 +24,12 @@ export function report(results: Results, folder: string): Report {
   return { markdown: page.markdown(), pictures: page.pictures }
 }
 
-const two = (value: number) => value.toFixed(2)
 const one = (value: number) => value.toFixed(1)
 const kilobytes = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`
 const nanoseconds = (ns: number) =>
   ns < 1000 ? `${ns.toFixed(0)} ns` : ns < 1e6 ? `${one(ns / 1000)} µs` : `${one(ns / 1e6)} ms`
-const thousands = (value: number) => value.toLocaleString('en-US')
 const withInterval = ({ value, low, high }: Estimate) =>
   Number.isFinite(high) ? `${two(value)} (${two(low)}–${two(high)})` : two(value)
-
-function table(head: string[], rows: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map((_, i) => (i ? '---:' : '---'))), ...rows.map(line)].join('\n')
-}
 
 class Page {
   readonly pictures: Record<string, string> = {}
@@ -55,6 +50,8 @@ class Page {
   markdown(): string {
     const parts = [this.#head(), this.#summary(), this.#losses(), this.#perWorkload(), this.#memory(), this.#sizes()]
     parts.push(
+      growthsAndBases(this.#results, this.#field),
+      instructionsAndInstantiation(this.#results, this.#field),
       this.#latency(),
       this.#growth(),
       this.#native(),
@@ -69,6 +66,10 @@ class Page {
 
   #title(id: string): string {
     return this.#results.allocators.find((allocator) => allocator.id === id)?.title ?? id
+  }
+
+  get #field() {
+    return { ids: this.#ids, title: (id: string) => this.#title(id) }
   }
 
   #workloads(kinds: 'recorded' | 'synthetic' | 'all'): string[] {
@@ -303,7 +304,9 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
         `all functions, ${level}`,
       ]),
     ]
-    return `## Code size\n\nBytes of the module that has these functions alone, stripped (and with gzip -9).\n\n${table(head, rows)}`
+    const drawn = sizeAgainstSpeed(this.#results, this.#field, this.#palette)
+    const plot = drawn ? `\n\n${this.#picture('size.svg', 'Code size against speed', drawn)}` : ''
+    return `## Code size\n\nBytes of the module that has these functions alone, stripped (and with gzip -9).${plot}\n\n${table(head, rows)}`
   }
 
   #latency(): string {

@@ -170,21 +170,29 @@ const optimisation = { O3: '-O3', Oz: '-Oz' } as const
 const features = ['-mbulk-memory', '-msign-ext', '-mnontrapping-fptoint', '-mmutable-globals']
 const exportedNames = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc']
 // The stack goes below the heap, where it is not counted as the allocator's memory.
-const linking = [
+const linking = (base: number) => [
   '-s',
   ...[
     '--no-entry',
     '--stack-first',
     '--gc-sections',
     '-zstack-size=65536',
-    `--global-base=${HEAP_BASE}`,
+    `--global-base=${base}`,
     ...exportedNames.map((name) => `--export=${name}`),
     '--export-if-defined=__wasm_call_ctors',
   ].map((flag) => `-Wl,${flag}`),
 ]
 
-function compileC(id: string, level: Level, args: string[]): Uint8Array {
-  const flags = [optimisation[level], '-DNDEBUG', '-w', ...features, '-nostartfiles', `-fuse-ld=${linker}`, ...linking]
+function compileC(id: string, level: Level, args: string[], base = HEAP_BASE): Uint8Array {
+  const flags = [
+    optimisation[level],
+    '-DNDEBUG',
+    '-w',
+    ...features,
+    '-nostartfiles',
+    `-fuse-ld=${linker}`,
+    ...linking(base),
+  ]
   return cached(`${id}-${level}`, [...args, ...flags, text('clang-22', ['--version'])], (file) =>
     run('clang-22', [...flags, ...args, '-o', file]),
   )
@@ -196,7 +204,7 @@ function wasi(): string[] {
 }
 const wasiLibraries = ['-L/usr/lib/wasm32-wasi', '-lwasi-emulated-process-clocks']
 
-function buildEmscripten(name: string, level: Level): Uint8Array {
+function buildEmscripten(name: string, level: Level, base?: number): Uint8Array {
   const system = path.join(emscripten, 'system')
   need(path.join(system, 'lib', `${name}.c`), 'apt-get install emscripten')
   // Emscripten generates this header; nothing here reads it.
@@ -216,7 +224,12 @@ function buildEmscripten(name: string, level: Level): Uint8Array {
     args.push('-isystem', folder)
   args.push('-fno-builtin-malloc', '-fno-builtin-calloc', '-fno-strict-aliasing', '-Daligned_alloc=own_aligned_alloc')
   args.push(path.join(system, 'lib', `${name}.c`), path.join(system, 'lib/sbrk.c'), path.join(shims, 'emscripten.c'))
-  return compileC(name, level, args)
+  return compileC(name, level, args, base)
+}
+
+/** Emscripten's dlmalloc with its data, and so its heap, that many bytes further up. */
+export function dlmallocAt(shift: number): Uint8Array {
+  return buildEmscripten('dlmalloc', 'O3', HEAP_BASE + shift)
 }
 
 function mimallocFolder(version: 2 | 3): string {

@@ -23,6 +23,7 @@ export type Task =
   | { kind: 'latency'; workload: Workload; repetitions: number }
   | { kind: 'growth'; lives: number[]; repetitions: number }
   | { kind: 'footprint' }
+  | { kind: 'peak'; workload: Workload }
 
 export interface Job {
   tasks: Task[]
@@ -51,6 +52,7 @@ export type Message =
     }
   | { task: number; contestant: string; live: number; ns: number; heap: number }
   | { task: number; contestant: string; footprint: Omit<Footprint, 'allocator'> }
+  | { task: number; contestant: string; heap: number; growths: number }
   | { done: number }
 
 /** Shares of slower operations: 1/2, then four steps a decade down to one in a million. */
@@ -185,6 +187,13 @@ function run(work: Task, task: number, tries: Tries): void {
           spend(id, cpuTime() - start)
         })
     }
+  } else if (work.kind === 'peak') {
+    const trace = loaded(work.workload, task)
+    tries(job.contestants, 'replay', ({ id, file }) => {
+      const player = new Player(moduleOf(file), trace)
+      player.time(cpuTime, most)
+      send({ task, contestant: id, heap: player.heapBytes, growths: player.exports.growths.value })
+    })
   } else {
     tries(
       job.contestants.filter(({ id }) => id !== 'floor'),

@@ -65,14 +65,17 @@ export function tlsfAllocator(level?: '-O3' | '-Oz'): Allocator {
 
 /**
  * Merges an allocator with the driver and optimises the result as one program. The allocator either imports `env.memory`
- * (and `env.__heap_base`, which the driver provides), or exports a memory of its own with its heap above HEAP_BASE.
+ * (and `env.__heap_base`, which the driver provides, `shift` bytes above HEAP_BASE), or exports a memory of its own with its
+ * heap above HEAP_BASE.
  */
-export function merge({ name, wasm }: Allocator): Uint8Array {
+export function merge({ name, wasm }: Allocator, shift = 0): Uint8Array {
   const ownsMemory = WebAssembly.Module.exports(new WebAssembly.Module(wasm as BufferSource)).some(
     (e) => e.kind === 'memory',
   )
-  const memory = ownsMemory ? ['--importMemory', '--noExportMemory'] : ['--initialMemory', String(BASE_PAGES)]
-  const driver = compile('driver.as.ts', ['--runtime', 'stub', ...memory])
+  const memory = ownsMemory
+    ? ['--importMemory', '--noExportMemory']
+    : ['--initialMemory', String(BASE_PAGES + (shift ? 1 : 0))]
+  const driver = compile('driver.as.ts', ['--runtime', 'stub', '--use', `HEAP_SHIFT=${shift}`, ...memory])
   return cached(`merged-${name}`, [wasm, driver, FEATURES.join(' '), version('binaryen')], (folder) => {
     writeFileSync(path.join(folder, 'allocator.wasm'), wasm)
     writeFileSync(path.join(folder, 'driver.wasm'), driver)

@@ -1,0 +1,9 @@
+// How the page writes tables and figures.
+
+export const two = (value: number) => value.toFixed(2)
+export const thousands = (value: number) => value.toLocaleString('en-US')
+
+export function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map((_, i) => (i ? '---:' : '---'))), ...rows.map(line)].join('\n')
+}
