@@ -24,6 +24,8 @@ interface Plan {
 
 interface Engine {
   name: string
+  /** It replays every real program, in more rivals. */
+  thorough?: boolean
   /** With its version. */
   title(): string
   run(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]>
@@ -37,6 +39,7 @@ export const nodeTitle = ({ node, v8 }: { node: string; v8: string }) => `Node $
 export const engines: Engine[] = [
   {
     name: 'newest Node',
+    thorough: true,
     title: () => {
       return nodeTitle(JSON.parse(text(newestNode, ['-p', 'JSON.stringify(process.versions)'])))
     },

@@ -38,6 +38,8 @@ const ENGINE_WORKLOADS = [
   'churn',
 ]
 const ENGINE_RIVALS = ['floor', 'granary', 'dlmalloc', 'emmalloc', 'mimalloc3', 'zig', 'talc', 'tlsf']
+const THOROUGH_RIVALS = [...ENGINE_RIVALS, 'mimalloc2', 'wasmalloc', 'rusty_alloc']
+const THOROUGH_REPETITIONS = 5
 const BOUNDARY_SECONDS = 1
 
 type Part = (
@@ -311,15 +313,24 @@ async function boundary(...[results, , , show]: Parameters<Part>): Promise<void>
 async function otherEngines(...[results, contestants, plan, show, save]: Parameters<Part>): Promise<void> {
   const workloads = replayed(plan, results).filter(({ id }) => ENGINE_WORKLOADS.includes(id))
   if (!workloads.length) return
-  const chosen = contestants.filter(({ id }) => ENGINE_RIVALS.includes(id))
-  const share = { workloads, contestants: chosen, repetitions: Math.ceil(plan.repetitions / 2), limit: plan.limit }
+  const { limit } = plan
+  const among = (ids: string[]) => contestants.filter(({ id }) => ids.includes(id))
+  const share = { workloads, contestants: among(ENGINE_RIVALS), repetitions: Math.ceil(plan.repetitions / 2), limit }
+  const thorough = {
+    workloads: replayed(plan, results).filter(({ id, kind }) => kind !== 'synthetic' || ENGINE_WORKLOADS.includes(id)),
+    contestants: among(THOROUGH_RIVALS),
+    repetitions: Math.min(plan.repetitions, THOROUGH_REPETITIONS),
+    limit,
+  }
   for (const { workload, allocator, fault, cold, warm } of results.replays)
     if (workloads.some(({ id }) => id === workload) && ENGINE_RIVALS.includes(allocator))
       results.engines.push({ engine: nodeTitle(process.versions), workload, allocator, fault, cold, warm })
   for (const [i, engine] of engines.entries())
     try {
       const title = engine.title()
-      const found = await engine.run(share, (step) => show(`${title}: ${step}`, i / engines.length))
+      const found = await engine.run(engine.thorough ? thorough : share, (step) =>
+        show(`${title}: ${step}`, i / engines.length),
+      )
       results.engines.push(...found.map((result) => ({ ...result, engine: title })))
       save()
     } catch (error) {

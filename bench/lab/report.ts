@@ -1,8 +1,9 @@
 // docs/benchmarks.md and its pictures, made from a run's JSON. Every figure on the page comes from there.
 
-import { table, thousands, two } from './markdown.ts'
+import { table, thousands, two, withInterval } from './markdown.ts'
 import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from './report-costs.ts'
-import type { Results, Size } from './results.ts'
+import { newestNode } from './report-newest.ts'
+import type { EngineResult, Results, Size } from './results.ts'
 import { type Estimate, geometricMean, LEAST_NET, median, net, netEstimate, ratioEstimate } from './stats.ts'
 import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
 import { meanTime, memoryOf, netOf, PAGE, referenceOf, replayOf } from './tables.ts'
@@ -28,8 +29,6 @@ const one = (value: number) => value.toFixed(1)
 const kilobytes = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`
 const nanoseconds = (ns: number) =>
   ns < 1000 ? `${ns.toFixed(0)} ns` : ns < 1e6 ? `${one(ns / 1000)} µs` : `${one(ns / 1e6)} ms`
-const withInterval = ({ value, low, high }: Estimate) =>
-  Number.isFinite(high) ? `${two(value)} (${two(low)}–${two(high)})` : two(value)
 
 class Page {
   readonly pictures: Record<string, string> = {}
@@ -56,6 +55,7 @@ class Page {
       this.#growth(),
       this.#native(),
       this.#boundary(),
+      newestNode(this.#results, this.#field.title),
       this.#engines(),
       this.#faults(),
       this.#sources(),
@@ -475,12 +475,18 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
     const { engines } = this.#results
     const names = [...new Set(engines.map(({ engine }) => engine))]
     if (!names.length) return ''
-    const ids = this.#ids.filter((id) => engines.some(({ allocator }) => allocator === id))
+    // One engine may have replayed more than the others.
+    const everywhere = (has: (row: EngineResult) => boolean) =>
+      names.every((engine) => engines.some((row) => row.engine === engine && has(row)))
+    const ids = this.#ids.filter((id) => everywhere(({ allocator }) => allocator === id))
+    const workloads = [...new Set(engines.map(({ workload }) => workload))].filter((id) =>
+      everywhere(({ workload }) => workload === id),
+    )
     const ratio = (engine: string, id: string, phase: Phase) => {
       const rows = engines.filter((row) => row.engine === engine && !row.fault && row[phase].length)
       const find = (workload: string, allocator: string) =>
         rows.find((row) => row.workload === workload && row.allocator === allocator)
-      const ratios = [...new Set(rows.map(({ workload }) => workload))].flatMap((workload) => {
+      const ratios = workloads.flatMap((workload) => {
         const [them, us, floor] = [id, this.#ours, 'floor'].map((allocator) => find(workload, allocator))
         return them && us && floor ? net(them[phase], floor[phase]) / net(us[phase], floor[phase]) : []
       })
@@ -492,7 +498,6 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
         ...ids.map((id) => (id === this.#ours ? '1' : ratio(engine, id, phase))),
       ]),
     )
-    const workloads = [...new Set(engines.map(({ workload }) => workload))]
     return `## Other engines\n\nNet time over ${this.#title(this.#ours)}’s, geometric mean over ${workloads.join(', ')}. In Firefox and SpiderMonkey’s shell by the clock on the wall, elsewhere CPU time.\n\n${table(['engine', ...ids.map((id) => this.#title(id))], rows)}`
   }
 
