@@ -1,11 +1,18 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { parseCommand, reportable } from '../bench/lab/arguments.ts'
 import { compare, comparison, orders } from '../bench/lab/compare.ts'
 import { report } from '../bench/lab/report.ts'
-import type { ReplayResult, Results } from '../bench/lab/results.ts'
+import { FORMAT, type ReplayResult, type Results } from '../bench/lab/results.ts'
+import { runTasks } from '../bench/lab/runner.ts'
 import { estimate, geometricMean, LEAST_NET, median, net, quantile, ratioEstimate } from '../bench/lab/stats.ts'
 import { apart } from '../bench/lab/svg.ts'
 import { fillThenReplace, Random, Script, synthetic, syntheticNames } from '../bench/lab/synthetic.ts'
 import { meanRatio, meanTime, memoryOf, netOf, ratioTables } from '../bench/lab/tables.ts'
+import type { Task } from '../bench/lab/worker.ts'
+import type { Workload } from '../bench/lab/workloads.ts'
 import { formatTrace, Kind, kindOf, parseTrace } from '../bench/trace.ts'
 
 const bytesOf = (words: Uint32Array) => Buffer.from(words.buffer, words.byteOffset, words.byteLength)
@@ -133,7 +140,7 @@ function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1): Resu
   }
   const info = (id: string) => ({ id, title: id, version: '1.2.3', source: 'somewhere', alignment: 16 })
   return {
-    format: 1,
+    format: FORMAT,
     date: '2031-05-06T00:00:00.000Z',
     mode: 'full',
     machine: { cpu: 'Some CPU', cores: 2, memory: 8, system: 'Linux' },
@@ -162,6 +169,8 @@ function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1): Resu
     native: [],
     boundary: [],
     engines: [],
+    peaks: [],
+    instructions: [],
     missing: [],
   }
 }
@@ -270,6 +279,74 @@ describe('orders', () => {
   })
 })
 
+describe('running tasks', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'granary-lab-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  it('goes on with the next where a trace cannot be read', async () => {
+    const file = path.join(folder, 'broken.mtrc')
+    writeFileSync(file, 'no trace')
+    const replay = (workload: Workload): Task => {
+      return { kind: 'replay', workload, repetitions: 1, check: false, residue: false }
+    }
+    const tasks = [
+      replay({ kind: 'given', id: 'broken', file }),
+      replay({ kind: 'synthetic', id: 'hot-pair' }),
+      replay({ kind: 'given', id: 'broken', file }),
+    ]
+    const finished: unknown[] = []
+    await runTasks(tasks, [], {
+      limit: 10,
+      progress: () => {},
+      done: (task, reports) => finished.push([task, reports]),
+      failed: (task, reason) => finished.push([task, /MTRC|trace/.test(reason)]),
+    })
+    const workload = { operations: 500_000, peak: 32, largest: 32 }
+    expect(finished).toEqual([
+      [0, true],
+      [1, [{ task: 1, workload }]],
+      [2, true],
+    ])
+  }, 30_000)
+})
+
+describe('the command line', () => {
+  it('is taken at its word', () => {
+    const command = parseCommand(['--quick', '--only', '^hot', '--rivals', 'granary,zig', '--reps', '5', 'own=x.wasm'])
+    if (command.name !== 'measure') throw new Error(command.name)
+    const { mode, rivals, workloads, repetitions } = command.request
+    expect(rivals.map(({ id }) => id)).toEqual(['own', 'granary', 'zig'])
+    expect({ mode, workloads, repetitions }).toEqual({
+      mode: 'quick',
+      workloads: [{ kind: 'synthetic', id: 'hot-pair' }],
+      repetitions: 5,
+    })
+  })
+
+  it.each([
+    [['--reps', 'abc'], '--reps wants a number from 1 on, not abc'],
+    [['--reps', '0'], '--reps wants a number from 1 on, not 0'],
+    [['--rivals', 'granary,dlmaloc'], 'no allocator is called dlmaloc; there are granary, dlmalloc,'],
+    [['--onyl', 'x'], "Unknown option '--onyl'"],
+    [['--only', '('], '--only: Invalid regular expression'],
+    [['--only', 'nothing like it'], 'no workload is called like nothing like it'],
+    [['--traces', '/does/not/exist'], 'no such file or directory'],
+    [['reprot'], 'reprot is neither a command nor NAME=FILE.wasm'],
+    [['compare', 'one.json'], 'compare wants two files'],
+    [['report', '/does/not/exist.json'], '/does/not/exist.json: ENOENT'],
+    [['report', 'package.json'], 'package.json is not a run of this lab as it is now'],
+  ])('%j is refused', (args, reason) => {
+    expect(() => parseCommand(args)).toThrow(reason)
+  })
+
+  it('lets no page be made from half a run', () => {
+    expect(reportable(run(10, 20)).mode).toBe('full')
+    expect(() => reportable({ ...run(10, 20), mode: 'quick' })).toThrow('a quick one')
+    expect(() => reportable({ ...run(10, 20), unfinished: 'latency' })).toThrow('its part “latency”')
+    expect(() => reportable({ ...run(10, 20), replays: [] })).toThrow('no times')
+  })
+})
+
 describe('report', () => {
   it('takes every figure from the run', () => {
     const { markdown, pictures } = report(run(10, 30), 'pictures')
@@ -338,6 +415,29 @@ describe('report', () => {
     expect(markdown).toContain('| **geometric mean, synthetic** | 4.00 | 4.00 |')
     expect(markdown).toContain('- real, warm: alpha 0.90\n')
     expect(markdown).toContain('- synthetic, warm: nowhere\n')
+  })
+
+  it('has sections for growths, bases, instructions and instantiation where they were measured', () => {
+    const results = run(10, 20)
+    const peak = (shift: number, pages: number) => {
+      return { workload: 'alpha', allocator: 'granary', shift, heap: pages * 65_536, growths: 7 }
+    }
+    results.peaks = [peak(0, 12), peak(1040, 13)]
+    results.instructions = [{ allocator: 'dlmalloc', malloc: 90, free: 63 }]
+    results.instantiation = { compiled: 16_400, bytes: 315_000 }
+    results.sizes = [{ allocator: 'granary', functions: 'five', level: 'O3', raw: 5000, gzip: 2500 }]
+    const { markdown, pictures } = report(results, 'pictures')
+    expect(markdown).toContain('| granary | 7 | 7 |')
+    expect(markdown).toContain('| alpha | 12 | 13 |')
+    expect(markdown).toContain('| dlmalloc | 90 | 63 |')
+    expect(markdown).toContain('in 16 µs once it is compiled, and in 315 µs')
+    expect(pictures['size.svg']).toContain('granary')
+  })
+
+  it('does not count a workload without figures as passed', () => {
+    const results = run(10, 20)
+    results.replays = results.replays.filter(({ workload, allocator }) => workload === 'alpha' || allocator === 'floor')
+    expect(report(results, 'pictures').markdown.match(/\| 1 of 2 \|/g)?.length).toBe(2)
   })
 
   it('draws well-formed pictures without gaps in the figures', () => {

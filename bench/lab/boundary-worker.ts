@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { instantiate } from '@assemblyscript/loader'
 import { MemPool } from '@thi.ng/malloc'
-import Benchmark from 'benchmark'
+import { Benchmark } from '../js/benchmark.ts'
 import { Random } from './synthetic.ts'
 
 const [, , granary, glue, seconds, name] = process.argv
@@ -15,6 +15,8 @@ const PAGES = 160
 interface Contestant<Block> {
   malloc(size: number): Block
   free(block: Block): void
+  /** Hands out blocks of all these sizes and takes them back. */
+  many?(sizes: Uint32Array): void
 }
 
 function imports(): WebAssembly.Imports {
@@ -24,22 +26,36 @@ function imports(): WebAssembly.Imports {
 
 const raw = (exports: WebAssembly.Exports) => exports as unknown as Contestant<number>
 
+/** The host's class, as a user imports it; built by npm run build. */
+async function hostHeap() {
+  const { createHeap } = await import(new URL('../../dist/index.js', import.meta.url).href)
+  return createHeap()
+}
+
+// Addresses from 2 GiB on come out of the exports negative: whoever calls them has to write `>>> 0`.
+function unsigned({ malloc, free }: Contestant<number>): Contestant<never> {
+  return { malloc: (size) => (malloc(size) >>> 0) as never, free: (block) => free(block) }
+}
+
 const factories: Record<string, () => Promise<Contestant<never>>> = {
   async 'granary, heap.malloc'() {
-    // The host's class, as a user imports it; built by npm run build.
-    const { createHeap } = await import(new URL('../../dist/index.js', import.meta.url).href)
-    const heap = await createHeap()
+    const heap = await hostHeap()
     return { malloc: (size) => heap.malloc(size) as never, free: (block) => heap.free(block) }
   },
+  async 'granary, heap.mallocMany'() {
+    const heap = await hostHeap()
+    return {
+      malloc: (size) => heap.malloc(size) as never,
+      free: (block) => heap.free(block),
+      many: (sizes) => heap.freeMany(heap.mallocMany(sizes)),
+    }
+  },
   async 'granary, raw export'() {
-    const { malloc, free } = raw(
-      new WebAssembly.Instance(new WebAssembly.Module(readFileSync(granary)), imports()).exports,
-    )
-    return { malloc: (size) => malloc(size) as never, free: (block) => free(block) }
+    const module = new WebAssembly.Module(readFileSync(granary))
+    return unsigned(raw(new WebAssembly.Instance(module, imports()).exports))
   },
   async 'granary, loader’s export'() {
-    const { malloc, free } = raw((await instantiate(readFileSync(granary), imports() as never)).exports as never)
-    return { malloc: (size) => malloc(size) as never, free: (block) => free(block) }
+    return unsigned(raw((await instantiate(readFileSync(granary), imports() as never)).exports as never))
   },
   async 'Emscripten’s _malloc'() {
     const program = await require(glue)({ wasmBinary: readFileSync(glue.replace(/js$/, 'wasm')) })
@@ -56,7 +72,11 @@ const factories: Record<string, () => Promise<Contestant<never>>> = {
 
 const LIVE = 1000
 
-function cases({ malloc, free }: Contestant<never>): Record<string, () => void> {
+function cases({ malloc, free, many }: Contestant<never>): Record<string, () => void> {
+  const sizes = new Uint32Array(LIVE).fill(32)
+  const blocks = new Array<never>(LIVE)
+  const batch = '1,000 blocks of 32 B allocated, then freed'
+  if (many) return { [batch]: () => many(sizes) }
   const random = new Random('boundary')
   const live = Array.from({ length: LIVE }, () => malloc(32))
   const order = Array.from({ length: 4096 }, () => random.between(0, LIVE - 1))
@@ -67,6 +87,10 @@ function cases({ malloc, free }: Contestant<never>): Record<string, () => void> 
       const at = order[turn++ & 4095]
       free(live[at])
       live[at] = malloc(32)
+    },
+    [batch]() {
+      for (let i = 0; i < LIVE; i++) blocks[i] = malloc(sizes[i])
+      for (let i = 0; i < LIVE; i++) free(blocks[i])
     },
   }
 }

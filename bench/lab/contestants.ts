@@ -38,7 +38,8 @@ export async function prepare(rivals: Rival[], progress: (title: string) => void
   return field
 }
 
-function stored(id: string, wasm: Uint8Array): string {
+/** Where a module is kept, by what is in it. */
+export function stored(id: string, wasm: Uint8Array): string {
   const hash = createHash('sha256').update(wasm).digest('hex').slice(0, 16)
   const file = path.join(labFolder, 'merged', `${id}-${hash}.wasm`)
   if (!existsSync(file)) put(file, wasm)

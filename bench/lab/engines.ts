@@ -24,6 +24,8 @@ interface Plan {
 
 interface Engine {
   name: string
+  /** It replays every real program, in more rivals. */
+  thorough?: boolean
   /** With its version. */
   title(): string
   run(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]>
@@ -37,6 +39,7 @@ export const nodeTitle = ({ node, v8 }: { node: string; v8: string }) => `Node $
 export const engines: Engine[] = [
   {
     name: 'newest Node',
+    thorough: true,
     title: () => {
       return nodeTitle(JSON.parse(text(newestNode, ['-p', 'JSON.stringify(process.versions)'])))
     },
@@ -60,24 +63,29 @@ async function runNewestNode(plan: Plan, progress: (step: string) => void): Prom
   const tasks = workloads.map(
     (workload): Task => ({ kind: 'replay', workload, repetitions, check: false, residue: false }),
   )
-  const reports = await runTasks(tasks, contestants, {
+  const results: EngineResult[] = []
+  await runTasks(tasks, contestants, {
     node: newestNode,
     limit,
     progress: (task, step) => progress(`${workloads[task].id}: ${step}`),
-  })
-  return workloads.flatMap(({ id: workload }, task) =>
-    contestants.map(({ id: allocator }): EngineResult => {
-      const result: EngineResult = { engine: '', workload, allocator, cold: [], warm: [] }
-      for (const report of reports[task]) {
-        if (!('contestant' in report) || report.contestant !== allocator) continue
-        if ('fault' in report) result.fault = report.fault
-        if (!('cold' in report)) continue
-        result.cold.push(report.cold)
-        result.warm.push(report.warm)
+    done(task, reports) {
+      for (const { id: allocator } of contestants) {
+        const result: EngineResult = { engine: '', workload: workloads[task].id, allocator, cold: [], warm: [] }
+        for (const report of reports) {
+          if (!('contestant' in report) || report.contestant !== allocator) continue
+          if ('fault' in report) result.fault = report.fault
+          if (!('cold' in report)) continue
+          result.cold.push(report.cold)
+          result.warm.push(report.warm)
+        }
+        results.push(result)
       }
-      return result
-    }),
-  )
+    },
+    failed(_, reason) {
+      throw new Error(reason)
+    },
+  })
+  return results
 }
 
 /** The player as a plain script. */
@@ -173,12 +181,17 @@ for (const { file, largest, modules, repetitions, most } of await (await fetch('
 }
 </script>`
   let browser: ReturnType<typeof spawn> | undefined
+  const server = createServer()
+  let timer: NodeJS.Timeout | undefined
   try {
     await new Promise<void>((resolve, reject) => {
       let index = 0
-      const late = () => setTimeout(() => reject(new Error('Firefox does not answer')), 60_000 + 10_000 * plan.limit)
-      let timer = late()
-      const server = createServer(async (request, response) => {
+      const wait = () => {
+        clearTimeout(timer)
+        timer = setTimeout(() => reject(new Error('Firefox does not answer')), 60_000 + 10_000 * plan.limit)
+      }
+      wait()
+      server.on('request', async (request, response) => {
         const url = request.url ?? ''
         if (url === '/jobs') response.end(JSON.stringify(jobs))
         else if (url.startsWith('/file?')) response.end(served(decodeURIComponent(url.slice(6))))
@@ -187,14 +200,9 @@ for (const { file, largest, modules, repetitions, most } of await (await fetch('
           for await (const part of request) body += part
           results.push(...collect(jobs[index++].workload, JSON.parse(body)))
           response.end()
-          clearTimeout(timer)
-          timer = late()
+          wait()
           if (index < jobs.length) progress(jobs[index].workload.id)
-          else {
-            clearTimeout(timer)
-            server.close()
-            resolve()
-          }
+          else resolve()
         } else if (url === '/') response.setHeader('content-type', 'text/html').end(page)
         else response.writeHead(404).end()
       })
@@ -214,6 +222,9 @@ for (const { file, largest, modules, repetitions, most } of await (await fetch('
     })
     return results
   } finally {
+    clearTimeout(timer)
+    server.close()
+    server.closeAllConnections()
     browser?.kill()
     await new Promise((resolve) => (browser?.exitCode === null ? browser.on('exit', resolve) : resolve(undefined)))
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 })

@@ -1,5 +1,6 @@
-// The replay driver for native allocators (LD_PRELOAD): reads an MTRC file and replays it twice, by the same rule of touch as
-// the driver in WebAssembly. Prints nanoseconds of CPU time an operation, cold and warm, and how much the resident memory grew.
+// The replay driver for native allocators (LD_PRELOAD): reads an MTRC file and replays it, by the same rule of touch as the
+// driver in WebAssembly, once cold and as often warm as the second argument says. Prints nanoseconds of CPU time an
+// operation, cold and warm (the mean), and how much the resident memory grew.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -79,7 +80,7 @@ static void *own(size_t bytes) {
 }
 
 int main(int count, char **arguments) {
-  FILE *file = count > 1 ? fopen(arguments[1], "rb") : NULL;
+  FILE *file = count > 2 ? fopen(arguments[1], "rb") : NULL;
   uint32_t header[HEADER_WORDS];
   if (!file || fread(header, 4, HEADER_WORDS, file) != HEADER_WORDS) return 2;
   uint32_t operations = header[2], slots = header[3];
@@ -89,12 +90,15 @@ int main(int count, char **arguments) {
   table = own(sizeof(char *) * slots);
 
   long before = resident();
-  double ns[2];
+  int warm_rounds = atoi(arguments[2]);
+  double cold = 0, warm = 0;
   long grown = 0;
-  for (int round = 0; round < 2; round++) {
+  for (int round = 0; round <= warm_rounds; round++) {
     double start = cpu_time();
     uint32_t failed = replay(words, words + 2ul * operations);
-    ns[round] = (cpu_time() - start) / operations;
+    double ns = (cpu_time() - start) / operations;
+    if (round) warm += ns / warm_rounds;
+    else cold = ns;
     if (failed) return 3;
     if (round == 0) grown = resident() - before;
     for (uint32_t i = 0; i < slots; i++) {
@@ -103,7 +107,7 @@ int main(int count, char **arguments) {
     }
   }
   char line[128];
-  int length = snprintf(line, sizeof line, "{\"cold\":%.3f,\"warm\":%.3f,\"resident\":%ld}\n", ns[0], ns[1], grown);
+  int length = snprintf(line, sizeof line, "{\"cold\":%.3f,\"warm\":%.3f,\"resident\":%ld}\n", cold, warm, grown);
   fwrite(line, 1, length, stdout);
   return 0;
 }

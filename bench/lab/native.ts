@@ -1,11 +1,12 @@
-// The same replay by native allocators in turns, then by ours in this engine; gross on both sides.
+// The same replay by native allocators and by ours in this engine, in turns; gross on both sides.
 import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { formatTrace } from '../trace.ts'
+import { warmRounds } from './player.ts'
 import type { NativeResult } from './results.ts'
 import { debianVersion, labFolder, put, root, text } from './rivals.ts'
 import { runTasks } from './runner.ts'
-import type { Contestant } from './worker.ts'
+import type { Contestant, Task } from './worker.ts'
 import { loadWorkload, type Workload } from './workloads.ts'
 
 interface Native {
@@ -23,69 +24,79 @@ const natives: Native[] = [
 
 const libraries = '/usr/lib/x86_64-linux-gnu'
 
-/** Replays every workload in every native allocator, one repetition of each after the other, and then in `ours`. */
+/**
+ * Replays every workload in every native allocator and in `ours`, one repetition of each after the other, each in a process
+ * of its own, and hands over the figures of each workload.
+ */
 export async function measureNative(
   workloads: Workload[],
   ours: Contestant | undefined,
   repetitions: number,
   limit: number,
   progress: (step: string, done: number) => void,
-): Promise<NativeResult[]> {
+  done: (rows: NativeResult[]) => void,
+): Promise<void> {
   const driver = buildDriver()
-  const results: NativeResult[] = []
   for (const [index, workload] of workloads.entries()) {
     const file = path.join(labFolder, 'mtrc', `${workload.id}.mtrc`)
     const trace = loadWorkload(workload)
     put(file, formatTrace(trace))
-    const rows = natives.map(({ id, debian }): NativeResult => {
-      return { workload: workload.id, allocator: id, version: debianVersion(debian), cold: [], warm: [], resident: 0 }
-    })
-    const own: NativeResult = {
-      workload: workload.id,
-      allocator: 'granary',
-      version: '',
-      cold: [],
-      warm: [],
-      resident: 0,
+    const row = (allocator: string, version: string): NativeResult => {
+      return { workload: workload.id, allocator, version, cold: [], warm: [], resident: 0 }
     }
+    const rows = natives.map(({ id, debian }) => row(id, debianVersion(debian)))
+    const own = row('granary', '')
     for (let repetition = 0; repetition < repetitions; repetition++) {
-      progress(`${workload.id}: native, repetition ${repetition + 1}`, index / workloads.length)
-      for (const [i, { library }] of natives.entries()) {
-        const row = rows[i]
-        if (row.fault) continue
-        try {
-          const preload = library ? path.join(libraries, library) : ''
-          const env = { ...process.env, LD_PRELOAD: preload }
-          const printed = execFileSync(driver, [file], {
-            env,
-            encoding: 'utf8',
-            timeout: limit * 6000,
-            stdio: ['ignore', 'pipe', 'ignore'],
-          })
-          const { cold, warm, resident } = JSON.parse(printed)
-          row.cold.push(cold)
-          row.warm.push(warm)
-          row.resident = Math.max(row.resident, resident)
-        } catch (error) {
-          row.fault = (error as Error).message.split('\n')[0]
-        }
-      }
+      progress(`${workload.id}: repetition ${repetition + 1}`, index / workloads.length)
+      for (const [i, { library }] of natives.entries())
+        if (!rows[i].fault) replayNatively(driver, [file, String(warmRounds(trace))], library, limit, rows[i])
+      if (ours && !own.fault) await replayOurs(workload, ours, limit, own)
     }
-    if (ours) {
-      progress(`${workload.id}: granary`, index / workloads.length)
-      const task = { kind: 'replay' as const, workload, repetitions, check: false, residue: false }
-      const [reports] = await runTasks([task], [ours], { limit, progress: () => {} })
-      for (const report of reports) {
-        if ('fault' in report) own.fault = report.fault
-        if (!('cold' in report)) continue
-        own.cold.push(report.cold)
-        own.warm.push(report.warm)
-        own.resident = report.heap
-      }
-    }
-    results.push(...rows, ...(ours ? [own] : []))
+    done([...rows, ...(ours ? [own] : [])])
   }
-  return results
+}
+
+function replayNatively(
+  driver: string,
+  args: string[],
+  library: string | undefined,
+  limit: number,
+  row: NativeResult,
+): void {
+  try {
+    const printed = execFileSync(driver, args, {
+      env: { ...process.env, LD_PRELOAD: library ? path.join(libraries, library) : '' },
+      encoding: 'utf8',
+      timeout: limit * 6000,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    const { cold, warm, resident } = JSON.parse(printed)
+    row.cold.push(cold)
+    row.warm.push(warm)
+    row.resident = Math.max(row.resident, resident)
+  } catch (error) {
+    row.fault = (error as Error).message.split('\n')[0]
+  }
+}
+
+async function replayOurs(workload: Workload, ours: Contestant, limit: number, row: NativeResult): Promise<void> {
+  const task: Task = { kind: 'replay', workload, repetitions: 1, check: false, residue: false }
+  await runTasks([task], [ours], {
+    limit,
+    progress: () => {},
+    done(_, reports) {
+      for (const report of reports) {
+        if ('fault' in report) row.fault = report.fault
+        if (!('cold' in report)) continue
+        row.cold.push(report.cold)
+        row.warm.push(report.warm)
+        row.resident = report.heap
+      }
+    },
+    failed(_, reason) {
+      row.fault = reason
+    },
+  })
 }
 
 function buildDriver(): string {

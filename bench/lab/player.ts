@@ -31,6 +31,14 @@ const STEP = 8192
 // The floor's ring is as long as the trace's peak, but never so short that all of it stays in the first-level cache.
 const SHORTEST_RING = 0x10000
 
+/** Operations that take long enough to be timed. */
+const ENOUGH = 50_000
+
+/** How many warm replays a trace needs to be told from the clock's steps. */
+export function warmRounds({ operations }: { operations: number }): number {
+  return Math.min(50, Math.max(1, Math.round(ENOUGH / operations)))
+}
+
 /** Thrown by a replay that takes longer than it may. */
 export class TooSlow extends Error {}
 

@@ -1,6 +1,9 @@
 // docs/benchmarks.md and its pictures, made from a run's JSON. Every figure on the page comes from there.
 
-import type { Results, Size } from './results.ts'
+import { table, thousands, two, withInterval } from './markdown.ts'
+import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from './report-costs.ts'
+import { newestNode } from './report-newest.ts'
+import type { EngineResult, Results, Size } from './results.ts'
 import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, net, ratioEstimate } from './stats.ts'
 import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
 import {
@@ -32,19 +35,10 @@ export function report(results: Results, folder: string): Report {
   return { markdown: page.markdown(), pictures: page.pictures }
 }
 
-const two = (value: number) => value.toFixed(2)
 const one = (value: number) => value.toFixed(1)
 const kilobytes = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`
 const nanoseconds = (ns: number) =>
   ns < 1000 ? `${ns.toFixed(0)} ns` : ns < 1e6 ? `${one(ns / 1000)} µs` : `${one(ns / 1e6)} ms`
-const thousands = (value: number) => value.toLocaleString('en-US')
-const withInterval = ({ value, low, high }: Estimate) =>
-  Number.isFinite(high) ? `${two(value)} (${two(low)}–${two(high)})` : two(value)
-
-function table(head: string[], rows: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map((_, i) => (i ? '---:' : '---'))), ...rows.map(line)].join('\n')
-}
 
 class Page {
   readonly pictures: Record<string, string> = {}
@@ -65,10 +59,13 @@ class Page {
   markdown(): string {
     const parts = [this.#head(), this.#summary(), this.#losses(), this.#perWorkload(), this.#memory(), this.#sizes()]
     parts.push(
+      growthsAndBases(this.#results, this.#field),
+      instructionsAndInstantiation(this.#results, this.#field),
       this.#latency(),
       this.#growth(),
       this.#native(),
       this.#boundary(),
+      newestNode(this.#results, this.#field.title),
       this.#engines(),
       this.#faults(),
       this.#sources(),
@@ -79,6 +76,10 @@ class Page {
 
   #title(id: string): string {
     return this.#results.allocators.find((allocator) => allocator.id === id)?.title ?? id
+  }
+
+  get #field() {
+    return { ids: this.#ids, title: (id: string) => this.#title(id) }
   }
 
   #workloads(kinds: 'recorded' | 'synthetic' | 'all'): string[] {
@@ -115,7 +116,10 @@ Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)
     const all = this.#workloads('all')
     const cell = (mean: Estimate | undefined) => (mean ? withInterval(mean) : '–')
     const rows = this.#ids.map((id) => {
-      const passed = all.filter((workload) => !replayOf(this.#results, workload, id)?.fault).length
+      const passed = all.filter((workload) => {
+        const replay = replayOf(this.#results, workload, id)
+        return replay?.warm.length && !replay.fault
+      }).length
       const times = [recorded, synthetic].flatMap((group) =>
         (['warm', 'cold'] as Phase[]).map((phase) =>
           id === this.#ours ? '1' : cell(meanTime(this.#results, group, id, this.#ours, phase)),
@@ -312,6 +316,8 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
         `all functions, ${level}`,
       ]),
     ]
+    const drawn = sizeAgainstSpeed(this.#results, this.#field, this.#palette)
+    const plot = drawn ? `\n\n${this.#picture('size.svg', 'Code size against speed', drawn)}` : ''
     const whole = this.#ids.flatMap((id) => {
       const [speed, space] = (['O3', 'Oz'] as const).map((level) => cell(id, 'family', level))
       return speed === '–' ? [] : [`${this.#title(id)}: ${speed} at -O3, ${space} at -Oz`]
@@ -319,7 +325,7 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
     const beyond = whole.length
       ? `\n\nThe whole malloc family of ISO C, POSIX and glibc, 13 functions, where a module has it: ${whole.join('; ')}.`
       : ''
-    return `## Code size\n\nBytes of the module that has these functions alone, stripped (and with gzip -9).\n\n${table(head, rows)}${beyond}`
+    return `## Code size\n\nBytes of the module that has these functions alone, stripped (and with gzip -9).${plot}\n\n${table(head, rows)}${beyond}`
   }
 
   #latency(): string {
@@ -507,21 +513,28 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
         return them && base ? `${two(them.ns / base.ns)} (${them.ns.toFixed(0)} ns ± ${them.margin.toFixed(0)} %)` : '–'
       }),
     ])
-    return `## Called from JavaScript\n\nTime over that of ${baseline} (benchmark.js).\n\n${table(['contestant', ...cases], rows)}`
+    return `## Called from JavaScript\n\nCPU time over that of ${baseline} (benchmark.js).\n\n${table(['contestant', ...cases], rows)}`
   }
 
   #engines(): string {
     const { engines } = this.#results
     const names = [...new Set(engines.map(({ engine }) => engine))]
     if (!names.length) return ''
-    const ids = this.#ids.filter((id) => engines.some(({ allocator }) => allocator === id))
+    // One engine may have replayed more than the others.
+    const everywhere = (has: (row: EngineResult) => boolean) =>
+      names.every((engine) => engines.some((row) => row.engine === engine && has(row)))
+    const ids = this.#ids.filter((id) => everywhere(({ allocator }) => allocator === id))
+    const workloads = [...new Set(engines.map(({ workload }) => workload))].filter((id) =>
+      everywhere(({ workload }) => workload === id),
+    )
     const ratio = (engine: string, id: string, phase: Phase) => {
       const rows = engines.filter((row) => row.engine === engine && !row.fault && row[phase].length)
       const find = (workload: string, allocator: string) =>
         rows.find((row) => row.workload === workload && row.allocator === allocator)
-      const ratios = [...new Set(rows.map(({ workload }) => workload))].flatMap((workload) => {
+      const ratios = workloads.flatMap((workload) => {
         const [them, us, floor] = [id, this.#ours, 'floor'].map((allocator) => find(workload, allocator))
-        return them && us && floor ? net(them[phase], floor[phase]) / net(us[phase], floor[phase]) : []
+        const measured = them && us && floor && ![them, us].some((row) => isBelowFloor(row[phase], floor[phase]))
+        return measured ? net(them[phase], floor[phase]) / net(us[phase], floor[phase]) : []
       })
       return ratios.length ? two(geometricMean(ratios)) : '–'
     }
@@ -531,7 +544,6 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
         ...ids.map((id) => (id === this.#ours ? '1' : ratio(engine, id, phase))),
       ]),
     )
-    const workloads = [...new Set(engines.map(({ workload }) => workload))]
     return `## Other engines\n\nNet time over ${this.#title(this.#ours)}’s, geometric mean over ${workloads.join(', ')}. In Firefox and SpiderMonkey’s shell by the clock on the wall, elsewhere CPU time.\n\n${table(['engine', ...ids.map((id) => this.#title(id))], rows)}`
   }
 

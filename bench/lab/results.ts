@@ -1,7 +1,10 @@
 // What a run of the lab writes as JSON, and all that the report and the comparison know.
 
+/** Changes whenever a run of before lacks something that the report or the comparison reads. */
+export const FORMAT = 2
+
 export interface Results {
-  format: 1
+  format: typeof FORMAT
   date: string
   /** quick or full. */
   mode: string
@@ -20,8 +23,14 @@ export interface Results {
   native: NativeResult[]
   boundary: Boundary[]
   engines: EngineResult[]
+  peaks: Peak[]
+  instructions: Instructions[]
+  /** Nanoseconds from a compiled module, and from its bytes, to an instance. */
+  instantiation?: { compiled: number; bytes: number }
   /** Parts that were to be measured and could not be, with the reason. */
   missing: { what: string; why: string }[]
+  /** In which part the run was when this was written; absent once all parts are done. */
+  unfinished?: string
 }
 
 export interface AllocatorInfo {
@@ -112,6 +121,25 @@ export interface Boundary {
   ns: number
   /** Relative margin of error of the mean, as benchmark.js has it, in percent. */
   margin: number
+}
+
+/** One replay of one allocator. */
+export interface Peak {
+  workload: string
+  allocator: string
+  /** How far into a page its heap, or its own data below it, begins. */
+  shift: number
+  /** Bytes from the beginning of that page to the memory's end. */
+  heap: number
+  /** How often the memory grew. */
+  growths: number
+}
+
+/** Those executed when the same was allocated and freed just before. */
+export interface Instructions {
+  allocator: string
+  malloc: number
+  free: number
 }
 
 export interface EngineResult {

@@ -49,6 +49,7 @@ export const rivals: Rival[] = [
     id: 'granary',
     title: 'granary',
     source: 'this repository',
+    note: 'at -O3 as it is shipped: asc with optimize level 3 and shrink level 2, then wasm-opt -O3; at -Oz asc with 2 and 2',
     alignment: 16,
     version: () => packageVersion(path.join(root, 'package.json')),
     build: buildGranary,
@@ -127,7 +128,7 @@ export const rivals: Rival[] = [
     note: 'its doubling of the memory counts its own pages only',
     alignment: 16,
     version: () => packageVersion(path.join(root, 'node_modules/assemblyscript/package.json')),
-    build: async () => (await tlsfAllocator()).wasm,
+    build: (level) => tlsfAllocator(optimisation[level]).wasm,
     quick: true,
   },
   {
@@ -165,25 +166,33 @@ export function put(file: string, content: Uint8Array | string): void {
   renameSync(`${file}.${process.pid}`, file)
 }
 
-const optimisation: Record<Level, string> = { O3: '-O3', Oz: '-Oz' }
+const optimisation = { O3: '-O3', Oz: '-Oz' } as const
 const features = ['-mbulk-memory', '-msign-ext', '-mnontrapping-fptoint', '-mmutable-globals']
 const exportedNames = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc']
 // The stack goes below the heap, where it is not counted as the allocator's memory.
-const linking = [
+const linking = (base: number) => [
   '-s',
   ...[
     '--no-entry',
     '--stack-first',
     '--gc-sections',
     '-zstack-size=65536',
-    `--global-base=${HEAP_BASE}`,
+    `--global-base=${base}`,
     ...exportedNames.map((name) => `--export=${name}`),
     '--export-if-defined=__wasm_call_ctors',
   ].map((flag) => `-Wl,${flag}`),
 ]
 
-function compileC(id: string, level: Level, args: string[]): Uint8Array {
-  const flags = [optimisation[level], '-DNDEBUG', '-w', ...features, '-nostartfiles', `-fuse-ld=${linker}`, ...linking]
+function compileC(id: string, level: Level, args: string[], base = HEAP_BASE): Uint8Array {
+  const flags = [
+    optimisation[level],
+    '-DNDEBUG',
+    '-w',
+    ...features,
+    '-nostartfiles',
+    `-fuse-ld=${linker}`,
+    ...linking(base),
+  ]
   return cached(`${id}-${level}`, [...args, ...flags, text('clang-22', ['--version'])], (file) =>
     run('clang-22', [...flags, ...args, '-o', file]),
   )
@@ -195,7 +204,7 @@ function wasi(): string[] {
 }
 const wasiLibraries = ['-L/usr/lib/wasm32-wasi', '-lwasi-emulated-process-clocks']
 
-function buildEmscripten(name: string, level: Level): Uint8Array {
+function buildEmscripten(name: string, level: Level, base?: number): Uint8Array {
   const system = path.join(emscripten, 'system')
   need(path.join(system, 'lib', `${name}.c`), 'apt-get install emscripten')
   // Emscripten generates this header; nothing here reads it.
@@ -215,7 +224,12 @@ function buildEmscripten(name: string, level: Level): Uint8Array {
     args.push('-isystem', folder)
   args.push('-fno-builtin-malloc', '-fno-builtin-calloc', '-fno-strict-aliasing', '-Daligned_alloc=own_aligned_alloc')
   args.push(path.join(system, 'lib', `${name}.c`), path.join(system, 'lib/sbrk.c'), path.join(shims, 'emscripten.c'))
-  return compileC(name, level, args)
+  return compileC(name, level, args, base)
+}
+
+/** Emscripten's dlmalloc with its data, and so its heap, that many bytes further up. */
+export function dlmallocAt(shift: number): Uint8Array {
+  return buildEmscripten('dlmalloc', 'O3', HEAP_BASE + shift)
 }
 
 function mimallocFolder(version: 2 | 3): string {
@@ -324,7 +338,7 @@ function buildCrate(id: string, name: string, level: Level): Uint8Array {
   )
 }
 
-async function buildStub(): Promise<Uint8Array> {
+async function buildStub(level: Level): Promise<Uint8Array> {
   const { default: asc, libraryFiles } = await import('assemblyscript/asc')
   const pages = HEAP_BASE >>> 16
   // As for TLSF (merge.ts): it shall double its own pages, not the driver's.
@@ -334,9 +348,9 @@ async function buildStub(): Promise<Uint8Array> {
   )
   const source = readFileSync(path.join(shims, 'stub.as.ts'), 'utf8')
   let wasm: Uint8Array | undefined
-  const flags = ['-O3', '--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory', '--runtime', 'stub']
+  const flags = ['--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory', '--runtime', 'stub']
   const { error, stderr } = await asc.main(
-    ['stub.as.ts', ...flags, '--memoryBase', String(HEAP_BASE), '-o', 'stub.wasm'],
+    ['stub.as.ts', optimisation[level], ...flags, '--memoryBase', String(HEAP_BASE), '-o', 'stub.wasm'],
     {
       readFile: (name) => (name === 'stub.as.ts' ? source : null),
       writeFile: (_, contents) => {

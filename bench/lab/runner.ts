@@ -1,17 +1,16 @@
 // Runs tasks in a process of their own (worker.ts) and collects what it reports. A contestant that hangs in a step does not
-// stop the lab: the process is ended, and another goes on without that contestant in that task.
+// stop the lab: the process is ended, and another goes on without that contestant in that task. Where the task itself
+// fails, another goes on with the next.
 import { spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { labFolder } from './rivals.ts'
 import type { Contestant, Job, Message, Task } from './worker.ts'
 
 export const ENGINE_FLAGS = ['--no-liftoff', '--no-wasm-lazy-compilation', '--expose-gc']
 const worker = path.join(path.dirname(fileURLToPath(import.meta.url)), 'worker.ts')
 
-type Report = Exclude<Message, { step: string } | { done: number }>
+export type Report = Exclude<Message, { step: string } | { done: number }>
 
 export interface RunOptions {
   /** Which Node, by its path. */
@@ -21,23 +20,28 @@ export interface RunOptions {
   /** Who need not try which task. */
   skip?: { task: number; contestant: string }[]
   progress(task: number, step: string, contestant: string): void
+  /** Takes all that was reported in a task, as soon as it is done. */
+  done(task: number, reports: Report[]): void
+  /** Is told of a task that cannot be done by anyone. */
+  failed(task: number, reason: string): void
 }
 
-/** Runs the tasks and returns, for each, all that was reported. */
-export async function runTasks(tasks: Task[], contestants: Contestant[], options: RunOptions): Promise<Report[][]> {
-  const reports: Report[][] = tasks.map(() => [])
+/** Runs the tasks one after the other. */
+export async function runTasks(tasks: Task[], contestants: Contestant[], options: RunOptions): Promise<void> {
   const job: Job = { tasks, contestants, limit: options.limit, skip: [...(options.skip ?? [])], from: 0 }
+  let faults: Report[] = []
   while (job.from < tasks.length) {
-    const hung = await runOnce(job, reports, options)
+    const hung = await runOnce(job, [...faults], options)
     if (!hung) continue
     const { task, contestant, reason } = hung
-    if (!contestant) throw new Error(`the measuring process failed in task ${task}: ${reason}`)
+    if (!contestant) {
+      options.failed(task, reason)
+      job.from = task + 1
+      continue
+    }
     job.skip.push({ task, contestant })
-    reports[task] = job.skip
-      .filter((skip) => skip.task === task)
-      .map((skip) => ({ task, contestant: skip.contestant, fault: reason }))
+    faults = [...faults.filter((fault) => fault.task === task), { task, contestant, fault: reason }]
   }
-  return reports
 }
 
 interface Hung {
@@ -46,14 +50,14 @@ interface Hung {
   reason: string
 }
 
-function runOnce(job: Job, reports: Report[][], { node, limit, progress }: RunOptions): Promise<Hung | undefined> {
-  mkdirSync(labFolder, { recursive: true })
-  const file = path.join(labFolder, `job-${process.pid}.json`)
-  writeFileSync(file, JSON.stringify(job))
-  const child = spawn(node ?? process.execPath, [...ENGINE_FLAGS, '--import', 'tsx', worker, file], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+/** Runs a process until all is done or a step ends it; `reports` of the first task are already known. */
+function runOnce(job: Job, reports: Report[], { node, limit, progress, done }: RunOptions): Promise<Hung | undefined> {
+  const child = spawn(node ?? process.execPath, [...ENGINE_FLAGS, '--import', 'tsx', worker], {
+    stdio: ['pipe', 'pipe', 'pipe'],
     cwd: path.dirname(worker),
   })
+  child.stdin.on('error', () => {}) // it ended before it had read the job, which `close` tells
+  child.stdin.end(JSON.stringify(job))
   return new Promise((resolve) => {
     let at: { task: number; contestant?: string } = { task: job.from }
     let overdue = false
@@ -71,11 +75,13 @@ function runOnce(job: Job, reports: Report[][], { node, limit, progress }: RunOp
       clearTimeout(timer)
       timer = watch()
       const message: Message = JSON.parse(line)
-      if ('done' in message) job.from = message.done + 1
-      else if ('step' in message) {
+      if ('done' in message) {
+        job.from = message.done + 1
+        done(message.done, reports.splice(0))
+      } else if ('step' in message) {
         at = message
         progress(message.task, message.step, message.contestant ?? '')
-      } else reports[message.task].push(message)
+      } else reports.push(message)
     })
     child.on('close', (code, signal) => {
       clearTimeout(timer)
@@ -85,7 +91,7 @@ function runOnce(job: Job, reports: Report[][], { node, limit, progress }: RunOp
           ...at,
           reason: overdue
             ? `hangs (nothing for ${limit * 6} s)`
-            : `the process ends: ${signal ?? code} ${errors.trim()}`,
+            : `the process ends: ${signal ?? code} ${errors.match(/^\w*Error: .*$/m)?.[0] ?? errors.trim()}`,
         })
     })
   })

@@ -1,9 +1,9 @@
-// The process that measures. The parent (runner.ts) gives it a file with tasks and reads a line of JSON for each step and
-// each figure; if a step hangs, the parent ends this process and starts another that leaves the step out.
+// The process that measures. The parent (runner.ts) writes the tasks to its input and reads a line of JSON for each step
+// and each figure; if a step hangs, the parent ends this process and starts another that leaves the step out.
 import { readFileSync, writeSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import type { Trace } from '../trace.ts'
-import { Player, TooSlow } from './player.ts'
+import { Player, TooSlow, warmRounds } from './player.ts'
 import type { Footprint } from './results.ts'
 import { quantile } from './stats.ts'
 import { fillThenReplace } from './synthetic.ts'
@@ -23,6 +23,7 @@ export type Task =
   | { kind: 'latency'; workload: Workload; repetitions: number }
   | { kind: 'growth'; lives: number[]; repetitions: number }
   | { kind: 'footprint' }
+  | { kind: 'peak'; workload: Workload }
 
 export interface Job {
   tasks: Task[]
@@ -51,13 +52,12 @@ export type Message =
     }
   | { task: number; contestant: string; live: number; ns: number; heap: number }
   | { task: number; contestant: string; footprint: Omit<Footprint, 'allocator'> }
+  | { task: number; contestant: string; heap: number; growths: number }
   | { done: number }
 
 /** Shares of slower operations: 1/2, then four steps a decade down to one in a million. */
 const shares = [0.5, ...Array.from({ length: 25 }, (_, i) => 10 ** (-i / 4)).filter((share) => share < 0.5)]
 const BATCH = 32
-/** Operations that take long enough to be timed. */
-const ENOUGH = 50_000
 
 /**
  * So many repetitions are always made, and more while a contestant has spent less CPU time on them (nanoseconds): few do to
@@ -75,7 +75,7 @@ const cpuTime = () => {
 }
 const wallTime = () => performance.now() * 1e6
 
-const job: Job = JSON.parse(readFileSync(process.argv[2], 'utf8'))
+const job: Job = JSON.parse(readFileSync(0, 'utf8'))
 const most = job.limit * 1e9
 const compiled = new Map<string, WebAssembly.Module>()
 for (const { file } of job.contestants) moduleOf(file)
@@ -187,6 +187,13 @@ function run(work: Task, task: number, tries: Tries): void {
           spend(id, cpuTime() - start)
         })
     }
+  } else if (work.kind === 'peak') {
+    const trace = loaded(work.workload, task)
+    tries(job.contestants, 'replay', ({ id, file }) => {
+      const player = new Player(moduleOf(file), trace)
+      player.time(cpuTime, most)
+      send({ task, contestant: id, heap: player.heapBytes, growths: player.exports.growths.value })
+    })
   } else {
     tries(
       job.contestants.filter(({ id }) => id !== 'floor'),
@@ -196,9 +203,9 @@ function run(work: Task, task: number, tries: Tries): void {
   }
 }
 
-/** Warm replays, as many as short traces need to be told from the clock's steps; nanoseconds an operation. */
+/** The mean of all warm replays; nanoseconds an operation. */
 function repeated(player: Player, trace: Trace): number {
-  const rounds = Math.min(50, Math.max(1, Math.round(ENOUGH / trace.operations)))
+  const rounds = warmRounds(trace)
   let sum = 0
   for (let round = 0; round < rounds; round++) {
     if (round) player.drain()

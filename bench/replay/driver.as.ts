@@ -19,7 +19,7 @@ export const window_start: usize = 0x100000
 export const window_operations: u32 = 0x10000
 export const table_start: usize = 0x200000
 export const table_entries: u32 = 0x100000
-export const __heap_base: usize = 0xa00000
+export const __heap_base: usize = 0xa00000 + HEAP_SHIFT // by the compiler's --use, see merge.ts
 
 // Keeps the reads at free alive: a result nobody can see would be optimised away.
 export let bytes_seen: u32 = 0

@@ -26,7 +26,7 @@ const FEATURES = [
   'simd',
 ].map((feature) => `--enable-${feature}`)
 
-const ASC = ['-O3', '--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory']
+const ASC = ['--noAssert', '--converge', '--use', 'abort=', '--enable', 'bulk-memory']
 
 /** An allocator to replay against; the name appears in file names and messages. */
 export interface Allocator {
@@ -35,10 +35,10 @@ export interface Allocator {
 }
 
 /** Compiles an AssemblyScript file of this folder. */
-function compile(file: string, flags: string[]): Uint8Array {
+function compile(file: string, flags: string[], level: '-O3' | '-Oz' = '-O3'): Uint8Array {
   const source = readFileSync(path.join(here, file))
   const compiler = path.join(here, 'asc.mjs')
-  const args = [file, ...ASC, ...flags, '-o', 'out.wasm']
+  const args = [file, level, ...ASC, ...flags, '-o', 'out.wasm']
   const inputs = [source, args.join(' '), readFileSync(compiler), version('assemblyscript')]
   return cached(path.basename(file, '.as.ts'), inputs, (folder) => {
     writeFileSync(path.join(folder, file), source)
@@ -56,23 +56,26 @@ export function floorAllocator(): Allocator {
 }
 
 /** AssemblyScript's TLSF runtime, the rival that needs nothing installed. */
-export function tlsfAllocator(): Allocator {
+export function tlsfAllocator(level?: '-O3' | '-Oz'): Allocator {
   return {
     name: 'tlsf',
-    wasm: compile('tlsf.as.ts', ['--runtime', 'minimal', '--memoryBase', String(HEAP_BASE)]),
+    wasm: compile('tlsf.as.ts', ['--runtime', 'minimal', '--memoryBase', String(HEAP_BASE)], level),
   }
 }
 
 /**
  * Merges an allocator with the driver and optimises the result as one program. The allocator either imports `env.memory`
- * (and `env.__heap_base`, which the driver provides), or exports a memory of its own with its heap above HEAP_BASE.
+ * (and `env.__heap_base`, which the driver provides, `shift` bytes above HEAP_BASE), or exports a memory of its own with its
+ * heap above HEAP_BASE.
  */
-export function merge({ name, wasm }: Allocator): Uint8Array {
+export function merge({ name, wasm }: Allocator, shift = 0): Uint8Array {
   const ownsMemory = WebAssembly.Module.exports(new WebAssembly.Module(wasm as BufferSource)).some(
     (e) => e.kind === 'memory',
   )
-  const memory = ownsMemory ? ['--importMemory', '--noExportMemory'] : ['--initialMemory', String(BASE_PAGES)]
-  const driver = compile('driver.as.ts', ['--runtime', 'stub', ...memory])
+  const memory = ownsMemory
+    ? ['--importMemory', '--noExportMemory']
+    : ['--initialMemory', String(BASE_PAGES + (shift ? 1 : 0))]
+  const driver = compile('driver.as.ts', ['--runtime', 'stub', '--use', `HEAP_SHIFT=${shift}`, ...memory])
   return cached(`merged-${name}`, [wasm, driver, FEATURES.join(' '), version('binaryen')], (folder) => {
     writeFileSync(path.join(folder, 'allocator.wasm'), wasm)
     writeFileSync(path.join(folder, 'driver.wasm'), driver)

@@ -111,7 +111,7 @@ export const conflictTests: Test[] = [
         `wasm-ld-22 ${options} main.o ${root}/build/embed/granary.o -o main.wasm 2>&1 || echo "status $?"`,
         work,
       )
-      if (!/granary\.o.*atomics[^]*status 1/.test(said)) throw new Error(said)
+      if (!/granary\.o.*atomics[\s\S]*status 1/.test(said)) throw new Error(said)
       return undefined
     },
   },

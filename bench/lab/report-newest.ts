@@ -1,0 +1,39 @@
+// The section of docs/benchmarks.md on the newest V8, workload by workload.
+import { table, withInterval } from './markdown.ts'
+import type { Results } from './results.ts'
+import { isBelowFloor, ratioEstimate } from './stats.ts'
+import { referenceOf } from './tables.ts'
+
+/** Of less than this nobody takes notice. */
+const LOSS = 1.02
+
+export function newestNode(results: Results, title: (id: string) => string): string {
+  const name = results.engines.find(({ engine }) => engine.startsWith('Node ') && !engine.includes(results.v8))?.engine
+  if (!name) return ''
+  const ours = referenceOf(results)
+  const rows = results.engines.filter(({ engine, fault }) => engine === name && !fault)
+  const workloads = [...new Set(rows.map(({ workload }) => workload))]
+  const others = [...new Set(rows.map(({ allocator }) => allocator))].filter((id) => id !== ours && id !== 'floor')
+  const losses: string[][] = []
+  const sections = (['warm', 'cold'] as const).map((phase) => {
+    const cells = workloads.map((workload) => {
+      const of = (id: string) => rows.find((row) => row.workload === workload && row.allocator === id)?.[phase]
+      const [us, floor] = [of(ours), of('floor')]
+      return [
+        workload,
+        ...others.map((id) => {
+          const them = of(id)
+          if (!them?.length || !us?.length || !floor?.length) return '–'
+          const lost = ratioEstimate([us, them, floor])
+          if (lost.low > LOSS) losses.push([workload, title(id), phase, withInterval(lost)])
+          return isBelowFloor(them, floor) ? '< floor' : withInterval(ratioEstimate([them, us, floor]))
+        }),
+      ]
+    })
+    return `### ${phase === 'warm' ? 'Warm' : 'Cold'} in ${name}\n\n${table(['workload', ...others.map(title)], cells)}`
+  })
+  const lost = losses.length
+    ? `Where ${title(ours)} loses there by more than the noise and 2 %, its time over the rival’s:\n\n${table(['workload', 'rival', 'figure', 'ratio'], losses)}`
+    : `${title(ours)} loses nowhere there beyond the noise.`
+  return `## In the newest V8\n\nNet time over ${title(ours)}’s in ${name}, of the strongest rivals on every real program and one synthetic workload, in fewer repetitions than above.\n\n${sections.join('\n\n')}\n\n${lost}`
+}
