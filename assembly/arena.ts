@@ -127,7 +127,6 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
       least: usize = -1,
       stop: usize = 0
     do {
-      if (!tries--) return 0
       let node = nodeAt(number),
         p = node.start,
         size = node.end - p,
@@ -140,8 +139,9 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
         stop = to
       }
       number = node.next
-    } while (number != head)
+    } while (--tries && number != head)
     if (best) return carve(best, longest ? startFrom(nodeAt(best).start, stop, longest) : stop - n, stop)
+    if (!tries) return 0
   }
 }
 
@@ -190,7 +190,7 @@ export function carveTop(a: usize, stop: usize): usize {
 
 /** Makes two blocks of the block in use [p, end), which part at `a`, and frees one of them. */
 function split(p: usize, a: usize, end: usize, freed: usize): void {
-  turnBoth(a, a + CELL)
+  turnBoth(a + CELL, a)
   noteUsed(p, a)
   noteUsed(a, end)
   releaseAt(freed)

@@ -194,8 +194,8 @@ function reclaim(all: bool): bool {
   return any
 }
 
-/** Before the memory grows: releases the bins' empty spans, and what was lost for lack of nodes. False if there was nothing. */
-function gather(): bool {
+/** Before the memory grows or a request fails: releases the bins' empty spans, and what was lost for lack of nodes. False if there was nothing. */
+export function gather(): bool {
   let any = reclaim(true)
   return (header().lost != 0 && recover()) || any
 }
@@ -220,9 +220,9 @@ export function obtainAligned(n: usize, alignment: usize): usize {
     let h = header(),
       top = h.top,
       a = alignedFrom(top, alignment)
-    if (a < top || a > BREAK_MAX - n) break
-    if (a + n <= h.reach) return carveTop(a, a + n)
-    if (!gather() && !extend(a + n - top)) break
+    if (a < top || a > BREAK_MAX - n) a = 0
+    else if (a + n <= h.reach) return carveTop(a, a + n)
+    if (!gather() && (!a || !extend(a + n - top))) break
   }
   return findAligned(n, alignment, -1, 0)
 }

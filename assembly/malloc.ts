@@ -174,13 +174,19 @@ export function realloc(p: usize, size: usize): usize {
   }
   let old = malloc_usable_size(p)
   if (size > SIZE_MAX) return fail(ENOMEM)
-  if (inSpan(p)) {
-    // Less than half would waste the rest of the block.
-    if (size <= old && roundUp(size, 16) << 1 >= old) return p
-  } else if (resize(p, p + old, blockSize(size))) return p
-  let q = malloc(size),
-    n = min(old, size)
-  if (!q) return size <= old ? p : 0
+  let q: usize = 0,
+    failed = false
+  while (!q) {
+    if (inSpan(p)) {
+      // Less than half would waste the rest of the block.
+      if (size <= old && roundUp(size, 16) << 1 >= old) return p
+    } else if (resize(p, p + old, blockSize(size))) return p
+    // Where malloc fails, what it has gathered may be behind the block.
+    if (failed) return size <= old ? p : 0
+    q = malloc(size)
+    failed = !q
+  }
+  let n = min(old, size)
   if (n <= SMALL_MAX && !FRONT) copy(q, p, n)
   else memory.copy(q, p, n)
   free(p)

@@ -10,8 +10,8 @@ import { lowerBreak, memoryPages, raiseBreak } from './break'
 import { around32, firstMark, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
 import { hintBefore, isUpTo, nodeAt } from './node'
-import { extend, recover } from './growth'
-import { obtainAligned } from './bin'
+import { extend } from './growth'
+import { gather, obtainAligned } from './bin'
 import { ready } from './start'
 
 // Linux's and musl's numbers.
@@ -44,14 +44,11 @@ function areMapped(p: usize, n: usize): bool {
 }
 /** The node of the free block that the page at p, below top, lies in, or 0. */
 function freeAround(p: usize): u32 {
-  let end = firstMark(p + CELL, header().top) + CELL,
-    number = hintBefore(end)
-  return isUpTo(header(), number, end) && nodeAt(number).start <= p && end >= p + PAGE ? number : 0
-}
-
-/** Whether there were lost blocks, which count as in use, and some of them are free again. */
-function hasRecovered(): bool {
-  return header().lost != 0 && recover()
+  let h = header(),
+    end = firstMark(p + CELL, h.top) + CELL
+  if (end > h.top) return 0
+  let number = hintBefore(end)
+  return isUpTo(h, number, end) && nodeAt(number).start <= p && end >= p + PAGE ? number : 0
 }
 
 /** Gives the pages from p to `end`, all mapped, back to the arena. */
@@ -89,7 +86,7 @@ function map(p: usize, n: usize): void {
 /** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. Returns an errno, or 0. */
 function mapFixed(p: usize, n: usize, replace: bool): u32 {
   let error = tryFixed(p, n, replace)
-  return error && hasRecovered() ? tryFixed(p, n, replace) : error
+  return error && gather() ? tryFixed(p, n, replace) : error
 }
 function tryFixed(p: usize, n: usize, replace: bool): u32 {
   let h = header(),
@@ -169,7 +166,7 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE)
-  if (length > BREAK_MAX || (!mayUnmap(address, n) && !(hasRecovered() && mayUnmap(address, n))))
+  if (length > BREAK_MAX || (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n))))
     return <i32>failed(EINVAL)
   if (address < header().end) unmapAll(address, address + n)
   return 0

@@ -147,3 +147,15 @@ it('a mapping that ends with the last page is unmapped, and nothing below the he
   expect(core.stats(core.base - 64).mapped).toBe(0)
   expect(core.verify()).toBe(0)
 })
+
+it('an alignment of 2 GiB finds its only place where empty spans were', () => {
+  const core = createCore()
+  core.malloc(40_000)
+  expect(core.mmap(PAGE, 2 * GIB - PAGE, 3, ANONYMOUS | MAP_FIXED)).toBe(PAGE)
+  const small = Array.from({ length: 300 }, () => core.malloc(256))
+  expect(Math.max(...small)).toBeGreaterThan(2 * GIB)
+  core.malloc(100_000)
+  for (const block of small) core.free(block)
+  expect(core.alignedAlloc(2 * GIB, 1000)).toBe(2 * GIB)
+  expect(core.verify()).toBe(0)
+})

@@ -257,6 +257,26 @@ describe('mmap at a fixed address', () => {
 })
 
 describe('munmap', () => {
+  it('and fixed mappings refuse the last page of a memory that one block fills', () => {
+    const core = createCore({ initial: 3, maximum: 3 })
+    let size = 3 * PAGE
+    while (!core.malloc(size)) size -= 16
+    expectFailure(core, core.munmap(2 * PAGE, PAGE), Errno.EINVAL)
+    expectFailure(core, core.mmap(2 * PAGE, PAGE, 3, ANONYMOUS | MAP_FIXED), Errno.ENOMEM)
+    expectFailure(core, core.mmap(2 * PAGE, PAGE, 3, ANONYMOUS | MAP_FIXED_NOREPLACE), Errno.EEXIST)
+  })
+
+  it('and fixed mappings count a page of spans without blocks as free', () => {
+    const core = createCore({ maximum: 64 })
+    const blocks = [core.malloc(4 * PAGE - 9000), ...Array.from({ length: 200 }, () => core.malloc(256))]
+    const p = core.mmap(0, 30 * PAGE)
+    // While the heap is not sparse, so that an empty span stays with its bin.
+    for (const block of blocks.reverse()) core.free(block)
+    core.munmap(p, 30 * PAGE)
+    expect(core.munmap(PAGE, 20 * PAGE)).toBe(0)
+    expect(core.mmap(4 * PAGE, PAGE, 3, ANONYMOUS | MAP_FIXED_NOREPLACE)).toBe(4 * PAGE)
+  })
+
   it('refuses what the heap, sbrk or others hold behind the arena, and passes over what is no memory', () => {
     const core = createCore()
     core.mmap(0, 30 * PAGE)

@@ -65,3 +65,15 @@ it.each(bundledNames())('%s', (name) => {
     expect(core.pages - (base >>> 16)).toBe(pages)
   }
 })
+
+it.each([80, 200])('%d mappings, or aligned blocks, of which every second one is free, serve as many again', (n) => {
+  for (const take of [(core: Core) => core.mmap(0, PAGE), (core: Core) => core.alignedAlloc(4096, 16_384)]) {
+    const core = createCore()
+    const taken = Array.from({ length: n }, () => take(core))
+    const odd = taken.filter((_, i) => i % 2)
+    for (const p of odd) core.munmap(p, PAGE) && core.free(p)
+    const { pages } = core
+    for (const _ of odd) expect(take(core)).toBeLessThan(pages * PAGE)
+    expect(core.pages).toBe(pages)
+  }
+})

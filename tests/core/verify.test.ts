@@ -50,3 +50,12 @@ it.each(faults.map(([name, breakIt], i) => [i + 1, name, breakIt] as const))('%d
   breakIt(h, h.core)
   expect(h.core.verify()).toBe(number)
 })
+
+it('a block that ends in the last cells but one of a page never touched is sound', () => {
+  for (let cell = 4090; cell <= 4098; cell++) {
+    const core = createCore()
+    const p = core.malloc(10 * PAGE)
+    expect(core.realloc(p, 4 * PAGE + cell * 16 - p)).toBe(p)
+    expect(core.verify()).toBe(0)
+  }
+})
