@@ -174,9 +174,12 @@ describe('the command', { timeout: 120_000 }, () => {
     expect(readFileSync(path.join(folder, 'here.html'), 'utf8')).toContain('<h3>here</h3>')
   })
 
+  const sound = file('sound.mtrc', formatTrace(smallTrace('x')))
+  const manySlots = file('slots.mtrc', formatTrace(toTrace('x', Uint32Array.from([0, 8]), 2 ** 20 + 1, true)))
   const broken = file('broken.mtrc', formatTrace(smallTrace('x')).subarray(0, 100))
   it.each([
     ['a truncated trace', [broken], /^broken: truncated: its header announces 1000 operations/],
+    ['a trace that is too large, before any is replayed', [sound, manySlots], /^slots: it has 1048577 slots/],
     ['a file that is not there', [path.join(folder, 'none.mtrc')], /no such file/],
     ['a file that is no trace', ['package.json'], /^package.json: not an allocation trace/],
     ['an unknown option', ['--fast'], /^Unknown option '--fast'/],
