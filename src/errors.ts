@@ -56,7 +56,10 @@ export class HeapError extends Error {
 
   constructor(call: string, number: number, sentences: Record<number, Sentence>, address?: number, cause?: unknown) {
     const { code, text } = sentences[number] ?? { code: `${number}`, text: () => `failed with ${number}` }
-    super(`${call}: ${text(address === undefined ? '' : `0x${address.toString(16)}`)}`, { cause })
+    super(
+      `${call}: ${text(address === undefined ? '' : `0x${address.toString(16)}`)}`,
+      cause === undefined ? undefined : { cause },
+    )
     this.code = code
     this.address = address
   }

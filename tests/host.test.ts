@@ -343,6 +343,7 @@ describe('mappings and the break', () => {
     expect(error).toBeInstanceOf(HeapError)
     expect(error.code).toBe(code)
     expect(error.message).toMatch(message)
+    expect(error).not.toHaveProperty('cause')
     expect(heap.verify()).toBe(0)
   })
 })
