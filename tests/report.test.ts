@@ -200,6 +200,15 @@ describe('the command', { timeout: 120_000 }, () => {
     expect(stdout).toBe('')
   })
 
+  it.each(['18.20.8', '20.0.0', '21.7.3', '22.11.0'])('refuses Node %s in one sentence', (version) => {
+    const pretend = `data:text/javascript,Object.defineProperty(process, 'versions', { value: { node: '${version}' } })`
+    const args = ['--import', pretend, 'scripts/start.mjs', '--help']
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    expect(status).toBe(1)
+    expect(stderr).toBe(`This needs Node 20.19, 22.12 or newer, and here is ${version}.\n`)
+    expect(stdout).toBe('')
+  })
+
   it('helps', () => {
     const { status, stdout } = start('--help')
     expect(status).toBe(0)
