@@ -61,6 +61,24 @@ describe('creation', () => {
     expect(thrown(() => first.free(pointer)).code).toBe('NOT_IN_USE')
   })
 
+  test.each([0, 1024, 70001])('refuses a heap of another version at %i', async (heapBase) => {
+    const memory = new WebAssembly.Memory({ initial: 4 })
+    createHeapSync({ memory, heapBase }).malloc(1)
+    new DataView(memory.buffer).setUint32(heapBase + 4, 0x203, true)
+    const before = new Uint8Array(memory.buffer).slice()
+    const sentence = `the heap at 0x${heapBase.toString(16)} is of ABI version 2, variant 3, which the module cannot use`
+    expect(() => createHeapSync({ memory, heapBase })).toThrow(sentence)
+    await expect(createHeap({ memory, heapBase })).rejects.toThrow(sentence)
+    expect(new Uint8Array(memory.buffer)).toEqual(before)
+  })
+
+  test('changes nothing in the memory before the first call', () => {
+    const memory = new WebAssembly.Memory({ initial: 1 })
+    const view = new Uint8Array(memory.buffer)
+    for (const heapBase of [1024, page - 4, page]) createHeapSync({ memory, heapBase })
+    expect(view).toEqual(new Uint8Array(page))
+  })
+
   test('from a module, bytes, a response or a URL', async () => {
     const module = new WebAssembly.Module(bytes)
     const response = () => new Response(bytes, { headers: { 'content-type': 'application/wasm' } })
