@@ -39,8 +39,8 @@ const faults = [
 // The floor's ring is as long as the trace's peak, but never so short that all of it stays in the first-level cache.
 const SHORTEST_RING = 0x10000
 
-// The floor's ring is followed by room for one block that begins near its end.
-const MOST_MEMORY = 0xffff0000
+// The floor's ring is followed by room for one block that begins near its end: so much is there for both.
+const MOST_BYTES = 0xffff0000 - HEAP_BASE - SHORTEST_RING
 
 // As in driver.as.ts.
 const TABLE_ENTRIES = 0x100000
@@ -49,8 +49,10 @@ const TABLE_ENTRIES = 0x100000
 export function assertReplayable({ name, slots, peak, largest }: Trace): void {
   if (slots > TABLE_ENTRIES)
     throw new TraceError(`${name}: it has ${slots} slots, but a replay has room for ${TABLE_ENTRIES}`)
-  if (HEAP_BASE + SHORTEST_RING + peak + largest > MOST_MEMORY)
-    throw new TraceError(`${name}: ${peak} live bytes are too much to be replayed in 4 GiB`)
+  if (peak + largest > MOST_BYTES)
+    throw new TraceError(
+      `${name}: ${peak} live bytes at the peak and a largest request of ${largest} are together more than the ${MOST_BYTES} that a replay has room for`,
+    )
 }
 
 /** One fresh instance of a merged module, and the trace that it replays. */
