@@ -9,6 +9,7 @@ import { inspect } from '../bench/replay/inspect.ts'
 import type { Figure } from '../bench/replay/measure.ts'
 import { contestant } from '../bench/replay/measure.ts'
 import { tlsfAllocator } from '../bench/replay/merge.ts'
+import { bars } from '../bench/start/plots.ts'
 import { formatReport, INTERVALS } from '../bench/start/report.ts'
 import { formatBytes, means, type Outcome, type Result, type Run } from '../bench/start/result.ts'
 import { formatRun } from '../bench/start/table.ts'
@@ -115,6 +116,14 @@ describe('a run', () => {
     expect(html.match(/<svg /g)?.length).toBe(2 + names.length * 2 + 6 * 2)
     expect(html).toContain('1970-01-01 00:00 UTC')
     expect(html).toContain('prefers-color-scheme: dark')
+  })
+
+  it('shortens names that there is no room for before the bars', () => {
+    const html = bars('x', [
+      { name: 'recorded-on-a-long-day-&-night', bars: [{ value: 1, label: '1', style: 'granary' }] },
+    ])
+    expect(html).toContain('>recorded-on-a-long-da…</text>')
+    expect(html).toContain('<title>recorded-on-a-long-day-&#38;-night</title>')
   })
 
   it('has elements that are closed in order', () => {

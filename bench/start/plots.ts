@@ -40,6 +40,12 @@ export interface Bar {
   style: string
 }
 
+/** As much of a name as there is room for before the bars. */
+function shortened(name: string): string {
+  const letters = [...name]
+  return letters.length > 22 ? `${letters.slice(0, 21).join('')}…` : name
+}
+
 /** Groups of horizontal bars from 0, each group with its name before it. */
 export function bars(title: string, groups: { name: string; bars: Bar[] }[]): string {
   const width = 520
@@ -60,7 +66,8 @@ export function bars(title: string, groups: { name: string; bars: Bar[] }[]): st
       const length = round(end - left)
       return `<rect class="${bar.style}" x="${left}" y="${y}" width="${length}" height="${barHeight}" rx="2"/>${whisker}${text(Math.max(end, to) + 6, middle + 4, 'start', bar.label, 'value')}`
     })
-    return text(left - 8, top + barHeight + 5, 'end', group.name) + drawn.join('')
+    const name = text(left - 8, top + barHeight + 5, 'end', shortened(group.name))
+    return `<g><title>${escaped(group.name)}</title>${name}</g>${drawn.join('')}`
   })
   return svg(width, height, title, content.join(''))
 }
