@@ -9,7 +9,7 @@ import { inspect } from '../bench/replay/inspect.ts'
 import type { Figure } from '../bench/replay/measure.ts'
 import { contestant } from '../bench/replay/measure.ts'
 import { tlsfAllocator } from '../bench/replay/merge.ts'
-import { bars } from '../bench/start/plots.ts'
+import { bars, timeline } from '../bench/start/plots.ts'
 import { formatReport, INTERVALS } from '../bench/start/report.ts'
 import { formatBytes, means, type Outcome, type Result, type Run } from '../bench/start/result.ts'
 import { formatRun } from '../bench/start/table.ts'
@@ -70,9 +70,10 @@ describe('a run', () => {
   it('does not compare cold replays that are over before the clock can tell', () => {
     const [{ granary, rival }] = run.results
     const trace = toTrace('tiny', Uint32Array.from([0, 100]), 1, true)
-    const tiny = [{ trace, granary, rival }]
-    expect(means(tiny)?.ratios).toMatchObject({ warm: 0.5, cold: undefined })
-    expect(formatRun({ ...run, results: tiny })).not.toMatch(/NaN|undefined/)
+    const tiny = { ...run, results: [{ trace, granary, rival }] }
+    expect(means(tiny.results)?.ratios).toMatchObject({ warm: 0.5, cold: undefined })
+    expect(formatRun(tiny)).not.toMatch(/NaN|undefined/)
+    expect(formatReport(tiny)).toContain('<p class="soft">1 operation (realloc')
   })
 
   it('is a table that says all of it', () => {
@@ -116,6 +117,13 @@ describe('a run', () => {
     expect(html.match(/<svg /g)?.length).toBe(2 + names.length * 2 + 6 * 2)
     expect(html).toContain('1970-01-01 00:00 UTC')
     expect(html).toContain('prefers-color-scheme: dark')
+  })
+
+  it('has curves from the start, also of a single operation', () => {
+    const trace = toTrace('tiny', Uint32Array.from([0, 100]), 1, true)
+    const svg = timeline(trace, [1], [100], [{ name: 'granary', style: 'granary', heap: [65536] }])
+    expect(svg).toMatch(/class="line granary" d="M58,202L628,[\d.]+"/)
+    expect(svg).not.toContain('>0.2<')
   })
 
   it('shortens names that there is no room for before the bars', () => {

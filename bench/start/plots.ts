@@ -97,9 +97,14 @@ export function timeline(
   const inThousands = (tick: number) => (tick && trace.operations >= 10_000 ? `${tick / 1000}k` : String(tick))
   const labels = x
     .ticks(6)
+    .filter(Number.isInteger)
     .map((tick) => text(x(tick), height - bottom + 16, 'middle', inThousands(tick)))
     .join('')
-  const points = (values: number[]) => values.map((value, i): [number, number] => [ends[i], value / unit])
+  // Before the first operation nothing is live, and no heap has memory yet.
+  const points = (values: number[]): [number, number][] => [
+    [0, 0],
+    ...values.map((value, i): [number, number] => [ends[i], value / unit]),
+  ]
   const shape = area<[number, number]>(
     ([at]) => round(x(at)),
     y(0),

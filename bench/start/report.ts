@@ -92,7 +92,7 @@ ${method(run)}
 }
 
 function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`
+  return `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
 }
 
 function percent(ratio: number): string {
@@ -170,7 +170,7 @@ function kindCounts(trace: Trace): string {
   const counts = new Array<number>(5).fill(0)
   for (let i = 0; i < trace.operations; i++) counts[kindOf(trace.words[2 * i])]++
   const share = (kind: number) => `${((100 * counts[kind]) / trace.operations).toFixed(1)} %`
-  return `${trace.operations.toLocaleString('en')} operations (realloc ${share(Kind.realloc)}, calloc ${share(Kind.calloc)}), ${formatBytes(trace.peak)} live at the peak, largest request ${formatBytes(trace.largest)}, recorded with ${trace.pointers32 ? 32 : 64}-bit pointers`
+  return `${count(trace.operations, 'operation')} (realloc ${share(Kind.realloc)}, calloc ${share(Kind.calloc)}), ${formatBytes(trace.peak)} live at the peak, largest request ${formatBytes(trace.largest)}, recorded with ${trace.pointers32 ? 32 : 64}-bit pointers`
 }
 
 function traceCard(result: Result, rival: string): string {
