@@ -60,7 +60,7 @@ export function formatRun(run: Run): string {
     '',
     columns(joined(time('warm', 'warm'), time('cold', 'cold'))),
     '',
-    'Memory: the peak, and what it grew to when the trace was repeated. Fragmentation is 1 - largest free run / all free bytes, at the end of the trace.',
+    "Memory: the peak, and what it grew to when the trace was repeated. Fragmentation is 1 - largest free run / all free bytes, at the end of the trace; free are the gaps around live blocks, the allocator's own tables among them.",
     '',
     columns(memory),
   ].join('\n')
