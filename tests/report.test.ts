@@ -106,6 +106,15 @@ describe('a run', () => {
     expect(lines.join()).not.toMatch(/NaN|undefined|Infinity/)
   })
 
+  it('is tables of 80 columns where there are no more', () => {
+    const results = run.results.slice(0, 1)
+    const rows = formatRun({ ...run, results }, 80)
+      .split('\n')
+      .filter((line) => /^(trace|plain) /.test(line))
+    expect(rows).toHaveLength(2 * 4)
+    for (const row of rows) expect(row.length).toBeLessThanOrEqual(80)
+  })
+
   it('is a page that needs nothing else', () => {
     const html = formatReport(run)
     expect(html).not.toMatch(/https?:|\bsrc=|\bhref=|url\(|@import|<link|<script/i)

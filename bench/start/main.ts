@@ -169,7 +169,7 @@ function main() {
   })
 
   const done = { results, rival: rival.name, repetitions, machine: here, date: new Date(), moduleBytes: wasm.length }
-  console.log(`\n${formatRun(done)}\n`)
+  console.log(`\n${formatRun(done, process.stdout.columns)}\n`)
   writeFileSync(reportFile, formatReport(done))
   console.log(`With plots: ${pathToFileURL(reportFile)}`)
   if (results.some((result) => result.granary instanceof Error)) process.exitCode = 1
