@@ -1,10 +1,18 @@
-// What every script needs before it can start: dependencies that match the lock file, and a way to run a command.
+// What every script needs before it can start: a Node that is new enough, dependencies that match the lock file, and a way to run a command.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+
+// What the tools need, vite most of all. The package itself runs on every Node 20.
+const leastMinor = { 20: 19, 22: 12 }
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 23 && !(minor >= leastMinor[major])) {
+  console.error(`This needs Node 20.19, 22.12 or newer, and here is ${process.versions.node}.`)
+  process.exit(1)
+}
 
 /** Runs a command in the repository's root, passing its output through; leaves with its status if it fails. */
 export function run(command, args, options = {}) {

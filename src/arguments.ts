@@ -21,6 +21,11 @@ export function isSize(name: string, value: number): boolean {
   return false
 }
 
+/** The size, or the largest that 32 bits hold for those they do not: there is no memory for either. */
+export function toSize(name: string, value: number): number {
+  return isSize(name, value) ? value : 0xffffffff
+}
+
 /** Throws, naming the argument, if `value` is no Uint32Array: its elements need no check. */
 export function assertUint32Array(name: string, value: Uint32Array): void {
   if (!(value instanceof Uint32Array)) throw new TypeError(`${name} must be a Uint32Array`)

@@ -20,7 +20,8 @@ export interface GivenMemory {
   memory: WebAssembly.Memory
   /**
    * The first byte that the heap may use: all memory from there on is the heap's. A program calls it `__heap_base`. A heap
-   * that is there already, of another instance or in a copied memory, is used further.
+   * that is there already, of another instance or in a copied memory, is used further, but refused if it is of another
+   * version of the ABI.
    */
   heapBase: number
   initial?: undefined
@@ -45,22 +46,24 @@ export type AsyncHeapOptions = (OwnMemory | GivenMemory) & {
 // Below it, nothing is ever allocated: a small number is never a valid pointer.
 const ownBase = 1024
 const maxPages = 65536
+// As in assembly/layout.ts.
+const magic = 0x4e415247
 
 /** Makes a heap, in a memory of its own unless one is given. */
 export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> {
-  const { memory, imports } = toImports(options)
+  const { memory, imports, heapBase } = toImports(options)
   const { module = (compiled ??= await WebAssembly.compile(bytesOf(base64))) } = options
   const source = typeof module === 'string' || module instanceof URL ? fetch(module) : module
   const { instance } = await instantiate(source, imports)
-  return new Heap(instance.exports as unknown as HeapExports, memory)
+  return toHeap(instance, memory, heapBase)
 }
 
 /** As createHeap, at once. Outside of workers, browsers from before 2023 compile a module of this size only in createHeap. */
 export function createHeapSync(options: HeapOptions = {}): Heap {
-  const { memory, imports } = toImports(options)
+  const { memory, imports, heapBase } = toImports(options)
   const { module = (compiled ??= new WebAssembly.Module(bytesOf(base64))) } = options
   const { instance } = instantiateSync(module, imports)
-  return new Heap(instance.exports as unknown as HeapExports, memory)
+  return toHeap(instance, memory, heapBase)
 }
 
 let compiled: WebAssembly.Module | undefined
@@ -68,7 +71,29 @@ let compiled: WebAssembly.Module | undefined
 function toImports(options: OwnMemory | GivenMemory) {
   const { memory = ownMemory(options), heapBase = ownBase } = options
   assertAddress('heapBase', options.memory ? options.heapBase : heapBase)
-  return { memory, imports: { env: { memory, __heap_base: new WebAssembly.Global({ value: 'i32' }, heapBase) } } }
+  return {
+    memory,
+    heapBase,
+    imports: { env: { memory, __heap_base: new WebAssembly.Global({ value: 'i32' }, heapBase) } },
+  }
+}
+
+function toHeap({ exports }: WebAssembly.Instance, memory: WebAssembly.Memory, heapBase: number): Heap {
+  const heap = new Heap(exports as unknown as HeapExports, memory)
+  // To ask the instance begins a heap, which is for the first call to do: so only where one is.
+  const abi = abiAt(memory, heapBase)
+  if (abi !== undefined && heap.exports.sbrk(0) === -1)
+    throw new Error(
+      `the heap at 0x${heapBase.toString(16)} is of ABI version ${abi >>> 8}, variant ${abi & 255}, which the module cannot use`,
+    )
+  return heap
+}
+
+/** The version and the variant that the header of a heap in the memory tells; undefined if there is none. */
+function abiAt({ buffer }: WebAssembly.Memory, heapBase: number): number | undefined {
+  if (heapBase + 8 > buffer.byteLength) return undefined
+  const header = new DataView(buffer, heapBase)
+  return header.getUint32(0, true) === magic ? header.getUint32(4, true) : undefined
 }
 
 function ownMemory({ initial = 1, maximum }: OwnMemory | GivenMemory): WebAssembly.Memory {

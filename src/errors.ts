@@ -30,13 +30,24 @@ export const reasons: Record<number, Sentence> = {
 export const errnos: Record<number, Sentence> = {
   12: { code: 'ENOMEM', text: () => 'there is no memory for it' },
   14: { code: 'EFAULT', text: (address) => `not all pages of the range at ${address} are mapped` },
-  22: {
-    code: 'EINVAL',
-    text: (address) =>
-      address
-        ? `${address} is not a multiple of 65,536, a length is 0, or in the range is other memory than mappings`
-        : 'the length is 0',
-  },
+  22: { code: 'EINVAL', text: () => 'length is 0' },
+}
+
+const page = 65536
+// As in assembly/layout.ts.
+const lastEnd = 0xffff0000
+
+/** The same for the pages from `address` on. The lengths have the names of their arguments. */
+export function errnosOfRange(address: number, lengths: Record<string, number>): Record<number, Sentence> {
+  const named = Object.entries(lengths)
+  const text = (at: string) => {
+    if (address % page) return `${at} is not a multiple of 65,536`
+    for (const [name, length] of named) if (length === 0) return `${name} is 0`
+    return named.some(([, length]) => address + length > lastEnd)
+      ? `the range at ${at} ends past 0xffff0000, up to where memory can be mapped`
+      : `the range at ${at} holds memory that is in use and not mapped`
+  }
+  return { ...errnos, 22: { code: 'EINVAL', text } }
 }
 
 /** The same where the break is lowered. */
@@ -56,7 +67,10 @@ export class HeapError extends Error {
 
   constructor(call: string, number: number, sentences: Record<number, Sentence>, address?: number, cause?: unknown) {
     const { code, text } = sentences[number] ?? { code: `${number}`, text: () => `failed with ${number}` }
-    super(`${call}: ${text(address === undefined ? '' : `0x${address.toString(16)}`)}`, { cause })
+    super(
+      `${call}: ${text(address === undefined ? '' : `0x${address.toString(16)}`)}`,
+      cause === undefined ? undefined : { cause },
+    )
     this.code = code
     this.address = address
   }

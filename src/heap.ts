@@ -1,6 +1,6 @@
-import { assertAddress, assertInteger, assertUint32Array, isSize } from './arguments.ts'
+import { assertAddress, assertInteger, assertUint32Array, isSize, toSize } from './arguments.ts'
 import { type Batch, createBatch } from './batch.ts'
-import { errnos, errnosOfLowering, HeapError, outside, reasons } from './errors.ts'
+import { errnos, errnosOfLowering, errnosOfRange, HeapError, outside, reasons } from './errors.ts'
 
 /**
  * What the module exports, as JavaScript sees it: sizes and addresses are i32, so addresses from 2 GiB on come out
@@ -148,8 +148,7 @@ export class Heap {
     }
     this.realloc = (pointer, size) => {
       assertAddress('pointer', pointer)
-      // No memory has as much as 32 bits hold, either: but the core looks at the pointer first.
-      if (!isSize('size', size)) size = 0xffffffff
+      size = toSize('size', size) // even if there is none so large, the core looks at the pointer first
       try {
         return realloc(pointer, size) >>> 0
       } catch (error) {
@@ -226,15 +225,20 @@ export class Heap {
 
   /** Maps `length` bytes, rounded up to pages of 65,536, that are all zero. Throws a HeapError if there is no memory. */
   mmap(length: number): number {
-    if (!isSize('length', length)) throw new HeapError('mmap', 12, errnos)
+    length = toSize('length', length)
     return this.#succeed('mmap', () => this.exports.mmap(0, length, readWrite, privateAnonymous, -1, 0))
   }
 
   /** Gives back the pages of `length` bytes at `address`: whole mappings, parts of them, or more than one. */
   munmap(address: number, length: number): void {
     assertAddress('address', address)
-    if (!isSize('length', length)) throw new HeapError('munmap', 22, errnos, address)
-    this.#succeed('munmap', () => this.exports.munmap(address, length), address)
+    length = toSize('length', length)
+    this.#succeed(
+      'munmap',
+      () => this.exports.munmap(address, length),
+      address,
+      () => errnosOfRange(address, { length }),
+    )
   }
 
   /**
@@ -243,12 +247,13 @@ export class Heap {
    */
   mremap(address: number, oldLength: number, newLength: number, move = true): number {
     assertAddress('address', address)
-    if (!isSize('oldLength', oldLength)) throw new HeapError('mremap', 14, errnos, address)
-    if (!isSize('newLength', newLength)) throw new HeapError('mremap', 12, errnos, address)
+    oldLength = toSize('oldLength', oldLength)
+    newLength = toSize('newLength', newLength)
     return this.#succeed(
       'mremap',
       () => this.exports.mremap(address, oldLength, newLength, move ? mayMove : 0),
       address,
+      () => errnosOfRange(address, { oldLength, newLength }),
     )
   }
 
@@ -262,7 +267,7 @@ export class Heap {
       'sbrk',
       () => this.exports.sbrk(increment),
       undefined,
-      increment < 0 ? errnosOfLowering : errnos,
+      () => (increment < 0 ? errnosOfLowering : errnos),
     )
   }
 
@@ -345,9 +350,9 @@ export class Heap {
     }
   }
 
-  #succeed(name: string, call: () => number, address?: number, sentences = errnos): number {
+  #succeed(name: string, call: () => number, address?: number, sentences = () => errnos): number {
     const result = this.#guard(name, call) >>> 0
-    if (result === 0xffffffff) throw new HeapError(name, this.exports.last_error(), sentences, address)
+    if (result === 0xffffffff) throw new HeapError(name, this.exports.last_error(), sentences(), address)
     return result
   }
 }

@@ -72,11 +72,12 @@ console.log(...heaps.map((heap) => heap.malloc(100)), bytes.length)`
 })
 
 test.each([
-  ['NodeNext', 'NodeNext'],
-  ['ESNext', 'Bundler'],
+  ['NodeNext', 'NodeNext', 'DOM'],
+  ['ESNext', 'Bundler', 'DOM'],
+  ['ESNext', 'Bundler', 'WebWorker'], // which a reference to DOM from the package would contradict
 ])(
-  'has types under module %s, resolution %s',
-  (module, moduleResolution) => {
+  'has types under module %s, resolution %s, with the library %s',
+  (module, moduleResolution, library) => {
     writeFileSync(
       at('types.ts'),
       `import { createHeap, type Heap, type HeapOptions, type HeapStats } from 'granary'
@@ -92,7 +93,7 @@ test.each([
       module,
       moduleResolution,
       target: 'ES2022',
-      lib: ['ES2022', 'DOM'],
+      lib: ['ES2022', library],
       types: [],
       strict: true,
       noEmit: true,

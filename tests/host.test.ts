@@ -61,6 +61,24 @@ describe('creation', () => {
     expect(thrown(() => first.free(pointer)).code).toBe('NOT_IN_USE')
   })
 
+  test.each([0, 1024, 70001])('refuses a heap of another version at %i', async (heapBase) => {
+    const memory = new WebAssembly.Memory({ initial: 4 })
+    createHeapSync({ memory, heapBase }).malloc(1)
+    new DataView(memory.buffer).setUint32(heapBase + 4, 0x203, true)
+    const before = new Uint8Array(memory.buffer).slice()
+    const sentence = `the heap at 0x${heapBase.toString(16)} is of ABI version 2, variant 3, which the module cannot use`
+    expect(() => createHeapSync({ memory, heapBase })).toThrow(sentence)
+    await expect(createHeap({ memory, heapBase })).rejects.toThrow(sentence)
+    expect(new Uint8Array(memory.buffer)).toEqual(before)
+  })
+
+  test('changes nothing in the memory before the first call', () => {
+    const memory = new WebAssembly.Memory({ initial: 1 })
+    const view = new Uint8Array(memory.buffer)
+    for (const heapBase of [1024, page - 4, page]) createHeapSync({ memory, heapBase })
+    expect(view).toEqual(new Uint8Array(page))
+  })
+
   test('from a module, bytes, a response or a URL', async () => {
     const module = new WebAssembly.Module(bytes)
     const response = () => new Response(bytes, { headers: { 'content-type': 'application/wasm' } })
@@ -324,17 +342,32 @@ describe('mappings and the break', () => {
   test.each<[string, (heap: Heap) => unknown, string, RegExp]>([
     ['mmap', (heap) => heap.mmap(2 ** 31), 'ENOMEM', /^mmap: there is no memory for it$/],
     ['mmap', (heap) => heap.mmap(2 ** 32), 'ENOMEM', /^mmap: /],
-    ['mmap', (heap) => heap.mmap(0), 'EINVAL', /^mmap: the length is 0$/],
+    ['mmap', (heap) => heap.mmap(0), 'EINVAL', /^mmap: length is 0$/],
     [
       'munmap',
       (heap) => heap.munmap(heap.mmap(1) + 16, 1),
       'EINVAL',
-      /^munmap: 0x[0-9a-f]+10 is not a multiple of 65,536/,
+      /^munmap: 0x[0-9a-f]+10 is not a multiple of 65,536$/,
     ],
-    ['munmap', (heap) => heap.munmap(heap.mmap(1), 2 ** 32), 'EINVAL', /^munmap: /],
+    ['munmap', (heap) => heap.munmap(heap.mmap(1), 0), 'EINVAL', /^munmap: length is 0$/],
+    ['munmap', (heap) => heap.munmap(heap.mmap(1), 2 ** 33), 'EINVAL', /^munmap: the range at 0x[0-9a-f]+ ends past /],
+    ['munmap', (heap) => heap.munmap(0xffff0000, 1), 'EINVAL', /^munmap: the range at 0xffff0000 ends past /],
+    [
+      'munmap',
+      (heap) => {
+        heap.malloc(3 * page)
+        heap.munmap(page, page)
+      },
+      'EINVAL',
+      /^munmap: the range at 0x10000 holds memory that is in use and not mapped$/,
+    ],
     ['mremap', (heap) => heap.mremap(page, page, page), 'EFAULT', /^mremap: not all pages of the range at 0x10000 /],
     ['mremap', (heap) => heap.mremap(heap.mmap(1), 2 ** 32, page), 'EFAULT', /^mremap: /],
     ['mremap', (heap) => heap.mremap(heap.mmap(1), page, 2 ** 32), 'ENOMEM', /^mremap: /],
+    ['mremap', (heap) => heap.mremap(1, page, 2 ** 33), 'EINVAL', /^mremap: 0x1 is not a multiple of 65,536$/],
+    ['mremap', (heap) => heap.mremap(1, 2 ** 33, page), 'EINVAL', /^mremap: 0x1 is not a multiple of 65,536$/],
+    ['mremap', (heap) => heap.mremap(page, 0, page), 'EINVAL', /^mremap: oldLength is 0$/],
+    ['mremap', (heap) => heap.mremap(page, 2 ** 33, 0), 'EINVAL', /^mremap: newLength is 0$/],
     ['sbrk', (heap) => heap.sbrk(2 ** 31 - 1), 'ENOMEM', /^sbrk: /],
     ['sbrk', (heap) => heap.sbrk(-page), 'ENOMEM', /^sbrk: that is more than it has given/],
   ])('%s throws where it fails', (_, call, code, message) => {
@@ -343,6 +376,7 @@ describe('mappings and the break', () => {
     expect(error).toBeInstanceOf(HeapError)
     expect(error.code).toBe(code)
     expect(error.message).toMatch(message)
+    expect(error).not.toHaveProperty('cause')
     expect(heap.verify()).toBe(0)
   })
 })

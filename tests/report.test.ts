@@ -9,6 +9,7 @@ import { inspect } from '../bench/replay/inspect.ts'
 import type { Figure } from '../bench/replay/measure.ts'
 import { contestant } from '../bench/replay/measure.ts'
 import { tlsfAllocator } from '../bench/replay/merge.ts'
+import { bars, timeline } from '../bench/start/plots.ts'
 import { formatReport, INTERVALS } from '../bench/start/report.ts'
 import { formatBytes, means, type Outcome, type Result, type Run } from '../bench/start/result.ts'
 import { formatRun } from '../bench/start/table.ts'
@@ -69,9 +70,10 @@ describe('a run', () => {
   it('does not compare cold replays that are over before the clock can tell', () => {
     const [{ granary, rival }] = run.results
     const trace = toTrace('tiny', Uint32Array.from([0, 100]), 1, true)
-    const tiny = [{ trace, granary, rival }]
-    expect(means(tiny)?.ratios).toMatchObject({ warm: 0.5, cold: undefined })
-    expect(formatRun({ ...run, results: tiny })).not.toMatch(/NaN|undefined/)
+    const tiny = { ...run, results: [{ trace, granary, rival }] }
+    expect(means(tiny.results)?.ratios).toMatchObject({ warm: 0.5, cold: undefined })
+    expect(formatRun(tiny)).not.toMatch(/NaN|undefined/)
+    expect(formatReport(tiny)).toContain('<p class="soft">1 operation (realloc')
   })
 
   it('is a table that says all of it', () => {
@@ -104,6 +106,15 @@ describe('a run', () => {
     expect(lines.join()).not.toMatch(/NaN|undefined|Infinity/)
   })
 
+  it('is tables of 80 columns where there are no more', () => {
+    const results = run.results.slice(0, 1)
+    const rows = formatRun({ ...run, results }, 80)
+      .split('\n')
+      .filter((line) => /^(trace|plain) /.test(line))
+    expect(rows).toHaveLength(2 * 4)
+    for (const row of rows) expect(row.length).toBeLessThanOrEqual(80)
+  })
+
   it('is a page that needs nothing else', () => {
     const html = formatReport(run)
     expect(html).not.toMatch(/https?:|\bsrc=|\bhref=|url\(|@import|<link|<script/i)
@@ -115,6 +126,21 @@ describe('a run', () => {
     expect(html.match(/<svg /g)?.length).toBe(2 + names.length * 2 + 6 * 2)
     expect(html).toContain('1970-01-01 00:00 UTC')
     expect(html).toContain('prefers-color-scheme: dark')
+  })
+
+  it('has curves from the start, also of a single operation', () => {
+    const trace = toTrace('tiny', Uint32Array.from([0, 100]), 1, true)
+    const svg = timeline(trace, [1], [100], [{ name: 'granary', style: 'granary', heap: [65536] }])
+    expect(svg).toMatch(/class="line granary" d="M58,202L628,[\d.]+"/)
+    expect(svg).not.toContain('>0.2<')
+  })
+
+  it('shortens names that there is no room for before the bars', () => {
+    const html = bars('x', [
+      { name: 'recorded-on-a-long-day-&-night', bars: [{ value: 1, label: '1', style: 'granary' }] },
+    ])
+    expect(html).toContain('>recorded-on-a-long-da…</text>')
+    expect(html).toContain('<title>recorded-on-a-long-day-&#38;-night</title>')
   })
 
   it('has elements that are closed in order', () => {
@@ -174,9 +200,12 @@ describe('the command', { timeout: 120_000 }, () => {
     expect(readFileSync(path.join(folder, 'here.html'), 'utf8')).toContain('<h3>here</h3>')
   })
 
+  const sound = file('sound.mtrc', formatTrace(smallTrace('x')))
+  const manySlots = file('slots.mtrc', formatTrace(toTrace('x', Uint32Array.from([0, 8]), 2 ** 20 + 1, true)))
   const broken = file('broken.mtrc', formatTrace(smallTrace('x')).subarray(0, 100))
   it.each([
     ['a truncated trace', [broken], /^broken: truncated: its header announces 1000 operations/],
+    ['a trace that is too large, before any is replayed', [sound, manySlots], /^slots: it has 1048577 slots/],
     ['a file that is not there', [path.join(folder, 'none.mtrc')], /no such file/],
     ['a file that is no trace', ['package.json'], /^package.json: not an allocation trace/],
     ['an unknown option', ['--fast'], /^Unknown option '--fast'/],
@@ -194,6 +223,15 @@ describe('the command', { timeout: 120_000 }, () => {
     expect(status).toBe(1)
     expect(stderr).toMatch(reason)
     expect(stderr).not.toMatch(/^\s+at /m)
+    expect(stdout).toBe('')
+  })
+
+  it.each(['18.20.8', '20.0.0', '21.7.3', '22.11.0'])('refuses Node %s in one sentence', (version) => {
+    const pretend = `data:text/javascript,Object.defineProperty(process, 'versions', { value: { node: '${version}' } })`
+    const args = ['--import', pretend, 'scripts/start.mjs', '--help']
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    expect(status).toBe(1)
+    expect(stderr).toBe(`This needs Node 20.19, 22.12 or newer, and here is ${version}.\n`)
     expect(stdout).toBe('')
   })
 

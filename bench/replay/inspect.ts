@@ -35,7 +35,7 @@ export interface Inspection {
   heap: number[]
   /** When the most bytes were live. */
   peak: HeapMap
-  /** At the trace's end: 1 - largest free run / all free bytes. */
+  /** At the trace's end: 1 - largest free run / all free bytes. Gaps around live blocks are free, also if tables are there. */
   fragmentation: number
 }
 

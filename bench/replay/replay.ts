@@ -1,5 +1,5 @@
 // Replays a trace in a module made by merge.ts: timed, or with every byte of every block verified.
-import { describe, Kind, kindOf, type Trace } from '../trace.ts'
+import { describe, Kind, kindOf, type Trace, TraceError } from '../trace.ts'
 import { HEAP_BASE } from './merge.ts'
 
 interface DriverExports {
@@ -7,7 +7,6 @@ interface DriverExports {
   window_start: WebAssembly.Global
   window_operations: WebAssembly.Global
   table_start: WebAssembly.Global
-  table_entries: WebAssembly.Global
   replay(operations: number): number
   drain(slots: number): void
   check(operations: number, alignment: number): number
@@ -40,8 +39,21 @@ const faults = [
 // The floor's ring is as long as the trace's peak, but never so short that all of it stays in the first-level cache.
 const SHORTEST_RING = 0x10000
 
-// The floor's ring is followed by room for one block that begins near its end.
-const MOST_MEMORY = 0xffff0000
+// The floor's ring is followed by room for one block that begins near its end: so much is there for both.
+const MOST_BYTES = 0xffff0000 - HEAP_BASE - SHORTEST_RING
+
+// As in driver.as.ts.
+const TABLE_ENTRIES = 0x100000
+
+/** Throws a TraceError if the trace is too large to be replayed, whatever the allocator. */
+export function assertReplayable({ name, slots, peak, largest }: Trace): void {
+  if (slots > TABLE_ENTRIES)
+    throw new TraceError(`${name}: it has ${slots} slots, but a replay has room for ${TABLE_ENTRIES}`)
+  if (peak + largest > MOST_BYTES)
+    throw new TraceError(
+      `${name}: ${peak} live bytes at the peak and a largest request of ${largest} are together more than the ${MOST_BYTES} that a replay has room for`,
+    )
+}
 
 /** One fresh instance of a merged module, and the trace that it replays. */
 export class Replay {
@@ -50,13 +62,8 @@ export class Replay {
 
   /** Imports are what the allocator needs besides the memory and the heap's base. */
   constructor(module: WebAssembly.Module, trace: Trace, imports: WebAssembly.Imports = {}) {
+    assertReplayable(trace)
     const exports = new WebAssembly.Instance(module, imports).exports as unknown as DriverExports
-    if (trace.slots > exports.table_entries.value)
-      throw new ReplayError(
-        `${trace.name}: it has ${trace.slots} slots, but a replay has room for ${exports.table_entries.value}`,
-      )
-    if (HEAP_BASE + SHORTEST_RING + trace.peak + trace.largest > MOST_MEMORY)
-      throw new ReplayError(`${trace.name}: ${trace.peak} live bytes are too much to be replayed in 4 GiB`)
     const initialize = exports._initialize ?? exports.__wasm_call_ctors
     initialize?.()
     exports.reserve?.(trace.peak + SHORTEST_RING, trace.largest)

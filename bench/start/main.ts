@@ -8,7 +8,7 @@ import { useEngineFlags } from '../replay/engine.ts'
 import { inspect } from '../replay/inspect.ts'
 import { type Contestant, contestant, floorModule, measure } from '../replay/measure.ts'
 import { tlsfAllocator } from '../replay/merge.ts'
-import { ReplayError } from '../replay/replay.ts'
+import { assertReplayable, ReplayError } from '../replay/replay.ts'
 import { type Trace, TraceError } from '../trace.ts'
 import { bundledNames, bundledTrace, readTrace } from '../traces/bundled.ts'
 import { Progress } from './progress.ts'
@@ -148,6 +148,7 @@ function main() {
   const repetitions = Number(options.reps)
   if (!/^[1-9]\d*$/.test(options.reps)) throw new UsageError(`--reps: '${options.reps}' is not a count`)
   const traces = chosenTraces(options)
+  traces.forEach(assertReplayable)
 
   const reportFile = options.report ? userPath(options.report) : path.join(root, DEFAULT_REPORT)
   makeRoomFor(reportFile)
@@ -168,7 +169,7 @@ function main() {
   })
 
   const done = { results, rival: rival.name, repetitions, machine: here, date: new Date(), moduleBytes: wasm.length }
-  console.log(`\n${formatRun(done)}\n`)
+  console.log(`\n${formatRun(done, process.stdout.columns)}\n`)
   writeFileSync(reportFile, formatReport(done))
   console.log(`With plots: ${pathToFileURL(reportFile)}`)
   if (results.some((result) => result.granary instanceof Error)) process.exitCode = 1

@@ -40,6 +40,12 @@ export interface Bar {
   style: string
 }
 
+/** As much of a name as there is room for before the bars. */
+function shortened(name: string): string {
+  const letters = [...name]
+  return letters.length > 22 ? `${letters.slice(0, 21).join('')}…` : name
+}
+
 /** Groups of horizontal bars from 0, each group with its name before it. */
 export function bars(title: string, groups: { name: string; bars: Bar[] }[]): string {
   const width = 520
@@ -60,7 +66,8 @@ export function bars(title: string, groups: { name: string; bars: Bar[] }[]): st
       const length = round(end - left)
       return `<rect class="${bar.style}" x="${left}" y="${y}" width="${length}" height="${barHeight}" rx="2"/>${whisker}${text(Math.max(end, to) + 6, middle + 4, 'start', bar.label, 'value')}`
     })
-    return text(left - 8, top + barHeight + 5, 'end', group.name) + drawn.join('')
+    const name = text(left - 8, top + barHeight + 5, 'end', shortened(group.name))
+    return `<g><title>${escaped(group.name)}</title>${name}</g>${drawn.join('')}`
   })
   return svg(width, height, title, content.join(''))
 }
@@ -90,9 +97,14 @@ export function timeline(
   const inThousands = (tick: number) => (tick && trace.operations >= 10_000 ? `${tick / 1000}k` : String(tick))
   const labels = x
     .ticks(6)
+    .filter(Number.isInteger)
     .map((tick) => text(x(tick), height - bottom + 16, 'middle', inThousands(tick)))
     .join('')
-  const points = (values: number[]) => values.map((value, i): [number, number] => [ends[i], value / unit])
+  // Before the first operation nothing is live, and no heap has memory yet.
+  const points = (values: number[]): [number, number][] => [
+    [0, 0],
+    ...values.map((value, i): [number, number] => [ends[i], value / unit]),
+  ]
   const shape = area<[number, number]>(
     ([at]) => round(x(at)),
     y(0),

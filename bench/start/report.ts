@@ -92,7 +92,7 @@ ${method(run)}
 }
 
 function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`
+  return `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
 }
 
 function percent(ratio: number): string {
@@ -170,7 +170,7 @@ function kindCounts(trace: Trace): string {
   const counts = new Array<number>(5).fill(0)
   for (let i = 0; i < trace.operations; i++) counts[kindOf(trace.words[2 * i])]++
   const share = (kind: number) => `${((100 * counts[kind]) / trace.operations).toFixed(1)} %`
-  return `${trace.operations.toLocaleString('en')} operations (realloc ${share(Kind.realloc)}, calloc ${share(Kind.calloc)}), ${formatBytes(trace.peak)} live at the peak, largest request ${formatBytes(trace.largest)}, recorded with ${trace.pointers32 ? 32 : 64}-bit pointers`
+  return `${count(trace.operations, 'operation')} (realloc ${share(Kind.realloc)}, calloc ${share(Kind.calloc)}), ${formatBytes(trace.peak)} live at the peak, largest request ${formatBytes(trace.largest)}, recorded with ${trace.pointers32 ? 32 : 64}-bit pointers`
 }
 
 function traceCard(result: Result, rival: string): string {
@@ -241,7 +241,7 @@ function method({ repetitions, rival, machine, moduleBytes }: Run): string {
 </dl>
 <p>Each allocator is merged with a driver into one WebAssembly module and optimised as a whole. The driver replays the trace: it writes the first and the last word of a block at each allocation and reallocation, and reads the first word before it frees the block.</p>
 <p><b>Time</b> is CPU time of the process, net: less the floor, which is the least time that the same replay takes with an allocator that does nothing but hand out addresses from a ring; never less than 0.3 ns. Figures are the minimum, below it the median ± half the distance of the quartiles; ratios are those of the minima. <b>Cold</b> is the first replay in a fresh instance, with the growing of its memory and the first touch of its pages; <b>warm</b> is the same trace again after everything was freed, the mean of several times if it has fewer than 200,000 operations. Cold replays of fewer than 1,000 operations are over before the clock can tell, and not compared.</p>
-<p><b>Peak memory</b> is the largest size of the memory from the heap’s base on, over the largest sum of the sizes of all live blocks. ${rival} doubles its memory when it grows; only its own part is doubled and counted. <b>Again</b> is what it is after the warm replays, over that. <b>Growths</b> counts memory.grow. <b>Fragmentation</b> is 1 − largest free run / all free bytes at the trace’s end.</p>
+<p><b>Peak memory</b> is the largest size of the memory from the heap’s base on, over the largest sum of the sizes of all live blocks. ${rival} doubles its memory when it grows; only its own part is doubled and counted. <b>Again</b> is what it is after the warm replays, over that. <b>Growths</b> counts memory.grow. <b>Fragmentation</b> is 1 − largest free run / all free bytes at the trace’s end; free are the gaps of at least 32 bytes around live blocks, the allocator’s own tables among them.</p>
 <p>In a separate pass every byte of every block is written and compared: at free, at realloc and at the end; calloc’s blocks must be zero, and each block aligned. In the same pass the heap is looked at from outside, by the places of its live blocks, for all allocators alike: gaps of less than 32 bytes between them are headers and rounding, longer ones are free where a block has been before, and else the allocator’s tables or memory that was never used. Each cell of a map shows what most of its bytes are; both maps of a trace have the same scale.</p>
 </section>`
 }

@@ -18,7 +18,8 @@ const of = (outcome: Outcome | Error, show: (outcome: Outcome) => string) => (do
 
 const formatFigure = (figure: Figure) => `${figure.minimum.toFixed(1)} (${formatMedian(figure)})`
 
-export function formatRun(run: Run): string {
+/** `width` is how many characters a line of a table is to have at most. */
+export function formatRun(run: Run, width = Number.POSITIVE_INFINITY): string {
   const mean = means(run.results)
   const meanRow = (cells: string[]) => (mean ? [[`geometric mean of ${mean.traces}`, ...cells]] : [])
 
@@ -36,44 +37,64 @@ export function formatRun(run: Run): string {
 
   const share = (result: Result, outcome: Outcome | Error) =>
     of(outcome, (done) => memoryOverLive(result.trace, done).toFixed(3))
-  const pair = (result: Result, show: (outcome: Outcome) => string) => [
-    of(result.granary, show),
-    of(result.rival, show),
-  ]
   const memory = [
-    ['', '', 'peak memory / live', '', 'repeated / peak', '', 'growths', '', 'fragmentation', ''],
-    ['trace', 'peak live', ...Array<string[]>(4).fill(['granary', run.rival]).flat()],
+    ['', '', 'peak memory / live', ''],
+    ['trace', 'peak live', 'granary', run.rival],
     ...run.results.map((result) => [
       result.trace.name,
       formatBytes(result.trace.peak),
       share(result, result.granary),
       share(result, result.rival),
-      ...pair(result, ({ measurement }) => (measurement.heapBytesAgain / measurement.heapBytes).toFixed(3)),
-      ...pair(result, ({ inspection }) => String(inspection.growths)),
-      ...pair(result, ({ inspection }) => inspection.fragmentation.toFixed(2)),
     ]),
-    ...meanRow(['', mean?.granaryMemory.toFixed(3) ?? '', mean?.rivalMemory.toFixed(3) ?? '', '', '', '', '', '', '']),
+    ...meanRow(['', mean?.granaryMemory.toFixed(3) ?? '', mean?.rivalMemory.toFixed(3) ?? '']),
   ]
+  const other = (heading: string, show: (outcome: Outcome) => string) => [
+    ['', heading, ''],
+    ['trace', 'granary', run.rival],
+    ...run.results.map((result) => [result.trace.name, of(result.granary, show), of(result.rival, show)]),
+  ]
+  const repeated = other('repeated / peak', ({ measurement }) =>
+    (measurement.heapBytesAgain / measurement.heapBytes).toFixed(3),
+  )
+  const growths = other('growths', ({ inspection }) => String(inspection.growths))
+  const fragmentation = other('fragmentation', ({ inspection }) => inspection.fragmentation.toFixed(2))
 
   return [
     `Net CPU time in nanoseconds an operation: minimum (median ±half the distance of the quartiles) of ${run.repetitions}.`,
     '',
-    columns(joined(time('warm', 'warm'), time('cold', 'cold'))),
+    arranged([time('warm', 'warm'), time('cold', 'cold')], width),
     '',
-    'Memory: the peak, and what it grew to when the trace was repeated. Fragmentation is 1 - largest free run / all free bytes, at the end of the trace.',
+    "Memory: the peak, and what it grew to when the trace was repeated. Fragmentation is 1 - largest free run / all free bytes, at the end of the trace; free are the gaps around live blocks, the allocator's own tables among them.",
     '',
-    columns(memory),
+    arranged([memory, repeated, growths, fragmentation], width),
   ].join('\n')
 }
 
-/** Two tables with the same first column side by side. */
+/** Tables with the same first column, side by side as far as no line is longer than `width`, else one below the other. */
+function arranged(tables: string[][][], width: number): string {
+  const [first, ...rest] = tables
+  const stacked = [first]
+  for (const table of rest) {
+    const wider = joined(stacked[stacked.length - 1], table)
+    if (
+      columns(wider)
+        .split('\n')
+        .every((line) => line.length <= width)
+    )
+      stacked[stacked.length - 1] = wider
+    else stacked.push(table)
+  }
+  return stacked.map(columns).join('\n\n')
+}
+
+/** Side by side; the right one may have fewer rows. */
 function joined(left: string[][], right: string[][]): string[][] {
-  return left.map((row, i) => [...row, ...right[i].slice(1)])
+  return left.map((row, i) => [...row, ...(right[i]?.slice(1) ?? [])])
 }
 
 /** Columns as wide as their widest cell, numbers to the right. */
 function columns(rows: string[][]): string {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)))
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
   const line = (row: string[]) =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')
   return rows.map((row) => line(row).trimEnd()).join('\n')
