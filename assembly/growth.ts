@@ -3,7 +3,7 @@
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGE, roundUp } from './layout'
 import { around32, firstMark, around64, isFreeFrom, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
 import { endInTop, releaseAt, resizeInRow } from './arena'
-import { beginTables, capacityFor, firstBlock, resetNodes, endFor, setEnd } from './tables'
+import { beginTables, capacityFor, firstBlock, trimNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
 import { advance } from './break'
 
@@ -20,7 +20,7 @@ export function extend(n: usize): bool {
     h.reach = top + n + min(room - n, spare)
     return true
   }
-  if (!h.binned) resetNodes()
+  if (!h.binned) trimNodes()
   else if (h.nodesUsed + 4 * NODE_SIZE > nodesSize) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
   while (true) {
     // A capacity of PAGE or more is beyond BREAK_MAX.
@@ -40,6 +40,7 @@ export function extend(n: usize): bool {
     } else if (h.nodesSize > nodesSize) h.nodesSize = nodesSize
     else break
   }
+  trimNodes()
   setEnd(h.capacity)
   h.fresh = max(h.fresh, h.end)
   return h.top != top || h.end - top >= n

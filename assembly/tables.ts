@@ -3,7 +3,7 @@
 
 import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, PAGE, roundUp, UNTOUCHED } from './layout'
 import { turn } from './shadow'
-import { beginNodes, BINS_SIZE, NODE_SIZE } from './node'
+import { beginNodes, BINS_SIZE, nodeAt, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
@@ -122,13 +122,25 @@ export function extendNodes(): bool {
   return fits
 }
 
-/** Of nodes that no free block has: as few as the first tables have. For setEnd, to give their memory back. */
-export function resetNodes(): void {
-  let h = header()
-  h.nodesUsed = BINS_SIZE
-  h.nodeFree = 0
+/** Drops the nodes behind the last one that a free block has, for setEnd to give their memory back. */
+export function trimNodes(): void {
+  let h = header(),
+    number = h.nodesUsed,
+    used: u32 = BINS_SIZE,
+    free: u32 = 0
+  while (number > BINS_SIZE) {
+    number -= NODE_SIZE
+    let node = nodeAt(number)
+    if (node.end) used = max(used, number + NODE_SIZE)
+    else if (number < used) {
+      node.next = free
+      free = number
+    }
+  }
+  h.nodesUsed = used
+  h.nodeFree = free
   // Not so few that the tables would return to behind the header.
-  h.nodesSize = min(h.nodesSize, LOW_NODES + NODE_SIZE)
+  h.nodesSize = min(h.nodesSize, max(used, LOW_NODES) + NODE_SIZE)
 }
 
 /** Makes the first tables and the bins of a new heap, whose arena reaches to `end`, a multiple of 64 KiB. */

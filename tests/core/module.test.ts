@@ -92,13 +92,13 @@ describe('the code', () => {
     expect(sizeOf(['malloc', 'free', 'realloc'])).toBeLessThanOrEqual(8.75 * KIB)
   })
 
-  it('of all of C’s functions takes at most 9.5 KiB', () => {
-    expect(sizeOf([...FAMILY])).toBeLessThanOrEqual(9.5 * KIB)
+  it('of all of C’s functions takes at most 9.6 KiB', () => {
+    expect(sizeOf([...FAMILY])).toBeLessThanOrEqual(9.6 * KIB)
   })
 
-  it('of everything but verify and stats takes at most 11.85 KiB', () => {
+  it('of everything but verify and stats takes at most 11.95 KiB', () => {
     const rest = REPORTS.filter((name) => name !== 'heap_verify' && name !== 'heap_stats')
-    expect(sizeOf([...FAMILY, ...SYSTEM, ...rest])).toBeLessThanOrEqual(11.85 * KIB)
+    expect(sizeOf([...FAMILY, ...SYSTEM, ...rest])).toBeLessThanOrEqual(11.95 * KIB)
   })
 
   it('is not paid for by who does not call it', () => {

@@ -88,3 +88,26 @@ it('mappings grow in place over pages that were unmapped when no node was left',
   expect(core.u32(core.base + LOST)).toBe(0)
   expect(core.verify()).toBe(0)
 })
+
+it.each(['others have grown', 'sbrk has taken'])(
+  'the nodes of many free blocks give their room back, though memory that %s lies in the heap',
+  (who) => {
+    const core = createCore({ maximum: 200 })
+    core.free(core.malloc(100_000))
+    if (who === 'sbrk has taken') core.sbrk(16)
+    else core.memory.grow(1)
+    core.free(core.malloc(300_000))
+    const largest = () => {
+      let size = 200 * PAGE
+      for (let p = 0; !p; size -= 16) core.free((p = core.malloc(size)))
+      return size
+    }
+    const before = largest()
+    const blocks: number[] = []
+    for (let p = core.malloc(257); p; p = core.malloc(257)) blocks.push(p)
+    for (const p of blocks.splice(blocks.length * 0.85)) core.free(p)
+    for (const rest of [0, 1]) for (let i = rest; i < blocks.length; i += 2) core.free(blocks[i])
+    expect(largest()).toBeGreaterThanOrEqual(before - 16)
+    expect(core.verify()).toBe(0)
+  },
+)
