@@ -122,7 +122,7 @@ const mutants: Mutant[] = [
     file: 'growth.ts',
     find: 'if (!h.binned) trimNodes()',
     replace: 'if (false) trimNodes()',
-    tests: ['oom'],
+    tests: ['nodes'],
   },
   {
     name: 'lost blocks that are found again are still counted',
