@@ -24,7 +24,7 @@ import { BINS_SMALL, cellsOfBin } from './size'
 
 /** The header: magic number, ABI version and variant are those of this module. */
 const HEADER: u32 = 1
-/** top, reach, end, the break and the limit are in this order, and where they may be; the tables begin at end. */
+/** top ≤ reach ≤ end ≤ break ≤ the heap's memory; the tables begin where the arena ends. */
 const BORDERS: u32 = 2
 /** The blocks follow one another without a gap from the tables to top, each with the marks of one kind, in pages that are not
  *  called untouched. */
@@ -33,17 +33,17 @@ const ROW: u32 = 3
 const JOINED: u32 = 4
 /** Where a block ends is found from its start; both ends of a free one lead to its node. */
 const REACH: u32 = 5
-/** Each free block is in its bin's list once, and nothing else is; the bitmaps agree. */
+/** Each free block is in its bin's ring once, nothing else is; the bin's bit is set. */
 const IN_BINS: u32 = 6
 /** The counter of free bytes is their sum; there are as many nodes as free blocks, and as many lost ones as counted. */
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; its roomy bit is set exactly if it has an unused one. */
 const SPAN_PAGE: u32 = 8
-/** An unused span's descriptor, and the header's own, have all bits of `free` set and are not detached. */
+/** An unused span's descriptor, and that of the page's header, has all bits set and is not detached. */
 const UNUSED: u32 = 9
-/** Only where blocks begin may a span's bits be clear, and its bin has the cells of its size. */
+/** A span's bits are clear only where blocks of its bin begin. */
 const DESCRIPTOR: u32 = 10
-/** A span is active, or detached and in no list, or in its bin's list, and then neither full nor without blocks. */
+/** A span is its bin's active one, or detached with all bits set and in no list, or in its bin's list with some bits clear and some not. */
 const STATE: u32 = 11
 /** A bin holds as many spans as it has counted. */
 const HELD_SUM: u32 = 12

@@ -7,12 +7,15 @@ interface Sentence {
   text: (address: string) => string
 }
 
-/** The number of the reason OUTSIDE. */
+/** The number of the reason OUTSIDE, and of the errnos. */
 export const outside = 1
+export const ENOMEM = 12
+const EFAULT = 14
+const EINVAL = 22
 
 /** Why the core refuses a call, by number. */
 export const reasons: Record<number, Sentence> = {
-  1: { code: 'OUTSIDE', text: (address) => `${address} is not in the heap` },
+  [outside]: { code: 'OUTSIDE', text: (address) => `${address} is not in the heap` },
   2: { code: 'MISALIGNED', text: (address) => `${address} is no block's address: those are multiples of 16` },
   3: {
     code: 'NOT_IN_USE',
@@ -20,17 +23,14 @@ export const reasons: Record<number, Sentence> = {
   },
   4: { code: 'NOT_A_BLOCK', text: (address) => `no block begins at ${address}` },
   5: { code: 'IS_MAPPED', text: (address) => `${address} belongs to a mapping, which only munmap gives back` },
-  6: {
-    code: 'OVERWRITTEN',
-    text: (address) => `a free block was written to: there is a wrong link at, or to, ${address}`,
-  },
+  6: { code: 'OVERWRITTEN', text: (address) => `the free block at ${address} was written to` },
 }
 
 /** The errno numbers that the calls of a Heap fail with. */
 export const errnos: Record<number, Sentence> = {
-  12: { code: 'ENOMEM', text: () => 'there is no memory for it' },
-  14: { code: 'EFAULT', text: (address) => `not all pages of the range at ${address} are mapped` },
-  22: { code: 'EINVAL', text: () => 'length is 0' },
+  [ENOMEM]: { code: 'ENOMEM', text: () => 'there is no memory for it' },
+  [EFAULT]: { code: 'EFAULT', text: (address) => `not all pages of the range at ${address} are mapped` },
+  [EINVAL]: { code: 'EINVAL', text: () => 'length is 0' },
 }
 
 const page = 65536
@@ -47,12 +47,17 @@ export function errnosOfRange(address: number, lengths: Record<string, number>):
       ? `the range at ${at} ends past 0xffff0000, up to where memory can be mapped`
       : `the range at ${at} holds memory that is in use and not mapped`
   }
-  return { ...errnos, 22: { code: 'EINVAL', text } }
+  return { ...errnos, [EINVAL]: { code: 'EINVAL', text } }
+}
+
+/** The same where a mapping must stay where it is. */
+export function errnosInPlace(sentences: Record<number, Sentence>): Record<number, Sentence> {
+  return { ...sentences, [ENOMEM]: { code: 'ENOMEM', text: () => 'there is no room behind it, and it may not move' } }
 }
 
 /** The same where the break is lowered. */
 export const errnosOfLowering: Record<number, Sentence> = {
-  12: { code: 'ENOMEM', text: () => 'that is more than it has given since something else last grew the heap' },
+  [ENOMEM]: { code: 'ENOMEM', text: () => 'that is more than it has given since something else last grew the heap' },
 }
 
 /**

@@ -1,6 +1,15 @@
 import { assertAddress, assertInteger, assertUint32Array, isSize, toSize } from './arguments.ts'
 import { type Batch, createBatch } from './batch.ts'
-import { errnos, errnosOfLowering, errnosOfRange, HeapError, outside, reasons } from './errors.ts'
+import {
+  ENOMEM,
+  errnos,
+  errnosInPlace,
+  errnosOfLowering,
+  errnosOfRange,
+  HeapError,
+  outside,
+  reasons,
+} from './errors.ts'
 
 /**
  * What the module exports, as JavaScript sees it: sizes and addresses are i32, so addresses from 2 GiB on come out
@@ -41,9 +50,9 @@ export interface HeapStats {
   inUse: number
   /** In mappings. */
   mapped: number
-  /** What requests may be given before the memory grows. */
+  /** What requests may be given before the break moves. */
   free: number
-  /** The most that was not free, sampled when the memory grew. */
+  /** The most that was not free, sampled when the break moved for a request, and now; spans counted whole. */
   peak: number
   /** How often the memory grew. */
   growths: number
@@ -253,7 +262,10 @@ export class Heap {
       'mremap',
       () => this.exports.mremap(address, oldLength, newLength, move ? mayMove : 0),
       address,
-      () => errnosOfRange(address, { oldLength, newLength }),
+      () => {
+        const sentences = errnosOfRange(address, { oldLength, newLength })
+        return move ? sentences : errnosInPlace(sentences)
+      },
     )
   }
 
@@ -274,7 +286,7 @@ export class Heap {
   /** Counts what the heap holds. Needs 24 bytes of it for a moment, and throws a HeapError if it has not even those. */
   stats(): HeapStats {
     const out = this.malloc(statsSize)
-    if (!out) throw new HeapError('stats', 12, errnos)
+    if (!out) throw new HeapError('stats', ENOMEM, errnos)
     this.#guard('stats', () => this.exports.heap_stats(out))
     const own = this.usableSize(out)
     const [heap, inUse, mapped, free, peak, growths] = this.view(out, Uint32Array, statsSize / 4)

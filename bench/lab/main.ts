@@ -1,4 +1,4 @@
-// npm run bench: measures every allocator side by side, prints the ratios, writes JSON and the report. See docs/benchmarks.md.
+// npm run bench: measures every allocator side by side, prints the ratios and writes JSON, of which `report` makes docs/benchmarks.md.
 import path from 'node:path'
 import { parseCommand, Refused, type Request, usage } from './arguments.ts'
 import { comparison } from './compare.ts'

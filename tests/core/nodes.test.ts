@@ -111,3 +111,13 @@ it.each(['others have grown', 'sbrk has taken'])(
     expect(core.verify()).toBe(0)
   },
 )
+
+it('the nodes of a heap that was emptied give their room back when it grows', () => {
+  const core = createCore()
+  const blocks = Array.from({ length: 5000 }, () => core.malloc(300))
+  for (const rest of [0, 1]) for (let i = rest; i < blocks.length; i += 2) core.free(blocks[i])
+  const size = core.u32(core.base + NODES_SIZE)
+  core.malloc(core.size)
+  expect(core.u32(core.base + NODES_SIZE)).toBeLessThan(size / 4)
+  expect(core.verify()).toBe(0)
+})

@@ -1,4 +1,5 @@
 // heap_verify finds each broken invariant, and says its number.
+import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { type Core, createCore, PAGE } from './core.ts'
 
@@ -58,4 +59,14 @@ it('a block that ends in the last cells but one of a page never touched is sound
     expect(core.realloc(p, 4 * PAGE + cell * 16 - p)).toBe(p)
     expect(core.verify()).toBe(0)
   }
+})
+
+it('the invariants of docs/architecture.md are those of the core', () => {
+  const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+  const constants = read('assembly/verify.ts').matchAll(
+    /\/\*\* ((?:(?!\*\/)[\s\S])*?)\.? \*\/\nconst [A-Z_]+: u32 = (\d+)/g,
+  )
+  const rows = [...constants].map(([, text, number]) => `| ${number} | ${text.replace(/\s*\n \*\s*/g, ' ')} |`)
+  expect(rows).toHaveLength(faults.length)
+  expect(read('docs/architecture.md')).toContain(rows.join('\n'))
 })
