@@ -166,8 +166,7 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE)
-  if (length > BREAK_MAX || (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n))))
-    return <i32>failed(EINVAL)
+  if (length > BREAK_MAX || (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n)))) return <i32>failed(EINVAL)
   if (address < header().end) unmapAll(address, address + n)
   return 0
 }

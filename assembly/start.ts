@@ -1,17 +1,6 @@
 // The start: finds the heap in memory or begins one, at the first call.
 
-import {
-  base,
-  BLOCK_MIN,
-  BREAK_MAX,
-  Header,
-  header,
-  HEADER_SIZE,
-  MAGIC,
-  PAGE,
-  roundUp,
-  SMALL_MAX,
-} from './layout'
+import { base, BLOCK_MIN, BREAK_MAX, Header, header, HEADER_SIZE, MAGIC, PAGE, roundUp, SMALL_MAX } from './layout'
 import { ABI, FRONT } from './config'
 import { growMemory, memoryPages } from './break'
 import { begin } from './growth'

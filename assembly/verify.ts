@@ -1,18 +1,6 @@
 // heap_verify: walks the whole heap and checks every invariant that layout.ts and the layers document.
 
-import {
-  base,
-  BLOCK_MIN,
-  CELL,
-  entryOf,
-  header,
-  MAGIC,
-  mapOf,
-  MAPPED,
-  PAGE,
-  SPAN,
-  UNTOUCHED,
-} from './layout'
+import { base, BLOCK_MIN, CELL, entryOf, header, MAGIC, mapOf, MAPPED, PAGE, SPAN, UNTOUCHED } from './layout'
 import { ABI } from './config'
 import { around32, firstMark, followsFree, around64, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
