@@ -200,7 +200,7 @@ function split(p: usize, a: usize, end: usize, freed: usize): void {
 export function releaseAt(p: usize): void {
   release(p, around64(header().shadow, p))
 }
-/** Frees the block in use at p, with the marks w around32, and joins it with its neighbours. */
+/** Frees the block in use at p, with the marks w around, and joins it with its neighbours. */
 export function release(p: usize, w: u64): void {
   let h = header(),
     nodes = h.nodes,

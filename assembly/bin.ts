@@ -194,7 +194,8 @@ function reclaim(all: bool): bool {
   return any
 }
 
-/** Before the memory grows or a request fails: releases the bins' empty spans, and what was lost for lack of nodes. False if there was nothing. */
+/** Before the memory grows or a request fails: releases the bins' empty spans, and what was lost for lack of nodes. False if there
+ *  was nothing. */
 export function gather(): bool {
   let any = reclaim(true)
   return (header().lost != 0 && recover()) || any
