@@ -283,18 +283,13 @@ function checkState(app: Field[], replaced: Map<string, string>): void {
   const functions = app.filter(({ kind }) => kind === 'func')
   const variables = variablesOf(app)
   const facts = new Map(functions.map((field) => [field.id, factsOf(field, variables)]))
-  const reach = (from: Iterable<string>, stop: (id: string) => boolean) => {
-    const seen = new Set(from)
-    for (const id of seen) if (!stop(id)) for (const callee of facts.get(id)?.calls ?? []) seen.add(callee)
-    return seen
-  }
   // Without those that only hand their operands on, and run constructors and destructors.
   const entries = (base: string) =>
     [...replaced]
       .filter(([id, name]) => name === base && !facts.get(id)?.calls.some((callee) => replaced.get(callee) === base))
       .map(([id]) => id)
   const state = (ids: Iterable<string>) => [...ids].flatMap((id) => facts.get(id)?.state ?? [])
-  const reached = (base: string) => state(reach(entries(base), () => false))
+  const reached = (base: string) => state(reach(facts, entries(base)))
   const ownOf = (base: string) => {
     const own = state(entries(base))
     return own.length > 0 ? own : reached(base)
@@ -302,7 +297,7 @@ function checkState(app: Field[], replaced: Map<string, string>): void {
   const ofFree = ownOf('free')
   const ofMalloc = new Set(reached('malloc'))
   const shared = new Set(ofFree.length > 0 ? ofFree.filter((place) => ofMalloc.has(place)) : ownOf('malloc'))
-  for (const id of reach(rootsOf(app), (id) => replaced.has(id))) {
+  for (const id of reach(facts, rootsOf(app), replaced)) {
     if (replaced.has(id) || !facts.get(id)?.state.some((place) => shared.has(place))) continue
     throw new LinkError(
       `function ${nameOf(id)} uses the old allocator directly and would go on doing so: link before optimising and stripping, or export it by its name in C`,
@@ -312,17 +307,26 @@ function checkState(app: Field[], replaced: Map<string, string>): void {
 
 /** Refuses a module in which a function that stays has the address where the heap begins, but to set a global (where the stack ends). */
 function checkBegin(app: Field[], replaced: Map<string, string>, begin: string): void {
-  const functions = app.filter(({ kind }) => kind === 'func')
-  const calls = new Map(functions.map((field) => [field.id, factsOf(field).calls]))
-  const stay = new Set(rootsOf(app))
-  for (const id of stay) if (!replaced.has(id)) for (const callee of calls.get(id) ?? []) stay.add(callee)
-  for (const { id, text } of functions) {
-    if (!stay.has(id) || replaced.has(id)) continue
-    if (!text.replace(/\(global\.set \S+\s+\(i32\.const -?\d+\)/g, '').includes(`(i32.const ${begin})`)) continue
+  const functions = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, field]))
+  const facts = new Map([...functions].map(([id, field]) => [id, factsOf(field)]))
+  for (const id of reach(facts, rootsOf(app), replaced)) {
+    const text = functions.get(id)?.text.replace(/\(global\.set \S+\s+\(i32\.const -?\d+\)/g, '')
+    if (replaced.has(id) || !text?.includes(`(i32.const ${begin})`)) continue
     throw new LinkError(
       `function ${nameOf(id)} uses the address where the heap begins: what it keeps there would be overwritten`,
     )
   }
+}
+
+/** The functions that some call, directly or through others, with themselves; not through those of `ends`. */
+function reach(
+  facts: Map<string, { calls: string[] }>,
+  from: Iterable<string>,
+  ends: Map<string, string> = new Map(),
+): Set<string> {
+  const seen = new Set(from)
+  for (const id of seen) if (!ends.has(id)) for (const callee of facts.get(id)?.calls ?? []) seen.add(callee)
+  return seen
 }
 
 function functionOf(name: string, heap: Field[]): Field {
