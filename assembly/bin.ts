@@ -129,15 +129,14 @@ function drop(record: usize, span: Span): void {
   store<u32>(record, load<u32>(record, HELD) - 1, HELD)
 }
 
-/** Notes which blocks of a span are in use after a free that its bin must be told of: the span is detached, or has none left. Whether
- *  it has none. */
-export function freeIn(span: Span, used: u64): bool {
+/** Notes which blocks of a span are in use after a free, and tells its bin if the span was detached or has none left. */
+export function freeIn(span: Span, used: u64): void {
   let record = recordOfSpan(span),
     active = span == activeOf(record)
   if (used) {
     span.free = ~used
-    append(record, span)
-    return false
+    if (span.prev == DETACHED) append(record, span)
+    return
   }
   if (active && !load<usize>(record, HEAD)) {
     // The bin may need it at once.
@@ -149,7 +148,7 @@ export function freeIn(span: Span, used: u64): bool {
     if (active) deactivate(record)
     else remove(record, span)
   }
-  return true
+  settle()
 }
 
 /** Whether a quarter of the heap or less is in use. */

@@ -1,5 +1,8 @@
 // malloc and its family. A small request is served by one load of the bin's active span and one bit; a free is checked by
 // the span's or the shadow's bits before anything changes.
+//
+// malloc and free are so small (V8 takes up to 500 bytes) that engines copy them to where they are called. So they call what
+// is rare, and realloc calls that too: what has one caller only, optimizers would put into it.
 
 import { base, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
@@ -30,27 +33,24 @@ import { FRONT } from './config'
 @inline function bitOf(p: usize): u64 {
   return (<u64>1) << (p >>> 4)
 }
-/** A block of the active span of the bin with this record; 0 if it is full. */
-// @ts-ignore: decorator
-@inline function take(record: usize): usize {
-  let span = activeOf(record),
-    free = span.free,
-    room = load<u64>(record, CELLS) & free
-  if (!room) return 0
-  span.free = free ^ (room & -room)
-  return load<usize>(record, ACTIVE_AT) + ((<usize>ctz(room)) << 4)
-}
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
  *  no memory or `size` is above PTRDIFF_MAX. The block is the caller's until free or realloc takes it. */
 export function malloc(size: usize): usize {
   if (size - 1 < smallLimit) {
-    let p = take(base() + binFor(size))
-    if (p) return p
+    let record = base() + binFor(size),
+      span = activeOf(record),
+      free = span.free,
+      room = load<u64>(record, CELLS) & free
+    if (room) {
+      span.free = free ^ (room & -room)
+      return load<usize>(record, ACTIVE_AT) + ((<usize>ctz(room)) << 4)
+    }
   }
   return mallocSlow(size)
 }
 
+/** malloc for a request that the bin's active span has no block for, or for a large one. */
 function mallocSlow(size: usize): usize {
   if (size - 1 < smallLimit) {
     if (refill(binFor(size))) return malloc(size)
@@ -76,26 +76,26 @@ export function free(p: usize): void {
           return
         }
       }
-      if (!freeLast(p)) return
-    } else {
-      let w = around64(header().shadow, p)
-      if (!isUsed(w)) {
-        refuseBlock(p)
-        return
-      }
-      release(p, w)
-    }
-    settle()
+      freeSmall(p)
+    } else freeLarge(p)
   } else if (isInHeap(p)) free(p)
   else refuseBlock(p)
 }
-/** Frees the block at p in a span, where its bin must be told, or refuses it. Whether the span has none left in use. */
-function freeLast(p: usize): bool {
+/** Frees the block at p in a span, or refuses it. */
+function freeSmall(p: usize): void {
   let span = spanOf(p),
     used = usedIn(span),
     left = used & ~bitOf(p)
   if (left == used) refuseBlock(p)
-  return freeIn(span, left)
+  freeIn(span, left)
+}
+/** Frees the block at p in the arena, or refuses it. */
+function freeLarge(p: usize): void {
+  let w = around64(header().shadow, p)
+  if (isUsed(w)) {
+    release(p, w)
+    settle()
+  } else refuseBlock(p)
 }
 
 /** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
@@ -103,8 +103,7 @@ export function malloc_usable_size(p: usize): usize {
   if (isKnown(p) || isInHeap(p)) {
     if (inSpan(p)) {
       let span = spanOf(p)
-      // Without a call, unless the span may be detached.
-      if (!(span.free & bitOf(p)) || usedIn(span) & bitOf(p)) return (span.next & BIN) + 16 - FRONT
+      if (usedIn(span) & bitOf(p)) return (span.next & BIN) + 16 - FRONT
     } else {
       let w = around64(header().shadow, p)
       if (isUsed(w)) return stopOf(p, w) - p
@@ -175,21 +174,23 @@ export function realloc(p: usize, size: usize): usize {
   let old = malloc_usable_size(p)
   if (size > SIZE_MAX) return fail(ENOMEM)
   let q: usize = 0,
+    small = inSpan(p),
     failed = false
   while (!q) {
-    if (inSpan(p)) {
+    if (small) {
       // Less than half would waste the rest of the block.
       if (size <= old && roundUp(size, 16) << 1 >= old) return p
     } else if (resize(p, p + old, blockSize(size))) return p
     // Where malloc fails, what it has gathered may be behind the block.
     if (failed) return size <= old ? p : 0
-    q = malloc(size)
+    q = size > SMALL_MAX ? mallocSlow(size) : malloc(size)
     failed = !q
   }
   let n = min(old, size)
   if (n <= SMALL_MAX && !FRONT) copy(q, p, n)
   else memory.copy(q, p, n)
-  free(p)
+  if (small) freeSmall(p)
+  else freeLarge(p)
   return q
 }
 

@@ -29,8 +29,8 @@ const mutants: Mutant[] = [
   {
     name: 'a large block may be freed twice',
     file: 'malloc.ts',
-    find: 'if (!isUsed(w)) {',
-    replace: 'if (false) {',
+    find: /(function freeLarge[\s\S]*?)isUsed\(w\)/,
+    replace: '$1true',
     tests: ['misuse'],
   },
   {
@@ -249,6 +249,13 @@ const mutants: Mutant[] = [
     find: 'was.free = -1',
     replace: '',
     tests: ['oom', 'repetition'],
+  },
+  {
+    name: 'a span whose block realloc has moved goes on its bin’s list again',
+    file: 'bin.ts',
+    find: 'if (span.prev == DETACHED) append(',
+    replace: 'append(',
+    tests: ['property', 'repetition'],
   },
   {
     name: 'a detached span has no blocks',
