@@ -393,10 +393,12 @@ function merge(binaryen: Binaryen, app: string, heap: string) {
   }
 }
 
-/** Optimises for speed. To inline more than binaryen does by itself doubled a small program and gained a twentieth at most. */
+/** Optimises for speed. To inline more than binaryen does by itself doubled a small program and gained a twentieth at most. What has
+ *  one caller only stays a function of its own if it is large, or malloc and free would be too large for engines to inline. */
 function optimise(binaryen: Binaryen, module: ReturnType<typeof read>, keepNames: boolean): Uint8Array {
   binaryen.setOptimizeLevel(3)
   binaryen.setShrinkLevel(0)
+  binaryen.setOneCallerInlineMaxSize(80)
   binaryen.setDebugInfo(keepNames)
   allow(binaryen, module)
   module.runPasses(['strip-dwarf'])

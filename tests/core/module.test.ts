@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import binaryen from 'binaryen'
 import { describe, expect, it } from 'vitest'
-import { Reader, readSections, Section } from '../../cli/wasm.ts'
+import { readSections } from '../../cli/wasm.ts'
+import { bodies } from '../bodies.ts'
 import { faultModulePath, modulePath } from './core.ts'
 import './timeout.ts'
 
@@ -24,7 +25,8 @@ const sections = (bytes: Uint8Array) => readSections(bytes).map(({ id }) => id)
 function optimized(names: string[]): Uint8Array {
   const program = binaryen.readBinary(wasm)
   try {
-    program.setFeatures(binaryen.Features.All)
+    const { BulkMemory, BulkMemoryOpt, MutableGlobals, SignExt } = binaryen.Features
+    program.setFeatures(BulkMemory | BulkMemoryOpt | MutableGlobals | SignExt)
     for (const { name } of WebAssembly.Module.exports(module)) if (!names.includes(name)) program.removeExport(name)
     binaryen.setOptimizeLevel(3)
     binaryen.setShrinkLevel(0)
@@ -36,21 +38,6 @@ function optimized(names: string[]): Uint8Array {
   }
 }
 const sizeOf = (names: string[]) => optimized(names).length
-
-/** Bytes of each exported function of a module that imports none. */
-function bodies(bytes: Uint8Array): Map<string, number> {
-  const read = (id: number) => new Reader(readSections(bytes).find((section) => section.id === id)?.body ?? new Uint8Array())
-  const code = read(Section.code)
-  const sizes = code.list(() => code.take(code.u32()).length)
-  const exports = read(Section.export)
-  return new Map(
-    exports.list(() => {
-      const name = exports.name()
-      exports.byte()
-      return [name, sizes[exports.u32()]]
-    }),
-  )
-}
 
 describe('the module', () => {
   it.each([

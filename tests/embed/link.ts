@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import binaryen from 'binaryen'
 import { LinkError, link } from '../../cli/link.ts'
+import { bodies } from '../bodies.ts'
 import { equal, root, shell, type Test, workFolder } from './harness.ts'
 
 const core = () => readFileSync(path.join(root, 'build/embed/granary.wasm'))
@@ -264,6 +265,16 @@ export const linkTests: Test[] = [
       const { wasm } = await link(importer('env'), core())
       const [names] = WebAssembly.Module.customSections(new WebAssembly.Module(wasm as BufferSource), 'name')
       if (!names || names.byteLength < 100) throw new Error('there are no names')
+    },
+  },
+  {
+    name: 'link: what malloc and free seldom need stays out of them, so that engines can inline them',
+    run: async () => {
+      const sizes = bodies((await link(importer('env'), core())).wasm)
+      for (const name of ['malloc', 'free']) {
+        const size = sizes.get(`assembly/malloc/${name}`)
+        if (size === undefined || size > 300) throw new Error(`${name} has ${size} bytes`)
+      }
     },
   },
   {
