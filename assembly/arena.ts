@@ -270,6 +270,7 @@ function releaseWithout(p: usize, stop: usize, w: u64): void {
   turn(p + 3 * CELL)
   h.binned += stop - p
   h.lost++
+  h.settled = 0
 }
 
 /** Makes the block in use [p, end), which does not end at top unless it gets shorter, n bytes long where it is. False if there is

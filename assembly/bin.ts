@@ -154,9 +154,8 @@ export function freeIn(span: Span, used: u64): void {
 /** Whether a quarter of the heap or less is in use. */
 // @ts-ignore: decorator
 @inline function isSparse(): bool {
-  let h = header(),
-    size = h.end - base()
-  return h.binned + (h.end - h.top) >= size - (size >>> 2)
+  let h = header()
+  return h.top - base() - h.binned <= (h.end - base()) >>> 2
 }
 /** Whether a span lies in the heap's first page, where it keeps no long runs apart. */
 // @ts-ignore: decorator
@@ -164,16 +163,19 @@ export function freeIn(span: Span, used: u64): void {
   return !((changetype<usize>(span) ^ base()) >>> 16)
 }
 /** After a free that left more than a block free: in a sparse heap, releases what empty spans the bins keep, but for those in the
- *  first page. The next blocks would be put into them, wherever they are, and long runs would not come together again. */
+ *  first page, and in an empty one what was lost for lack of nodes. The next blocks would be put into them, wherever they are, and
+ *  long runs would not come together again. */
 // @ts-ignore: decorator
 @inline export function settle(): void {
   if (!header().settled) if (isSparse()) settleNow()
 }
 function settleNow(): void {
   let h = header()
-  h.settled = 1
+  // Where no block of the arena is in use, lost ones would keep apart what the next requests need together.
+  if (h.lost) if (h.top - base() - h.binned == h.fixed + h.spanned) recover()
+  h.settled = <u32>!h.lost
   // The next blocks need no more memory than if it had to grow for them, page by page.
-  h.reach = h.top + min(h.reach - h.top, PAGE)
+  h.reach = min(h.reach, h.top + PAGE)
   reclaim(false)
 }
 

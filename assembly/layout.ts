@@ -124,7 +124,7 @@ export class Header {
   spanned: usize
   /** Bytes of what is neither a block, a span nor free: header, first tables, headers of pages, memory of others. */
   fixed: usize
-  /** Whether the bins' empty spans were released since a bin kept one. */
+  /** Whether the bins' empty spans were released since a bin kept one, and no block is lost. */
   settled: u32
   /** In the heap's stretches of 2 MiB below number `roomy`, no page has an unused span. */
   roomy: u32

@@ -172,7 +172,7 @@ export function realloc(p: usize, size: usize): usize {
     return 0
   }
   let old = malloc_usable_size(p)
-  if (size > SIZE_MAX) return fail(ENOMEM)
+  if (size > SIZE_MAX) return mallocSlow(size) // which fails
   let q: usize = 0,
     small = inSpan(p),
     failed = false
@@ -183,7 +183,7 @@ export function realloc(p: usize, size: usize): usize {
     } else if (resize(p, p + old, blockSize(size))) return p
     // Where malloc fails, what it has gathered may be behind the block.
     if (failed) return size <= old ? p : 0
-    q = size > SMALL_MAX ? mallocSlow(size) : malloc(size)
+    q = malloc(size)
     failed = !q
   }
   let n = min(old, size)

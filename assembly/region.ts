@@ -167,7 +167,7 @@ export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE)
   if (length > BREAK_MAX || (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n)))) return <i32>failed(EINVAL)
-  if (address < header().end) unmapAll(address, address + n)
+  unmapAll(address, address + n)
   return 0
 }
 /** Whether the n bytes from an address on are whole pages, at least one, and none of them is held by malloc, sbrk or others. */
@@ -201,12 +201,13 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
     // Adjacent mappings count as one.
     if (m <= n || !mapFixed(end, m - n, false)) return address
     if (flags & MREMAP_MAYMOVE) {
-      let p = mmap(0, m, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-      if (p != -1) {
+      let p = obtainAligned(m, PAGE)
+      if (p) {
+        map(p, m)
         memory.copy(p, address, n)
         unmap(address, end)
+        return p
       }
-      return p
     }
   }
   return failed(ENOMEM)

@@ -258,6 +258,13 @@ const mutants: Mutant[] = [
     tests: ['property', 'repetition'],
   },
   {
+    name: 'what was lost for lack of nodes stays so in an empty heap',
+    file: 'bin.ts',
+    find: 'if (h.top - base() - h.binned == h.fixed + h.spanned) recover()',
+    replace: '',
+    tests: ['nodes'],
+  },
+  {
     name: 'a detached span has no blocks',
     file: 'bin.ts',
     find: 'span.prev == DETACHED ? cellsOf(span) : ~span.free',

@@ -121,3 +121,37 @@ it('the nodes of a heap that was emptied give their room back when it grows', ()
   expect(core.u32(core.base + NODES_SIZE)).toBeLessThan(size / 4)
   expect(core.verify()).toBe(0)
 })
+
+/** Numbers below a bound, the same for the same seed. */
+function random(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return (state >>> 8) % below
+  }
+}
+
+it.each([1, 2, 3, 4, 5, 6])('a full heap of small blocks, freed in any order, is filled again as far (%d)', (seed) => {
+  const core = createCore({ maximum: 15 })
+  const fill = () => {
+    const size = random(seed)
+    const blocks: number[] = []
+    for (let p = core.malloc(257 + size(2000)); p; p = core.malloc(257 + size(2000))) blocks.push(p)
+    return blocks
+  }
+  const below = random(1000 + seed)
+  let blocks = fill()
+  const first = blocks.length
+  let lost = 0
+  for (let round = 2; round <= 5; round++) {
+    while (blocks.length) {
+      core.free(blocks.splice(below(blocks.length), 1)[0])
+      lost = Math.max(lost, core.u32(core.base + LOST))
+    }
+    expect(core.verify()).toBe(0)
+    expect(core.u32(core.base + LOST)).toBe(0)
+    blocks = fill()
+    expect(blocks.length).toBeGreaterThanOrEqual(first)
+  }
+  expect(lost).toBeGreaterThan(0)
+})
