@@ -34,7 +34,8 @@ export function fail(error: u32): usize {
   return 0
 }
 
-/** Notes why a call is refused and traps; nothing else has changed. */
+/** Notes why a call is refused and traps. The heap is sound, but what was done before a neighbour was found to be overwritten stays
+ *  done. */
 export function refuse(reason: u32, address: usize): void {
   let h = header()
   h.reason = reason

@@ -255,7 +255,8 @@ export function free_aligned_sized(p: usize, alignment: usize, size: usize): voi
   free(p)
 }
 
-/** The errno of the last failed call, as Linux and musl number it; 0 if none has failed. */
+/** The errno of the last failed call, as Linux and musl number it; 0 if none has failed. One that succeeded in another way than it
+ *  tried first may have left one, too. */
 export function lastError(): u32 {
   // A heap that could not even begin has no place to note why: it is always for lack of memory.
   return ready() ? header().error : ENOMEM

@@ -96,6 +96,24 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
   h.entries = entries
   h.map = map
 }
+/** Whether the tables are where their number of pages says, and have room for the nodes in use: for heap_verify, which then may read
+ *  them. */
+export function areTablesInPlace(): bool {
+  let h = header(),
+    first = firstPage(),
+    low = h.nodes == base() + HEADER_SIZE,
+    pages = low ? LOW_PAGES : h.capacity - first,
+    shadow = (low ? h.nodes + LOW_NODES : tablesFor(h.capacity)) + 7,
+    distances = shadow + 9 + (pages << 9),
+    entries = distances + (pages << 7)
+  if (h.nodesUsed < BINS_SIZE || h.nodesUsed > h.nodesSize || (low && h.nodesSize > LOW_NODES)) return false
+  if ((!low && h.nodes != h.end) || h.shadow != shadow - (first << 9)) return false
+  return (
+    h.distances == distances - (first << 7) &&
+    h.entries == entries - (first << 4) &&
+    h.map == entries + (pages << 4) - first
+  )
+}
 /** Makes the arena reach as far as the given capacity allows. */
 export function setEnd(capacity: usize): void {
   let h = header(),

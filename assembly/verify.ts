@@ -1,10 +1,27 @@
 // heap_verify: walks the whole heap and checks every invariant that layout.ts and the layers document.
 
-import { base, BLOCK_MIN, CELL, entryOf, header, MAGIC, mapOf, MAPPED, PAGE, SPAN, UNTOUCHED } from './layout'
+import {
+  base,
+  BLOCK_MIN,
+  CELL,
+  entryOf,
+  header,
+  MAGIC,
+  mapOf,
+  EXPONENTS,
+  MAPPED,
+  NO_SPANS,
+  NONE,
+  PAGE,
+  SPAN,
+  STEP_BITS,
+  STEPS,
+  UNTOUCHED,
+} from './layout'
 import { ABI } from './config'
 import { around32, firstMark, followsFree, around64, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
-import { endFor, firstBlock } from './tables'
+import { areTablesInPlace, endFor, firstBlock } from './tables'
 import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
 import { ready } from './start'
@@ -31,17 +48,22 @@ const SPAN_PAGE: u32 = 8
 const UNUSED: u32 = 9
 /** A span's bits are clear only where blocks of its bin begin. */
 const DESCRIPTOR: u32 = 10
-/** A span is its bin's active one, or detached with all bits set and in no list, or in its bin's list with some bits clear and some not. */
+/** A span is its bin's active one, or detached with all bits set and in no list, or in its bin's list with some bits clear and some
+ *  not; a bin names no others. */
 const STATE: u32 = 11
 /** A bin holds as many spans as it has counted. */
 const HELD_SUM: u32 = 12
 /** The pages marked as mapped are those of mappings, which are as many as counted. */
 const MAPPINGS: u32 = 13
 
-/** The number of nodes that are a free block's. */
+/** The number of nodes that are a free block's, or -1 if the list of the others leads astray. */
 function countNodes(): u32 {
-  let n = (header().nodesUsed - BINS_SIZE) / NODE_SIZE
-  for (let i = header().nodeFree; i; i = nodeAt(i).next) n--
+  let used = header().nodesUsed,
+    n = (used - BINS_SIZE) / NODE_SIZE
+  for (let i = header().nodeFree; i; i = nodeAt(i).next) {
+    if (!n || i < BINS_SIZE || i >= used) return -1
+    n--
+  }
   return n
 }
 /** The node of the free block [p, end), or 0 if what both ends say is not a node of that block. */
@@ -51,16 +73,9 @@ function nodeOf(p: usize, end: usize): u32 {
   return nodeAt(number).start == p && nodeAt(number).end == end ? number : 0
 }
 
-/** Whether a span is in the list of its bin. */
-function isOnList(record: usize, span: Span): bool {
-  let before: usize = 0,
-    last = load<usize>(record, TAIL)
-  for (let d = load<usize>(record, HEAD); d; d = nextOf(changetype<Span>(d))) {
-    if (d - base() >= header().extent || changetype<Span>(d).prev != before) return false
-    if (d == changetype<usize>(span)) return d == last || nextOf(span) != 0
-    before = d
-  }
-  return false
+/** Whether a span of a bin must be on the bin's list. */
+function shouldBeListed(record: usize, span: Span): bool {
+  return activeOf(record) != span && span.prev != DETACHED
 }
 
 function verifySpan(s: usize): u32 {
@@ -70,7 +85,7 @@ function verifySpan(s: usize): u32 {
     record = recordOf(bin),
     cells = cellsOfBin(bin)
   if (load<u64>(record, CELLS) != cells || used & ~cells) return DESCRIPTOR
-  if (isOnList(record, span)) return (span.prev <= KEPT && span.prev) || !used || used == cells ? STATE : 0
+  if (shouldBeListed(record, span)) return span.prev == KEPT || !used || used == cells ? STATE : 0
   if (activeOf(record) == span) return load<usize>(record, ACTIVE_AT) == s && span.prev != DETACHED ? 0 : STATE
   return span.prev == DETACHED && !used ? 0 : STATE
 }
@@ -98,17 +113,40 @@ function verifyPage(s: usize): u32 {
   return spanOf(end).free == -1 ? 0 : UNUSED
 }
 
-/** Spans of a bin, by a walk over the pages. */
-function spansOfBin(bin: u32): u32 {
+/** Spans of a bin, by a walk over the pages; or only those that must be on its list. */
+function spansOfBin(bin: u32, listed: bool): u32 {
   let n: u32 = 0
   for (let p = base() & ~0xffff; p < header().end; p += PAGE) {
     let first: usize = load<u8>(mapOf(p)),
       unused = load<u64>(entryOf(p))
     for (let i = first; i < 63; i++) {
-      if (!((unused >>> i) & 1) && (spanOf(p + (i << 10)).next & BIN) >>> 4 == bin) n++
+      let span = spanOf(p + (i << 10))
+      if (!((unused >>> i) & 1) && (span.next & BIN) >>> 4 == bin && (!listed || shouldBeListed(recordOf(bin), span)))
+        n++
     }
   }
   return n
+}
+
+/** Whether a descriptor is that of a span of the bin. */
+function isSpanOf(bin: u32, d: usize): bool {
+  let i = (d >>> 4) & 63
+  if (d - base() >= header().extent || d & 15 || (d & 0xffff) < PAGE - SPAN || i < load<u8>(mapOf(d))) return false
+  return i != 63 && !((load<u64>(entryOf(d)) >>> i) & 1) && (changetype<Span>(d).next & BIN) >>> 4 == bin
+}
+/** Whether the active span of a bin, if it has one, is a span of the bin, and the list holds those that must be there, each once. */
+function namesItsOwn(bin: u32): bool {
+  let record = recordOf(bin),
+    active = changetype<usize>(activeOf(record)),
+    left = spansOfBin(bin, true),
+    before: usize = 0
+  if (active != base() + NONE && !isSpanOf(bin, active)) return false
+  for (let d = load<usize>(record, HEAD); d; d = nextOf(changetype<Span>(d))) {
+    if (!left || d == active || !isSpanOf(bin, d) || changetype<Span>(d).prev != before) return false
+    left--
+    before = d
+  }
+  return !left && before == load<usize>(record, TAIL)
 }
 
 /** Whether the bins' rings hold as many nodes as there are free blocks, each of a block of the bin. */
@@ -126,9 +164,21 @@ function areListed(free: u32): bool {
       before = number
       free--
     }
-    if (before != head && headFrom(bin) != head) return false
+    if (before != head && (headFrom(bin) != head || !((h.exponents >>> (bin >>> STEP_BITS)) & 1))) return false
   }
-  return !free
+  // A search may begin behind the last bin.
+  return !free && !load<u32>(base(), STEPS + EXPONENTS * 4)
+}
+
+/** The number of the first invariant that a page breaks which is noted as what it is not, or 0. */
+function verifyPages(): u32 {
+  let h = header(),
+    mapped = h.mapped
+  for (let p = base() & ~0xffff; p < h.end; p += PAGE) {
+    if (load<u8>(mapOf(p)) == MAPPED && !mapped--) return MAPPINGS
+    if (load<u8>(mapOf(p)) >= NO_SPANS && isRoomy(p)) return SPAN_PAGE
+  }
+  return 0
 }
 
 /** 0 if the heap is sound, else the number of the invariant that is broken. */
@@ -140,6 +190,7 @@ export function verify(): u32 {
   if (h.top > h.reach || h.reach > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)
     return BORDERS
   if (h.extent != h.end - base() || h.end != endFor(h.capacity) || h.limit > <u32>memory.size()) return BORDERS
+  if (!areTablesInPlace()) return BORDERS
   let p = firstBlock(),
     afterFree = false,
     binned: usize = 0,
@@ -185,11 +236,15 @@ export function verify(): u32 {
     if (end - p < BLOCK_MIN) return ROW
     p = end
   }
-  if (load<u8>(mapOf(p + CELL)) == UNTOUCHED) return ROW
+  if (load<u8>(mapOf(p + CELL)) == UNTOUCHED || firstMark(p + CELL, h.end) < h.end) return ROW
   if (afterFree) return JOINED
   if (binned != h.binned || nodes != countNodes() || lost != h.lost) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
   if (!areListed(nodes)) return IN_BINS
-  for (let bin: u32 = 0; bin < BINS_SMALL; bin++) if (spansOfBin(bin) != load<u32>(recordOf(bin), HELD)) return HELD_SUM
-  return 0
+  if (load<u64>(base(), NONE)) return STATE
+  for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
+    if (spansOfBin(bin, false) != load<u32>(recordOf(bin), HELD)) return HELD_SUM
+    if (!namesItsOwn(bin)) return STATE
+  }
+  return verifyPages()
 }

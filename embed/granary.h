@@ -49,7 +49,7 @@ void *mremap(void *address, size_t old_length, size_t new_length, int flags, ...
 
 /* Walks the whole heap: 0 if it is sound, otherwise the number of the first broken invariant. */
 int granary_verify(void);
-/* What the heap holds, in bytes; all zero before the first allocation. Exact but for the peak. */
+/* What the heap holds, in bytes; all zero if there is no memory to begin a heap in. Exact but for the peak. */
 struct granary_stats {
   uint32_t heap;    /* from its base to the break */
   uint32_t in_use;  /* blocks in use, as the heap rounded them */

@@ -79,13 +79,17 @@ function toImports(options: OwnMemory | GivenMemory) {
 }
 
 function toHeap({ exports }: WebAssembly.Instance, memory: WebAssembly.Memory, heapBase: number): Heap {
+  if (typeof exports.malloc !== 'function') throw new TypeError('the module is not granary’s: it exports no malloc')
   const heap = new Heap(exports as unknown as HeapExports, memory)
   // To ask the instance begins a heap, which is for the first call to do: so only where one is.
   const abi = abiAt(memory, heapBase)
-  if (abi !== undefined && heap.exports.sbrk(0) === -1)
-    throw new Error(
-      `the heap at 0x${heapBase.toString(16)} is of ABI version ${abi >>> 8}, variant ${abi & 255}, which the module cannot use`,
-    )
+  if (abi === undefined) return heap
+  const at = `the heap at 0x${heapBase.toString(16)}`
+  const end = heap.exports.sbrk(0)
+  if (end === -1)
+    throw new Error(`${at} is of ABI version ${abi >>> 8}, variant ${abi & 255}, which the module cannot use`)
+  if (end >>> 0 > memory.buffer.byteLength)
+    throw new Error(`${at} reaches to 0x${(end >>> 0).toString(16)}, beyond the memory: it was not copied as a whole`)
   return heap
 }
 

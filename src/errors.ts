@@ -57,11 +57,15 @@ export function errnosInPlace(sentences: Record<number, Sentence>): Record<numbe
 
 /** The same where the break is lowered. */
 export const errnosOfLowering: Record<number, Sentence> = {
-  [ENOMEM]: { code: 'ENOMEM', text: () => 'that is more than it has given since something else last grew the heap' },
+  [ENOMEM]: {
+    code: 'ENOMEM',
+    text: () => 'this cannot give back more than it took since something else last grew the heap',
+  },
 }
 
 /**
- * A call that was refused or could not be served. A refused call has changed nothing, and the heap can be used further.
+ * A call that was refused or could not be served. A refused call has changed nothing, but
+ * for `OVERWRITTEN`, where a realloc or an munmap may be half done; the heap can be used further.
  */
 export class HeapError extends Error {
   override readonly name = 'HeapError'

@@ -8,9 +8,11 @@ test('the types of the host', () => {
 
   expectTypeOf<Heap['malloc']>().toEqualTypeOf<(size: number) => number>()
   expectTypeOf<Heap['mremap']>().parameters.toEqualTypeOf<[number, number, number, boolean?]>()
-  expectTypeOf<Heap['mallocMany']>().toEqualTypeOf<(sizes: Uint32Array) => Uint32Array | null>()
-  expectTypeOf<Heap['u8']>().toEqualTypeOf<Uint8Array>()
-  expectTypeOf<Heap['i64']>().toEqualTypeOf<BigInt64Array>()
+  expectTypeOf<Heap['mallocMany']>().parameters.toEqualTypeOf<[Uint32Array]>()
+  expectTypeOf<Heap['u8']>().toEqualTypeOf<Uint8Array<ArrayBuffer>>()
+  // What hashes, sockets and files take.
+  expectTypeOf<Heap['u8']>().toExtend<BufferSource & BlobPart>()
+  expectTypeOf<Heap['i64']>().toEqualTypeOf<BigInt64Array<ArrayBuffer>>()
 
   const view = (heap: Heap) =>
     [heap.view(0, Float64Array, 1), heap.view(0, BigUint64Array, 1), heap.view(0, DataView, 1)] as const

@@ -72,6 +72,23 @@ describe('creation', () => {
     expect(new Uint8Array(memory.buffer)).toEqual(before)
   })
 
+  test('refuses a heap of which only a part was copied', () => {
+    const from = createHeapSync()
+    from.malloc(1e6)
+    const memory = new WebAssembly.Memory({ initial: 1 })
+    new Uint8Array(memory.buffer).set(from.u8.subarray(0, page))
+    expect(() => createHeapSync({ memory, heapBase: 1024 })).toThrow(
+      /^the heap at 0x400 reaches to 0x.*, beyond the memory/,
+    )
+  })
+
+  test('refuses a module that is not granary’s', () => {
+    const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
+    expect(() => createHeapSync({ module: empty })).toThrow(
+      new TypeError('the module is not granary’s: it exports no malloc'),
+    )
+  })
+
   test('changes nothing in the memory before the first call', () => {
     const memory = new WebAssembly.Memory({ initial: 1 })
     const view = new Uint8Array(memory.buffer)
@@ -240,6 +257,7 @@ describe('many blocks at once', () => {
     const heap = createHeapSync({ maximum: 6 })
     const block = heap.malloc(1000)
     const before = heap.stats().inUse
+    expect(heap.mallocMany(new Uint32Array())).toEqual(new Uint32Array())
     expect(heap.mallocMany(sizes)).toBe(null)
     expect(heap.stats().inUse).toBe(before)
     expect(heap.verify()).toBe(0)

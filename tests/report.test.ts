@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { inspect } from '../bench/replay/inspect.ts'
 import type { Figure } from '../bench/replay/measure.ts'
-import { contestant } from '../bench/replay/measure.ts'
+import { contestant, LEAST_NET } from '../bench/replay/measure.ts'
 import { tlsfAllocator } from '../bench/replay/merge.ts'
 import { bars, timeline } from '../bench/start/plots.ts'
 import { formatReport, INTERVALS } from '../bench/start/report.ts'
@@ -74,6 +74,16 @@ describe('a run', () => {
     expect(means(tiny.results)?.ratios).toMatchObject({ warm: 0.5, cold: undefined })
     expect(formatRun(tiny)).not.toMatch(/NaN|undefined/)
     expect(formatReport(tiny)).toContain('<p class="soft">1 operation (realloc')
+  })
+
+  it('does not compare what cannot be told from the replay’s own cost', () => {
+    const [{ trace, granary, rival }] = run.results
+    if (granary instanceof Error) throw granary
+    const { measurement } = granary
+    const least = { ...granary, measurement: { ...measurement, warm: { ...measurement.warm, minimum: LEAST_NET } } }
+    const floored = { ...run, results: [{ trace, granary: least, rival }] }
+    expect(means(floored.results)?.ratios).toMatchObject({ warm: undefined, cold: 0.5 })
+    expect(formatRun(floored) + formatReport(floored)).not.toMatch(/NaN|undefined/)
   })
 
   it('is a table that says all of it', () => {
@@ -217,6 +227,7 @@ describe('the command', { timeout: 120_000 }, () => {
     ['a folder', [folder], /cannot be read/],
     ['no repetitions', ['--reps', '0'], /^--reps: '0' is not a count/],
     ['all and some', ['--all', '--only', 'jq-json'], /exclude each other/],
+    ['a report in place of a trace', [sound, '--report', sound], /^--report: .*sound\.mtrc is no page/],
     ['a report in place of a folder', ['--report', folder], /^--report: EISDIR/],
   ])('refuses %s in one sentence', (_, args, reason) => {
     const { status, stdout, stderr } = start(...args)

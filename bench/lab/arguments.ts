@@ -1,6 +1,7 @@
 // What the command line asks for, and why it cannot be had.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { userPath } from '../userPath.ts'
 import { FORMAT, type Results } from './results.ts'
 import { type Rival, rivals } from './rivals.ts'
 import { allWorkloads, type Workload } from './workloads.ts'
@@ -61,9 +62,9 @@ export function parseCommand(args: string[]): Command {
       mode,
       rivals: [...candidates, ...chosen],
       asked: [...candidates, ...(wanted ?? [])],
-      workloads: matching(values.only, values.traces),
+      workloads: matching(values.only, values.traces.map(userPath)),
       repetitions: repetitionsOf(values.reps ?? (mode === 'quick' ? '3' : '11')),
-      json: values.json,
+      json: values.json === undefined ? undefined : userPath(values.json),
     },
   }
 }
@@ -92,7 +93,7 @@ function parsed(args: string[]) {
 function candidate(argument: string): Rival {
   const [id, file] = argument.split('=')
   if (!file) throw new Refused(`${argument} is neither a command nor NAME=FILE.wasm\n\n${usage}`)
-  return { id, title: id, source: file, alignment: 16, version: () => '', build: () => readFileSync(file) }
+  return { id, title: id, source: file, alignment: 16, version: () => '', build: () => readFileSync(userPath(file)) }
 }
 
 function rivalCalled(id: string): Rival {
@@ -117,7 +118,7 @@ function matching(pattern: string, folders: string[]): Workload[] {
 }
 
 function readResults(file: string): Results {
-  const results: Results = attempt(`${file}: `, () => JSON.parse(readFileSync(file, 'utf8')))
+  const results: Results = attempt(`${file}: `, () => JSON.parse(readFileSync(userPath(file), 'utf8')))
   if (results?.format !== FORMAT) throw new Refused(`${file} is not a run of this lab as it is now`)
   return results
 }

@@ -25,7 +25,8 @@ export function newestNode(results: Results, title: (id: string) => string): str
           const them = of(id)
           if (!them?.length || !us?.length || !floor?.length) return '–'
           const lost = ratioEstimate([us, them, floor])
-          if (lost.low > LOSS) losses.push([workload, title(id), phase, withInterval(lost)])
+          const bound = isBelowFloor(them, floor) ? '> ' : ''
+          if (lost.low > LOSS) losses.push([workload, title(id), phase, bound + withInterval(lost)])
           return isBelowFloor(them, floor) ? '< floor' : withInterval(ratioEstimate([them, us, floor]))
         }),
       ]

@@ -72,7 +72,7 @@ export interface Latency {
   workload: string
   allocator: string
   fault?: string
-  /** The least that an operation of the null allocator takes with the clock read around it; subtracted below. */
+  /** What an operation of the null allocator takes with the clock read around it: the median over all of the least of each. Subtracted below. */
   clock: number
   /** From batches of 32 operations, nanoseconds each. */
   p50: number

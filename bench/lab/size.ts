@@ -49,7 +49,7 @@ export async function sizesOf(rival: Rival): Promise<Size[]> {
 }
 
 /** The module without the code that only other exports need. */
-export function strip(wasm: Uint8Array, level: Level, names?: string[]): Uint8Array {
+function strip(wasm: Uint8Array, level: Level, names?: string[]): Uint8Array {
   const module = binaryen.readBinary(wasm)
   try {
     module.setFeatures(binaryen.Features.All)

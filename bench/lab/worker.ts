@@ -142,8 +142,8 @@ function run(work: Task, task: number, tries: Tries): void {
         const cold = player.time(cpuTime, most)
         const heap = player.heapBytes
         player.drain()
-        const warm = repeated(player, trace)
-        send({ task, contestant: id, cold, warm, heap, heapAgain: player.heapBytes })
+        const { warm, heapAgain } = repeated(player, trace)
+        send({ task, contestant: id, cold, warm, heap, heapAgain })
         spend(id, cpuTime() - start)
       })
     }
@@ -203,15 +203,16 @@ function run(work: Task, task: number, tries: Tries): void {
   }
 }
 
-/** The mean of all warm replays; nanoseconds an operation. */
-function repeated(player: Player, trace: Trace): number {
+/** The mean of all warm replays, in nanoseconds an operation, and the heap's bytes after the first of them. */
+function repeated(player: Player, trace: Trace): { warm: number; heapAgain: number } {
   const rounds = warmRounds(trace)
-  let sum = 0
-  for (let round = 0; round < rounds; round++) {
-    if (round) player.drain()
+  let sum = player.time(cpuTime, most)
+  const heapAgain = player.heapBytes
+  for (let round = 1; round < rounds; round++) {
+    player.drain()
     sum += player.time(cpuTime, most)
   }
-  return sum / rounds
+  return { warm: sum / rounds, heapAgain }
 }
 
 function loaded(workload: Workload, task: number): Trace {

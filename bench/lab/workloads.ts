@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import type { Trace } from '../trace.ts'
-import { bundledNames, bundledTrace, readTrace } from '../traces/bundled.ts'
+import { bundledNames, bundledTrace, nameOf, readTrace } from '../traces/bundled.ts'
 import { aboutSynthetic, synthetic, syntheticNames } from './synthetic.ts'
 
 /** A workload by reference, so that it can be handed to another process. */
@@ -16,9 +16,12 @@ export function allWorkloads(folders: string[]): Workload[] {
   const given = folders.flatMap((folder) =>
     readdirSync(folder)
       .filter((file) => /\.mtrc(\.gz)?$|\.trace\.br$/.test(file))
-      .map((file): Workload => ({ kind: 'given', id: file.replace(/\..*/, ''), file: path.resolve(folder, file) })),
+      .map((file): Workload => ({ kind: 'given', id: nameOf(file), file: path.resolve(folder, file) })),
   )
-  return [...bundled, ...given, ...syntheticNames.map((id): Workload => ({ kind: 'synthetic', id }))]
+  const all = [...bundled, ...given, ...syntheticNames.map((id): Workload => ({ kind: 'synthetic', id }))]
+  const twice = all.find(({ id }, i) => all.findIndex((other) => other.id === id) !== i)
+  if (twice) throw new Error(`two workloads are called ${twice.id}`)
+  return all
 }
 
 export function loadWorkload(workload: Workload): Trace {

@@ -11,6 +11,7 @@ import { tlsfAllocator } from '../replay/merge.ts'
 import { assertReplayable, ReplayError } from '../replay/replay.ts'
 import { type Trace, TraceError } from '../trace.ts'
 import { bundledNames, bundledTrace, readTrace } from '../traces/bundled.ts'
+import { userPath } from '../userPath.ts'
 import { Progress } from './progress.ts'
 import { formatReport, INTERVALS, MAP_CELLS } from './report.ts'
 import { type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
@@ -58,12 +59,13 @@ function parseCommandLine() {
         only: { type: 'string' },
         reps: { type: 'string', default: String(DEFAULT_REPETITIONS) },
         report: { type: 'string' },
-        help: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
       },
     })
     return { ...values, files: positionals }
   } catch (error) {
-    throw new UsageError((error as Error).message)
+    // Node's first sentence says it; the next are for other programs.
+    throw new UsageError((error as Error).message.split('. ')[0])
   }
 }
 
@@ -77,19 +79,18 @@ function chosenTraces({ all, only, files }: { all?: boolean; only?: string; file
   return [...files.map((file) => readTrace(userPath(file))), ...names.map(bundledTrace)]
 }
 
-/** Finds out whether a file can be written before there is something to write. */
+/** Finds out whether a file can be written before there is something to write. Only pages are written over. */
 function makeRoomFor(file: string) {
+  let content: string
   try {
     mkdirSync(path.dirname(file), { recursive: true })
     closeSync(openSync(file, 'a'))
+    content = readFileSync(file, 'latin1')
   } catch (error) {
     throw new UsageError(`--report: ${(error as Error).message}`)
   }
-}
-
-// npm runs its scripts in the package's folder, whatever folder it was called in.
-function userPath(file: string): string {
-  return path.resolve(process.env.INIT_CWD ?? process.cwd(), file)
+  if (content && !content.startsWith('<!doctype html>'))
+    throw new UsageError(`--report: ${file} is no page of this program’s: it would be lost`)
 }
 
 function run(
@@ -126,7 +127,8 @@ function summary(result: Result, rival: string): string {
   const verified = `${trace.name}: every byte verified`
   const ratio = ratios(result)
   if (!ratio) return `${verified}; ${rival} failed: ${(result.rival as Error).message}`
-  const warm = `${granary.measurement.warm.minimum.toFixed(1)} ns an operation (${ratio.warm.toFixed(2)} of ${rival})`
+  const ofRival = ratio.warm === undefined ? '' : ` (${ratio.warm.toFixed(2)} of ${rival})`
+  const warm = `${granary.measurement.warm.minimum.toFixed(1)} ns an operation${ofRival}`
   const memory = `memory ${memoryOverLive(trace, granary).toFixed(2)} of live (${ratio.memory.toFixed(2)} of ${rival})`
   return `${verified}; ${warm}; ${memory}`
 }
@@ -150,7 +152,7 @@ function main() {
   const traces = chosenTraces(options)
   traces.forEach(assertReplayable)
 
-  const reportFile = options.report ? userPath(options.report) : path.join(root, DEFAULT_REPORT)
+  const reportFile = options.report === undefined ? path.join(root, DEFAULT_REPORT) : userPath(options.report)
   makeRoomFor(reportFile)
 
   const here = machine()
@@ -176,6 +178,10 @@ function main() {
 }
 
 useEngineFlags()
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit() // who reads has seen enough
+  throw error
+})
 try {
   main()
 } catch (error) {

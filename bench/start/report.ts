@@ -43,9 +43,9 @@ p { margin: .4rem 0; max-width: 62rem }
 .tiles .card { margin: 0 } .tiles b { display: block; font-size: 1.9rem; line-height: 1.25; letter-spacing: -.02em }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1.25rem 2rem }
 .plots { display: grid; grid-template-columns: 3fr 2fr; gap: 1.25rem 2rem; margin: 1rem 0 1.25rem }
-@media (max-width: 46rem) { .plots { grid-template-columns: 1fr } }
+@media (max-width: 46rem) { .plots { grid-template-columns: 1fr } .plots > div { overflow-x: auto } .plots svg { min-width: 30rem } }
 header.line { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .2rem 1.5rem; align-items: baseline }
-svg { display: block; width: 100%; height: auto }
+svg { display: block; width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--ink) } svg .soft { fill: var(--soft) } svg .value { fill: var(--soft) }
 svg .granary { fill: var(--granary) } svg .rival { fill: var(--rival) }
 svg .line { fill: none; stroke-width: 2; stroke-linejoin: round } svg .line.granary { stroke: var(--granary) } svg .line.rival { stroke: var(--rival) }
@@ -104,7 +104,7 @@ function tiles({ results, rival }: Run, mean: Means | undefined): string {
   const tile = (value: string, what: string, tone = '') =>
     `<div class="card"><b class="${tone}">${value}</b><span class="soft">${what}</span></div>`
   const compared = mean
-    ? tile(percent(mean.ratios.warm), `of ${rival}’s time, warm`) +
+    ? (mean.ratios.warm === undefined ? '' : tile(percent(mean.ratios.warm), `of ${rival}’s time, warm`)) +
       (mean.ratios.cold === undefined ? '' : tile(percent(mean.ratios.cold), `of ${rival}’s time, cold`)) +
       tile(
         mean.granaryMemory.toFixed(2),
@@ -184,7 +184,8 @@ function traceCard(result: Result, rival: string): string {
     done(outcome) ? [{ name, style, heap: outcome.inspection.heap }] : [],
   )
   const ratio = ratios(result)
-  const verdict = ratio ? `${percent(ratio.warm)} of ${rival}’s time, ${percent(ratio.memory)} of its memory` : ''
+  const time = ratio?.warm === undefined ? '' : `${percent(ratio.warm)} of ${rival}’s time, `
+  const verdict = ratio ? `${time}${percent(ratio.memory)} of its memory` : ''
   const maps = sides.map(({ name, style, outcome }) => {
     const title = `<h4><span class="${style}-ink">${name}</span> at the peak`
     if (!done(outcome)) return `<div>${title}</h4><p class="bad">failed: ${escaped(outcome.message)}</p></div>`
@@ -222,7 +223,7 @@ function table({ results, rival }: Run, mean: Means | undefined): string {
   })
   const names = `<th>granary</th><th>${rival}</th>`
   const foot = mean
-    ? `<tfoot><tr><td>geometric mean of ${mean.traces}</td><td></td><td></td><td>${mean.ratios.warm.toFixed(3)}</td><td></td><td></td><td>${mean.ratios.cold?.toFixed(3) ?? ''}</td><td>${mean.granaryMemory.toFixed(3)}</td><td>${mean.rivalMemory.toFixed(3)}</td><td></td><td></td><td></td><td></td></tr></tfoot>`
+    ? `<tfoot><tr><td>geometric mean of ${mean.traces}</td><td></td><td></td><td>${mean.ratios.warm?.toFixed(3) ?? ''}</td><td></td><td></td><td>${mean.ratios.cold?.toFixed(3) ?? ''}</td><td>${mean.granaryMemory.toFixed(3)}</td><td>${mean.rivalMemory.toFixed(3)}</td><td></td><td></td><td></td><td></td></tr></tfoot>`
     : ''
   return `<div class="card wide"><table>
 <thead><tr><th></th><th colspan="3">warm, ns an operation</th><th colspan="3">cold, ns an operation</th><th colspan="2">peak memory / live</th><th colspan="2">growths</th><th colspan="2">fragmentation</th></tr>

@@ -1,6 +1,6 @@
 // What a run of `npm start` has found, for the table and the report.
 import type { Inspection } from '../replay/inspect.ts'
-import { type Figure, geometricMean, type Measurement } from '../replay/measure.ts'
+import { type Figure, geometricMean, LEAST_NET, type Measurement } from '../replay/measure.ts'
 import type { Trace } from '../trace.ts'
 
 /** One allocator on one trace. */
@@ -44,8 +44,9 @@ export function memoryOverLive(trace: Trace, outcome: Outcome): number {
 }
 
 export interface Ratios {
-  warm: number
-  /** Undefined for traces that are over before the clock can tell. */
+  /** Undefined where one of them cannot be told from the replay's own cost. */
+  warm: number | undefined
+  /** As warm; and undefined for traces that are over before the clock can tell. */
   cold: number | undefined
   memory: number
 }
@@ -56,11 +57,14 @@ const LEAST_OPERATIONS = 1000
 /** Granary's figures as parts of the rival's; undefined where one of them failed. */
 export function ratios({ trace, granary, rival }: Result): Ratios | undefined {
   if (!done(granary) || !done(rival)) return undefined
-  const over = (figure: (outcome: Outcome) => number) => figure(granary) / figure(rival)
+  const times = (which: 'warm' | 'cold') => {
+    const [ours, theirs] = [granary, rival].map(({ measurement }) => measurement[which].minimum)
+    return Math.min(ours, theirs) > LEAST_NET ? ours / theirs : undefined
+  }
   return {
-    warm: over(({ measurement }) => measurement.warm.minimum),
-    cold: trace.operations < LEAST_OPERATIONS ? undefined : over(({ measurement }) => measurement.cold.minimum),
-    memory: over((outcome) => memoryOverLive(trace, outcome)),
+    warm: times('warm'),
+    cold: trace.operations < LEAST_OPERATIONS ? undefined : times('cold'),
+    memory: memoryOverLive(trace, granary) / memoryOverLive(trace, rival),
   }
 }
 
@@ -79,11 +83,14 @@ export function means(results: Result[]): Means | undefined {
   )
   if (both.length === 0) return undefined
   const all = both.map((result) => ratios(result) as Ratios)
-  const cold = all.flatMap((ratios) => ratios.cold ?? [])
+  const mean = (which: 'warm' | 'cold') => {
+    const known = all.flatMap((ratios) => ratios[which] ?? [])
+    return known.length ? geometricMean(known) : undefined
+  }
   return {
     ratios: {
-      warm: geometricMean(all.map((ratios) => ratios.warm)),
-      cold: cold.length ? geometricMean(cold) : undefined,
+      warm: mean('warm'),
+      cold: mean('cold'),
       memory: geometricMean(all.map((ratios) => ratios.memory)),
     },
     granaryMemory: geometricMean(both.map(({ trace, granary }) => memoryOverLive(trace, granary))),

@@ -60,14 +60,32 @@ export function formatRun(run: Run, width = Number.POSITIVE_INFINITY): string {
   const fragmentation = other('fragmentation', ({ inspection }) => inspection.fragmentation.toFixed(2))
 
   return [
-    `Net CPU time in nanoseconds an operation: minimum (median ±half the distance of the quartiles) of ${run.repetitions}.`,
+    wrapped(
+      `Net CPU time in nanoseconds an operation: minimum (median ±half the distance of the quartiles) of ${run.repetitions}.`,
+      width,
+    ),
     '',
     arranged([time('warm', 'warm'), time('cold', 'cold')], width),
     '',
-    "Memory: the peak, and what it grew to when the trace was repeated. Fragmentation is 1 - largest free run / all free bytes, at the end of the trace; free are the gaps around live blocks, the allocator's own tables among them.",
+    wrapped(
+      "Memory: the peak, and what it grew to when the trace was repeated. Fragmentation is 1 - largest free run / all free bytes, at the end of the trace; free are the gaps around live blocks, the allocator's own tables among them.",
+      width,
+    ),
     '',
     arranged([memory, repeated, growths, fragmentation], width),
   ].join('\n')
+}
+
+/** The words in lines of up to `width` characters. */
+function wrapped(text: string, width: number): string {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const last = lines.length - 1
+    const line = lines[last] ? `${lines[last]} ${word}` : word
+    if (line.length <= width || !lines[last]) lines[last] = line
+    else lines.push(word)
+  }
+  return lines.join('\n')
 }
 
 /** Tables with the same first column, side by side as far as no line is longer than `width`, else one below the other. */

@@ -23,9 +23,12 @@ export function bundledTrace(name: string): Trace {
   return unpackTrace(readFileSync(path.join(folder, name + BUNDLED)), name)
 }
 
+/** What a trace is called: its file's name without the ending. */
+export const nameOf = (file: string): string => path.basename(file).replace(/(\.mtrc(\.gz)?|\.trace\.br)$/, '')
+
 /** Reads a trace from a file in MTRC, plain or gzip-compressed, or in the bundled form. Throws a TraceError. */
 export function readTrace(file: string): Trace {
-  const name = path.basename(file).replace(/(\.mtrc(\.gz)?|\.trace\.br)$/, '')
+  const name = nameOf(file)
   let bytes: Uint8Array
   try {
     bytes = readFileSync(file)

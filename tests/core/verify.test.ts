@@ -52,6 +52,66 @@ it.each(faults.map(([name, breakIt], i) => [i + 1, name, breakIt] as const))('%d
   expect(h.core.verify()).toBe(number)
 })
 
+it('whatever stands in the header, it comes to an end, and nothing traps', () => {
+  const offsets = Array.from({ length: 764 }, (_, offset) => offset)
+  // What no walk depends on: errno, the reason and address of a refusal, what is known to be zero, counters of the past.
+  const free = [8, 12, 16, 76, 80, 96, 108, 112, 124, 132, 136, 140]
+  const found = offsets.filter((offset) => {
+    const { core } = heap()
+    core.bytes(core.base + offset, 1)[0] ^= 0x80
+    return core.verify() !== 0
+  })
+  for (const field of [...free]) expect(found).not.toContain(field + 1)
+  expect(found.length).toBeGreaterThan(300)
+})
+
+it.each([
+  ['an active span', 144],
+  ['the first span of a list', LISTS],
+  ['the last span of a list', LISTS + 4],
+])('%s that is none is found in a bin that has no spans', (_, offset) => {
+  const { core, set, at } = heap()
+  const unused = 16 * 15
+  expect(at(LISTS + unused + 8)).toBe(0)
+  set(offset + unused, core.base)
+  expect(core.verify()).toBe(11)
+})
+
+it.each<[string, number, (h: ReturnType<typeof heap>) => void]>([
+  [
+    'a page of blocks that is noted as mapped',
+    13,
+    ({ core, at, last }) => {
+      core.bytes(at(24) + (last >>> 16), 1)[0] = 65
+    },
+  ],
+  [
+    'a page without spans that is noted as roomy',
+    8,
+    ({ core, at }) => {
+      const mapped = [0, 1, 2, 3].find((page) => core.bytes(at(24) + page, 1)[0] === 65)
+      core.bytes(at(ENTRIES) + ((core.base >>> 12) & ~15) + 8, 1)[0] |= 1 << Number(mapped)
+    },
+  ],
+  ['a bin that no search finds', 6, ({ set }) => set(112, 0)],
+  ['a bin behind the last', 6, ({ set }) => set(LISTS + 256 + 16 + 26 * 4, 1)],
+  ['room in the span of bins that have none', 11, ({ set }) => set(LISTS + 256, 1)],
+  ['a mark behind top', 3, ({ turn, at }) => turn(at(TOP) + 160)],
+  [
+    'a list of unused nodes that comes back to itself',
+    7,
+    ({ core, at, set }) => {
+      core.free(core.malloc(1000))
+      set(52, 16 + 26 * 16 * 8)
+      core.setU32(at(NODES) + 16 + 26 * 16 * 8 + 8, 16 + 26 * 16 * 8)
+    },
+  ],
+])('finds %s', (_, number, breakIt) => {
+  const h = heap()
+  breakIt(h)
+  expect(h.core.verify()).toBe(number)
+})
+
 it('a block that ends in the last cells but one of a page never touched is sound', () => {
   for (let cell = 4090; cell <= 4098; cell++) {
     const core = createCore()

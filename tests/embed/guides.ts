@@ -17,7 +17,7 @@ function blocksOf(page: string): Block[] {
 const folder = path.join(root, 'docs/guides')
 
 /** The guides' names, which are the examples' too. */
-export const guides = readdirSync(folder)
+const guides = readdirSync(folder)
   .filter((file) => file.endsWith('.md'))
   .map((file) => path.basename(file, '.md'))
 

@@ -157,7 +157,7 @@ export interface Run {
 }
 
 /** Runs one version in a fresh Node, compiled by the optimising tier before it starts. */
-export function execute(program: Program, folder: string, version: 'rival' | 'granary'): Run {
+function execute(program: Program, folder: string, version: 'rival' | 'granary'): Run {
   const file = path.join(folder, `${version}.${program.suffix ?? 'wasm'}`)
   const flags = ['--no-warnings', '--no-liftoff', '--no-wasm-lazy-compilation']
   const args = [...flags, path.join(root, 'tests/embed/measure.mjs'), program.kind, file]
