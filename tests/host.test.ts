@@ -388,7 +388,7 @@ describe('mappings and the break', () => {
     ['mremap', (heap) => heap.mremap(page, 0, page), 'EINVAL', /^mremap: oldLength is 0$/],
     ['mremap', (heap) => heap.mremap(page, 2 ** 33, 0), 'EINVAL', /^mremap: newLength is 0$/],
     ['sbrk', (heap) => heap.sbrk(2 ** 31 - 1), 'ENOMEM', /^sbrk: /],
-    ['sbrk', (heap) => heap.sbrk(-page), 'ENOMEM', /^sbrk: that is more than it has given/],
+    ['sbrk', (heap) => heap.sbrk(-page), 'ENOMEM', /^sbrk: this cannot give back more than it took/],
   ])('%s throws where it fails', (_, call, code, message) => {
     const heap = createHeapSync({ maximum: 10 })
     const error = thrown(() => call(heap))
