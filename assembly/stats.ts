@@ -18,7 +18,8 @@ class Stats {
   mapped: usize
   /** Bytes that requests may be given before the break moves: free blocks and the stretch before the tables. */
   free: usize
-  /** The most bytes that were not free in the arena, each time the break had just moved for a request, or now: a sample, pages of spans counted whole. */
+  /** The most bytes that were not free in the arena, each time the break had just moved for a request, or now: a sample, pages of
+   *  spans counted whole. */
   peak: usize
   /** Times that the memory grew. */
   growths: u32
@@ -34,9 +35,10 @@ function freeBlocks(bin: u32): u32 {
   return n
 }
 
-/** Stores six u32 at `out`, 24 bytes of the caller's at any alignment: bytes of the heap, in blocks in use (as the heap rounded them), in mappings, free (what requests
- *  may be given before the break moves); the sampled peak of bytes that were not free in the arena, pages of spans counted whole; and how
- *  often the memory grew. All zero if there is no memory to begin a heap in. Exact but for the peak, in O(spans with room). */
+/** Stores six u32 at `out`, 24 bytes of the caller's at any alignment: bytes of the heap, in blocks in use (as the heap rounded
+ *  them), in mappings, free (what requests may be given before the break moves); the sampled peak of bytes that were not free in the
+ *  arena, pages of spans counted whole; and how often the memory grew. All zero if there is no memory to begin a heap in. Exact but
+ *  for the peak, in O(spans with room). */
 export function stats(out: usize): void {
   let s = changetype<Stats>(out)
   memory.fill(out, 0, offsetof<Stats>())
