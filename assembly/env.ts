@@ -3,9 +3,19 @@
 // @ts-ignore: decorator
 @external('env', '__heap_base') declare const imported: usize
 
+// @ts-ignore: decorator
+@external('env', '__heap_end') declare const importedEnd: usize
+
 /** First byte behind the program's data and stack, where the heap begins. A program in AssemblyScript knows it itself. */
 // @ts-ignore: decorator
 @inline export function heapBase(): usize {
   if (isDefined(HEAP_BASE_BUILTIN)) return __heap_base
   return imported
+}
+
+/** End of the memory that the program is linked with: what lies behind it before the heap begins, others have grown. 0 if nobody says:
+ *  then all memory from heapBase on is the heap's. */
+// @ts-ignore: decorator
+@inline export function heapEnd(): usize {
+  return isDefined(HEAP_END_IMPORT) ? importedEnd : 0
 }

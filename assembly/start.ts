@@ -3,6 +3,7 @@
 import { base, BLOCK_MIN, BREAK_MAX, Header, header, HEADER_SIZE, MAGIC, PAGE, roundUp, SMALL_MAX } from './layout'
 import { ABI, FRONT } from './config'
 import { growMemory, memoryPages } from './break'
+import { heapEnd } from './env'
 import { begin } from './growth'
 import { BEGIN_SIZE, firstBlock } from './tables'
 import { beginBins } from './bin'
@@ -11,8 +12,8 @@ import { beginBins } from './bin'
 export let smallLimit: usize = 0
 let known: u32 = 0
 
-/** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it, or if a heap of
- *  another version or variant is there. */
+/** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it, if others have
+ *  grown it where the heap would begin, or if a heap of another version or variant is there. */
 export function ready(): bool {
   if (smallLimit) return true
   let p = base(),
@@ -26,9 +27,11 @@ export function ready(): bool {
   if (h.magic == MAGIC) {
     if (h.abi != ABI) return false
   } else {
+    let ours = heapEnd() ? min(have, <u32>(heapEnd() >>> 16)) : have
+    if (ours < pages && ours < have) return false
     memory.fill(p, 0, HEADER_SIZE)
     h.growths = <u32>grows
-    h.limit = memoryPages()
+    h.limit = ours < have ? ours : memoryPages()
     h.fresh = (<usize>h.limit) << 16
     h.brk = h.floor = end
     begin(end)

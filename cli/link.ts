@@ -58,7 +58,7 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   })
   const app = parseFields(read(binaryen, program).emitText())
   const heap = parseFields(read(binaryen, core).emitText())
-  const { memory, heapBase, begin, errno } = findLayout(app)
+  const { memory, heapBase, begin, end, errno } = findLayout(app)
   const names = [...functionNames(program).values()]
   const { imports, replaced } = findFamily(app, heap, names)
   const simple = parseFields(simplified(binaryen, program).emitText())
@@ -76,6 +76,8 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   const lent = [
     `(export "granary.memory" (memory ${memory}))`,
     `(export "granary.__heap_base" (global ${heapBase}))`,
+    `(global ${ownEnd} i32 (i32.const ${end}))`,
+    `(export "granary.__heap_end" (global ${ownEnd}))`,
     ...(errno ? [] : [`(global ${nowhere} i32 (i32.const 0))`]),
     `(export "granary.errno" (global ${errno ?? nowhere}))`,
   ].map(field)
@@ -126,6 +128,8 @@ const isOutdated = /^(?:name|target_features|linking|reloc\..*|\.debug_.*|source
 
 /** The address of errno, in a module that does not say it. */
 const nowhere = '$"granary.errno"'
+/** Where the module's memory ends. */
+const ownEnd = '$"granary.__heap_end"'
 
 const field = (text: string): Field => ({ text: ` ${text}`, kind: '', id: '' })
 
@@ -166,6 +170,8 @@ interface Layout {
   heapBase: string
   /** The address in it, as a constant is written. */
   begin: string
+  /** The end of the memory that the program begins with; 0 if that is for its host to say. */
+  end: number
   /** The global that holds the address of errno, which linkers make where they are told to export it. */
   errno?: string
 }
@@ -175,9 +181,9 @@ function findLayout(app: Field[]): Layout {
   const memories = app.filter((field) => field.kind === 'memory')
   if (memories.length !== 1) throw new LinkError(`the module has ${memories.length} memories: granary serves one`)
   const [memory] = memories
-  const type = /( i64)? \d+(?: \d+)?( shared)?\)+$/.exec(memory.text)
-  if (type?.[1]) throw new LinkError('the memory has 64-bit addresses, which granary does not serve')
-  if (type?.[2]) throw new LinkError('the memory is shared between threads, which this core does not serve')
+  const [, is64, pages, isShared] = /( i64)? (\d+)(?: \d+)?( shared)?\)+$/.exec(memory.text) ?? []
+  if (is64) throw new LinkError('the memory has 64-bit addresses, which granary does not serve')
+  if (isShared) throw new LinkError('the memory is shared between threads, which this core does not serve')
   if (app.some(({ from }) => from && emscriptens.includes(from.name))) {
     throw new LinkError(
       "this is a module of Emscripten's, whose JavaScript must hear of growth: link granary-emscripten.o with -sMALLOC=none instead",
@@ -202,6 +208,7 @@ function findLayout(app: Field[]): Layout {
     memory: memory.id,
     heapBase: heapBase.id,
     begin: value[1],
+    end: memory.from ? 0 : Number(pages) << 16,
     errno: errno && constant.test(errno.text) ? errno.id : undefined,
   }
 }

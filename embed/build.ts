@@ -6,12 +6,12 @@ import path from 'node:path'
 import { root, runTool } from '../scripts/run.mjs'
 import { toArchive } from './archive.ts'
 import { toObject } from './object.ts'
-import { symbols } from './symbols.ts'
+import { symbolsFor } from './symbols.ts'
 
 /** The object files, by their name, and the switches that the core is compiled with. */
 const variants: Record<string, string[]> = {
-  granary: ['ERRNO_BY_IMPORT=1'],
-  'granary-emscripten': ['ERRNO_BY_IMPORT=1', 'GROW_BY_IMPORT=1', 'EMSCRIPTEN=1'],
+  granary: ['ERRNO_BY_IMPORT=1', 'HEAP_END_IMPORT=1'],
+  'granary-emscripten': ['ERRNO_BY_IMPORT=1', 'HEAP_END_IMPORT=1', 'GROW_BY_IMPORT=1', 'EMSCRIPTEN=1'],
 }
 
 const output = 'build/embed'
@@ -29,7 +29,7 @@ function compile(name: string, switches: string[]): Uint8Array {
 
 mkdirSync(path.join(root, output), { recursive: true })
 for (const [name, switches] of Object.entries(variants)) {
-  const object = toObject(compile(name, switches), symbols)
+  const object = toObject(compile(name, switches), symbolsFor(switches.includes('EMSCRIPTEN=1')))
   writeFileSync(path.join(root, output, `${name}.o`), object)
   writeFileSync(path.join(root, output, `lib${name}.a`), toArchive([{ name: 'granary.o', bytes: object }]))
   console.log(`${output}/${name}.o: ${object.length} bytes`)

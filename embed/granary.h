@@ -27,7 +27,8 @@ void *sbrk(intptr_t increment);
 int brk(void *address);
 
 /* Anonymous memory, zeroed, in pages of 64 KiB; MAP_FAILED with errno on failure. Protection is not enforced.
-   A program that includes <sys/mman.h> takes the declarations from there. */
+   A program that includes <sys/mman.h> takes the constants and the functions of the usual names from there: Emscripten has
+   functions of its own, which map files too. */
 #ifndef MAP_FAILED
 #define PROT_READ 1
 #define PROT_WRITE 2
@@ -44,8 +45,12 @@ void *mmap(void *address, size_t length, int protection, int flags, int file, in
 int munmap(void *address, size_t length);
 int madvise(void *address, size_t length, int advice);
 #endif
+void *granary_mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset);
+int granary_munmap(void *address, size_t length);
+int granary_madvise(void *address, size_t length, int advice);
 /* Grows or shrinks a mapping, in place, or elsewhere with MREMAP_MAYMOVE. */
 void *mremap(void *address, size_t old_length, size_t new_length, int flags, ...);
+void *granary_mremap(void *address, size_t old_length, size_t new_length, int flags, ...);
 
 /* Walks the whole heap: 0 if it is sound, otherwise the number of the first broken invariant. */
 int granary_verify(void);

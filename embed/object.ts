@@ -6,7 +6,7 @@
 //   import env.memory                        import env.__linear_memory
 //   import (global $name i32) immutable      i32.const, relocated to the address of the data symbol `name`; in a local if used often
 //   import (func $name)                      an undefined function symbol, or the module's own of that name
-//   export (func)                            a function symbol, weak where asked for
+//   export (func)                            a function symbol, weak where asked for; hidden, so that only who names it exports it
 //   mutable global                           a local global symbol
 
 import { functionNames } from '../cli/sections.ts'
@@ -25,7 +25,7 @@ import {
 const relocation = { functionIndex: 0, memoryAddressSigned: 4, globalIndex: 7 } as const
 /** What a symbol stands for, and what can be said of it, as in the `linking` section. */
 export const kind = { function: 0, data: 1, global: 2 } as const
-export const flag = { weak: 1, local: 2, undefined: 0x10, explicitName: 0x40 } as const
+export const flag = { weak: 1, local: 2, hidden: 4, undefined: 0x10, explicitName: 0x40 } as const
 const linkingVersion = 2
 const i32 = 0x7f
 const symbolTable = 8
@@ -92,7 +92,7 @@ export function toObject(module: Uint8Array, symbols: Symbols): Uint8Array {
       ownSymbol.set(name, symbolCount++)
       table
         .byte(kind.function)
-        .u32(weak ? flag.weak : 0)
+        .u32(flag.hidden | (weak ? flag.weak : 0))
         .u32(index)
         .name(name)
     }

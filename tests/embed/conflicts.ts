@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { equal, root, shell, type Test, workFolder } from './harness.ts'
+import { equal, exampleFolder, root, shell, type Test, workFolder } from './harness.ts'
 
 const flags = `-O1 -I ${root}/embed`
 
@@ -57,9 +57,7 @@ int main(void) {
 
 const grow = `${fillHeap}
 int main(void) {
-  // The heap begins with the first call, and what the memory has by then is its own.
   unsigned char *pages[50];
-  last = malloc(1);
   for (int i = 0; i < 50; i++) {
     pages[i] = (unsigned char *)(__builtin_wasm_memory_grow(0, 1 + i % 3) << 16);
     memset(pages[i], i, 65536);
@@ -70,6 +68,24 @@ int main(void) {
   for (int i = 0; i < 50; i++)
     for (int j = 0; j < 65536; j++) damaged += pages[i][j] != i;
   printf("%u bytes damaged, heap %d\\n", damaged, granary_verify());
+  return 0;
+}`
+
+/** Emscripten's mmap maps files; granary's has a name of its own beside it. */
+const mapFile = `
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void) {
+  int file = open("file", O_RDWR | O_CREAT, 0600);
+  if (write(file, "grain", 5) != 5) return 1;
+  const char *text = mmap(NULL, 5, PROT_READ, MAP_PRIVATE, file, 0);
+  char *memory = mmap(NULL, 100000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *own = granary_mmap(NULL, 100000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED || own == MAP_FAILED || memory[99999] || own[99999] || ((size_t)own & 65535)) return 2;
+  printf("%.5s", text);
+  if (munmap((void *)text, 5) || munmap(memory, 100000) || granary_munmap(own, 100000)) return 3;
+  printf(" %d\\n", granary_verify());
   return 0;
 }`
 
@@ -116,6 +132,36 @@ export const conflictTests: Test[] = [
     },
   },
   {
+    name: "conflict: Emscripten's mmap of a file",
+    run: () => {
+      const work = workFolder('conflict-mmap')
+      writeFileSync(
+        path.join(work, 'main.c'),
+        `#include <granary.h>\n#include <stdio.h>\n#include <string.h>\n${mapFile}`,
+      )
+      const object = `${root}/build/embed/granary-emscripten.o`
+      const options = '-sMALLOC=none -sALLOW_MEMORY_GROWTH -sFORCE_FILESYSTEM'
+      shell(`NODE_PATH=/usr/share/nodejs emcc -O1 ${options} -I ${root}/embed main.c ${object} -o main.js`, work)
+      equal(shell('node --no-experimental-fetch main.js', work), 'grain 0\n', 'printed')
+    },
+  },
+  {
+    name: 'conflict: --export-dynamic exports nothing of granary',
+    run: () => {
+      const work = workFolder('conflict-exports')
+      const options = `${flags} -Wl,--export-dynamic -Wl,--export=granary_verify`
+      shell(
+        `clang-22 --target=wasm32-wasi ${options} ${root}/examples/c/main.c ${root}/build/embed/granary.o -o main.wasm`,
+        work,
+      )
+      const names = [...shell('wasm-objdump -x -j export main.wasm', work).matchAll(/-> "(.*)"/g)].map(
+        ([, name]) => name,
+      )
+      equal(names.includes('_start') && names.includes('__stack_pointer'), true, 'others')
+      equal(names.filter((name) => /alloc|free|align|brk|map|granary/.test(name)).join(), 'granary_verify', 'exports')
+    },
+  },
+  {
     name: "conflict: libc's allocator is not linked",
     run: () => {
       const work = workFolder('conflict-dlmalloc')
@@ -141,6 +187,14 @@ export const conflictTests: Test[] = [
       const names = shell('wasm-objdump -x -j name main.wasm', work)
       equal(names.includes('dispose_chunk'), false, 'dlmalloc')
       equal(names.includes('granary_set_errno'), true, 'granary')
+    },
+  },
+  {
+    name: 'conflict: the Rust crate on a host that is not WebAssembly',
+    run: () => {
+      const work = exampleFolder('rust')
+      const printed = shell('cargo run --quiet', work)
+      equal(printed.includes('aligned: true, sum 4950'), true, printed)
     },
   },
   {

@@ -138,6 +138,18 @@ const same: Record<string, [module: string, result: number]> = {
       (func (export "run") (result i32) (call $count (i32.const 14)) (global.get $n)))`,
     14,
   ],
+  'memory that the program grows before its first malloc': [
+    `(module (import "env" "malloc" (func $take (param i32) (result i32))) (import "env" "free" (func (param i32)))
+      (memory (export "memory") 1) (global $__heap_base i32 (i32.const 1024))
+      (func (export "run") (result i32) (local $own i32) (local $n i32)
+        (local.set $own (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))
+        (i32.store (local.get $own) (i32.const 77))
+        (loop $again
+          (memory.fill (call $take (i32.const 1000)) (i32.const 1) (i32.const 1000))
+          (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 200))))
+        (i32.load (local.get $own))))`,
+    77,
+  ],
   'imports of calloc and free alone': [
     `(module (import "env" "calloc" (func $calloc (param i32 i32) (result i32)))
       (import "env" "free" (func $free (param i32))) ${withBase}
