@@ -42,7 +42,7 @@ export const TRIES: u32 = 4
 /** Whether a gap of n bytes between two blocks can be a free block, or is none at all. */
 // @ts-ignore: decorator
 @inline export function isGap(n: usize): bool {
-  return !n || n >= BLOCK_MIN
+  return n - 1 >= BLOCK_MIN - 1
 }
 
 /** Makes a block in use, which begins or ends at top, end at `stop`, up to `reach`, or with what is too little for a block

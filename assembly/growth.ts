@@ -29,16 +29,17 @@ export function extend(n: usize): bool {
       capacity: usize = n > BREAK_MAX - from ? PAGE : capacityFor(from + n),
       need = (capacity << 16) - brk,
       start = capacity < PAGE ? advance(need, spare > need ? spare - need : 0) : 0
-    if (start) {
-      if (absorb(start, h.brk)) {
-        if (h.end - h.top >= n) {
-          h.peak = max(h.peak, h.top - base() - h.binned + n)
-          return true
-        }
-        nodesSize = h.nodesSize
+    if (start && absorb(start, h.brk)) {
+      if (h.end - h.top >= n) {
+        h.peak = max(h.peak, h.top - base() - h.binned + n)
+        return true
       }
-    } else if (h.nodesSize > nodesSize) h.nodesSize = nodesSize
-    else break
+      nodesSize = h.nodesSize
+    } else if (h.nodesSize > nodesSize) {
+      // Once more without room for more nodes.
+      h.nodesSize = nodesSize
+      if (start) h.brk = h.floor = start
+    } else if (!start) break
   }
   trimNodes()
   setEnd(h.capacity)

@@ -4,7 +4,7 @@
 // malloc and free are so small (V8 takes up to 500 bytes) that engines copy them to where they are called. So they call what
 // is rare, and realloc calls that too: what has one caller only, optimizers would put into it.
 
-import { base, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
+import { base, BLOCK_MIN, CELL, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
 import { around32, around64, isFreeStart, isUsed, stopOf } from './shadow'
 import { release } from './arena'
@@ -213,8 +213,13 @@ function aligned(alignment: usize, size: usize): usize {
     if (p && !(p & (alignment - 1))) return p
     free(p)
   }
-  let p = obtainAligned(blockSize(size), alignment)
-  return p ? p : fail(ENOMEM)
+  // If the memory may not grow, also where too little for a free block would remain.
+  let least = blockSize(size)
+  for (let bytes = least; bytes < least + BLOCK_MIN; bytes += CELL) {
+    let p = obtainAligned(bytes, alignment)
+    if (p) return p
+  }
+  return fail(ENOMEM)
 }
 
 /** C11's aligned_alloc: `size` bytes at a multiple of `alignment`, a power of two. 0 with EINVAL if it is none, with ENOMEM

@@ -165,8 +165,8 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
  *  if `address` is no page's, `length` is 0, or part of the range is held by malloc, sbrk or others; nothing changes then. */
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
-  let n = roundUp(length, PAGE)
-  if (length > BREAK_MAX || (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n)))) return <i32>failed(EINVAL)
+  let n = roundUp(length, PAGE) // 0 if that is too large
+  if (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n))) return <i32>failed(EINVAL)
   unmapAll(address, address + n)
   return 0
 }

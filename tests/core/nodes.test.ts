@@ -37,8 +37,9 @@ describe('where more nodes need more room than there is', () => {
     oracle.checkAll()
   })
 
-  it('the last page of the memory is used, with as many as there are', () => {
-    const { core, oracle, claim } = scarce(400)
+  it.each([400, 401])('the last page of its own is used in a memory of %d, with as many as there are', (maximum) => {
+    const { core, oracle, claim } = scarce(maximum)
+    core.memory.grow(maximum - 400)
     oracle.fill(claim(core.malloc(60_000)))
     expect(core.verify()).toBe(0)
     oracle.checkAll()

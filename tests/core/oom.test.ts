@@ -161,6 +161,17 @@ describe('a memory at its maximum', () => {
     expect(core.malloc(60 * PAGE)).not.toBe(0)
   })
 
+  it('has an aligned block where it fits but for a rest that is too little for a free block', () => {
+    for (let rest = 0; rest < 160; rest += 16) {
+      const core = createCore({ maximum: 4 })
+      const block = core.alignedAlloc(4096, 4096 + rest)
+      for (let size = PAGE; size; size >>= 1) while (core.malloc(size));
+      core.free(block)
+      expect(core.alignedAlloc(4096, 4096)).toBe(block)
+      expect(core.verify()).toBe(0)
+    }
+  })
+
   it('has an aligned block where a larger one of the bin for it has no room', () => {
     const core = createCore({ maximum: 3 })
     const aligned = core.alignedAlloc(512, 80)
