@@ -156,7 +156,8 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
 /** The first address from p on that is a multiple of `alignment` and leaves a gap before it. */
 export function alignedFrom(p: usize, alignment: usize): usize {
   let a = roundUp(p, alignment)
-  return isGap(a - p) ? a : roundUp(p + BLOCK_MIN, alignment)
+  while (!isGap(a - p)) a += alignment
+  return a
 }
 
 /** Of a free block, takes [a, stop) for use; what remains on both sides must be gaps. */
