@@ -98,10 +98,12 @@ function deactivate(record: usize): void {
   store<usize>(record, addressOf(span), ACTIVE_AT)
 }
 
-/** Gives the bin number bin / 16, whose active span is full, the next one with room or a new one. False if there is no memory. */
+/** Makes sure that the active span of bin number bin / 16 has room: if not, the next one with room or a new one becomes active. False
+ *  if there is no memory. */
 export function refill(bin: usize): bool {
   let record = base() + bin,
     span = changetype<Span>(load<usize>(record, HEAD))
+  if (activeOf(record).free & load<u64>(record, CELLS)) return true
   if (span) {
     // The list's first, without a call of remove: 0.92 of the time where spans are full often.
     let next = nextOf(span)

@@ -24,10 +24,10 @@ import { header, BREAK_MAX, PAGE, roundUp } from './layout'
   return min<u32>(memory.size(), <u32>(BREAK_MAX >>> 16))
 }
 
-/** Makes the memory from brk to brk + bytes the heap's, and `spare` bytes more if they are granted. What others have
- *  grown is skipped, and what of the heap's own lies before it left unused if `skip`. False if not, or if the memory may not
- *  grow: then the break may have been moved. */
-function own(bytes: usize, spare: usize, skip: bool): bool {
+/** Makes the memory from brk to brk + bytes the heap's, or to brk + most if that is granted. What others have grown is
+ *  skipped, and what of the heap's own lies before it left unused if `skip`. False if not, or if the memory may not grow: then
+ *  the break may have been moved. */
+function own(bytes: usize, most: usize, skip: bool): bool {
   let h = header(),
     brk = h.brk,
     left = ((<usize>h.limit) << 16) - brk
@@ -41,7 +41,7 @@ function own(bytes: usize, spare: usize, skip: bool): bool {
   }
   if (bytes > BREAK_MAX - brk) return false
   let need = <u32>((brk + bytes + PAGE - 1) >>> 16),
-    want = <u32>((brk + min(BREAK_MAX - brk, bytes + spare) + PAGE - 1) >>> 16)
+    want = <u32>((brk + min(BREAK_MAX - brk, most) + PAGE - 1) >>> 16)
   while (!growMemory(want - limit)) {
     if (want == need) return false
     want = need
@@ -52,18 +52,17 @@ function own(bytes: usize, spare: usize, skip: bool): bool {
   return true
 }
 
-/** Moves the break up to a 64 KiB boundary, by at least `bytes`, for the arena, which can take the memory at once.
+/** Moves the break up to a 64 KiB boundary, by `bytes` up to `most`, for the arena, which can take the memory at once.
  *  Returns where the new stretch begins: at the old break, unless others have grown the memory. It may be shorter than
  *  asked for if memory of others follows: ask again. 0 if refused. */
-export function advance(bytes: usize, spare: usize): usize {
+export function advance(bytes: usize, most: usize): usize {
   let h = header()
-  if (!own(bytes, spare, false)) {
-    let rest = ((<usize>h.limit) << 16) - h.brk
-    if (!rest || memoryPages() == h.limit) return 0
-    bytes = rest
+  if (!own(bytes, most, false)) {
+    most = ((<usize>h.limit) << 16) - h.brk
+    if (!most || memoryPages() == h.limit) return 0
   }
   let start = h.brk
-  h.brk = h.floor = min((<usize>h.limit) << 16, roundUp(start + min(BREAK_MAX - start, bytes + spare), PAGE))
+  h.brk = h.floor = min((<usize>h.limit) << 16, roundUp(start + min(BREAK_MAX - start, most), PAGE))
   return start
 }
 
@@ -71,7 +70,7 @@ export function advance(bytes: usize, spare: usize): usize {
  *  others have grown. 0 if refused, and nothing has changed. */
 export function raiseBreak(bytes: usize): usize {
   let h = header()
-  if (!own(bytes, (h.brk - h.floor) >>> 3, true)) return 0
+  if (!own(bytes, bytes + ((h.brk - h.floor) >>> 3), true)) return 0
   let start = h.brk
   h.brk = start + bytes
   if (start < h.fresh) memory.fill(start, 0, min(bytes, h.fresh - start))

@@ -28,7 +28,7 @@ export function extend(n: usize): bool {
       from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN,
       capacity: usize = n > BREAK_MAX - from ? PAGE : capacityFor(from + n),
       need = (capacity << 16) - brk,
-      start = capacity < PAGE ? advance(need, spare > need ? spare - need : 0) : 0
+      start = capacity < PAGE ? advance(need, max(need, spare)) : 0
     if (start && absorb(start, h.brk)) {
       if (h.end - h.top >= n) {
         h.peak = max(h.peak, h.top - base() - h.binned + n)

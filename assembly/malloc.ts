@@ -2,7 +2,7 @@
 // the span's or the shadow's bits before anything changes.
 //
 // malloc and free are so small (V8 takes up to 500 bytes) that engines copy them to where they are called. So they call what
-// is rare, and realloc calls that too: what has one caller only, optimizers would put into it.
+// is rare, one large function each, which calls itself, too: what has one caller only, optimizers would put into it.
 
 import { base, BLOCK_MIN, CELL, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
@@ -56,7 +56,7 @@ function mallocSlow(size: usize): usize {
     if (refill(binFor(size))) return malloc(size)
     // What no span can be made for: the arena may still have a block, but with nothing in front.
     if (FRONT) return fail(ENOMEM)
-  } else if (!smallLimit || !size) return ready() ? malloc(max<usize>(size, 1)) : 0
+  } else if (!smallLimit || !size) return ready() ? mallocSlow(max<usize>(size, 1)) : 0
   let p: usize = size > SIZE_MAX ? 0 : obtain(blockSize(size))
   return p ? p : fail(ENOMEM)
 }
@@ -76,26 +76,34 @@ export function free(p: usize): void {
           return
         }
       }
-      freeSmall(p)
-    } else freeLarge(p)
-  } else if (isInHeap(p)) free(p)
-  else refuseBlock(p)
+    }
+  }
+  freeSlow(p)
 }
-/** Frees the block at p in a span, or refuses it. */
-function freeSmall(p: usize): void {
-  let span = spanOf(p),
-    used = usedIn(span),
-    left = used & ~bitOf(p)
-  if (left == used) refuseBlock(p)
-  freeIn(span, left)
-}
-/** Frees the block at p in the arena, or refuses it. */
-function freeLarge(p: usize): void {
-  let w = around64(header().shadow, p)
-  if (isUsed(w)) {
-    release(p, w)
-    settle()
-  } else refuseBlock(p)
+/** free for any block, and for what is none. */
+function freeSlow(p: usize): void {
+  if (isKnown(p)) {
+    if (inSpan(p)) {
+      let span = spanOf(p),
+        used = usedIn(span),
+        left = used & ~bitOf(p)
+      if (left != used) {
+        freeIn(span, left)
+        return
+      }
+    } else {
+      let w = around64(header().shadow, p)
+      if (isUsed(w)) {
+        release(p, w)
+        settle()
+        return
+      }
+    }
+  } else if (isInHeap(p)) {
+    freeSlow(p)
+    return
+  }
+  refuseBlock(p)
 }
 
 /** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
@@ -189,8 +197,7 @@ export function realloc(p: usize, size: usize): usize {
   let n = min(old, size)
   if (n <= SMALL_MAX && !FRONT) copy(q, p, n)
   else memory.copy(q, p, n)
-  if (small) freeSmall(p)
-  else freeLarge(p)
+  freeSlow(p)
   return q
 }
 
@@ -206,7 +213,7 @@ function isPowerOfTwo(n: usize): bool {
 function aligned(alignment: usize, size: usize): usize {
   if (alignment <= 16 || size > SIZE_MAX) return malloc(size)
   if (!ready()) return 0
-  let n = roundUp(max<usize>(size, 1), alignment)
+  let n = roundUp(size, alignment)
   if (n <= SMALL_MAX - FRONT) {
     // Spans begin at multiples of 1 KiB, so blocks whose size is a multiple of the alignment are aligned.
     let p = malloc(n)
@@ -230,13 +237,10 @@ export function aligned_alloc(alignment: usize, size: usize): usize {
 }
 
 /** POSIX's posix_memalign: stores the block's address at `at` and returns 0; EINVAL if the alignment is not a power of two
- *  and a multiple of 4, ENOMEM if there is no memory, and nothing is stored. The last error is kept. */
+ *  and a multiple of 4, ENOMEM if there is no memory, and nothing is stored. */
 export function posix_memalign(at: usize, alignment: usize, size: usize): u32 {
   if (!isPowerOfTwo(alignment) || alignment < sizeof<usize>()) return EINVAL
-  if (!ready()) return ENOMEM
-  let error = header().error,
-    p = aligned(alignment, size)
-  header().error = error
+  let p = aligned(alignment, size)
   if (!p) return ENOMEM
   store<usize>(at, p)
   return 0
