@@ -53,6 +53,11 @@ test('holds what it needs and nothing else', () => {
   expect(list('dist')).toEqual(expect.arrayContaining(compiled.map((name) => name.replace('.ts', '.d.ts'))))
 })
 
+test('names the same files to tools that read no exports, as Parcel and moduleResolution node10', () => {
+  const { main, types, exports } = JSON.parse(readFileSync(at('node_modules/granary/package.json'), 'utf8'))
+  expect({ types, default: main }).toEqual(exports['.'])
+})
+
 test('is imported by Node', () => {
   writeFileSync(at('main.js'), program)
   expect(node('main.js')).toBe(printed)
