@@ -69,11 +69,16 @@ import { readFileSync } from 'node:fs'
 import { createHeap } from 'granary'
 const bytes = readFileSync(new URL(import.meta.resolve('granary/wasm')))
 const heaps = [await createHeap(), await createHeap({ module: bytes })]
-console.log(...heaps.map((heap) => heap.malloc(100)), bytes.length)`
+const same = import.meta.resolve('granary/wasm') === import.meta.resolve('granary/granary.wasm')
+console.log(...heaps.map((heap) => heap.malloc(100)), bytes.length, same)`
   writeFileSync(at('file.js'), file)
-  const [first, second, length] = node('file.js').trim().split(' ').map(Number)
+  const [first, second, length, same] = node('file.js')
+    .trim()
+    .split(' ')
+    .map((word) => JSON.parse(word))
   expect(second).toBe(first)
   expect(length).toBe(readFileSync(path.join(root, 'build/granary.wasm')).length)
+  expect(same).toBe(true) // by its ending, bundlers such as Cloudflare's know a module
 })
 
 test.each([
