@@ -1,7 +1,7 @@
 // The host against the real module: creation, arguments, failures, views.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { errnos, reasons } from '../src/errors.ts'
 import { createHeap, createHeapSync, Heap, HeapError, type HeapExports } from '../src/index.ts'
 
@@ -313,6 +313,33 @@ describe('many blocks at once', () => {
     expect(error.message).toMatch(/^mallocMany: /)
     // The page itself stays taken, the blocks do not.
     expect(heap.stats().inUse).toBeLessThan(before + 0x10000)
+  })
+
+  test.each([1024, 0x90000000])('where nothing may be compiled, with a heap at %i', async (heapBase) => {
+    const module = new WebAssembly.Module(bytes)
+    vi.resetModules()
+    const { createHeapSync } = await import('../src/index.ts')
+    const construct = () => {
+      throw new WebAssembly.CompileError('Wasm code generation disallowed by embedder')
+    }
+    vi.stubGlobal('WebAssembly', { __proto__: WebAssembly, Module: new Proxy(WebAssembly.Module, { construct }) })
+    try {
+      expect(createHeapSync).toThrow('disallowed')
+      const initial = Math.ceil(heapBase / page)
+      const memory = new WebAssembly.Memory({ initial, maximum: initial + 10 })
+      const heap = createHeapSync({ module, memory, heapBase })
+      const blocks = heap.mallocMany(sizesOf(2500)) as Uint32Array
+      expect(new Set(blocks).size).toBe(2500)
+      for (const [i, block] of blocks.entries()) expect(heap.usableSize(block)).toBeGreaterThanOrEqual(sizesOf(2500)[i])
+      expect(heap.mallocMany(Uint32Array.of(...sizesOf(1500), 3e9))).toBe(null)
+      heap.free(blocks[2400])
+      expect(thrown(() => heap.freeMany(blocks))).toMatchObject({ code: 'NOT_IN_USE', address: blocks[2400] })
+      heap.freeMany(blocks.subarray(2401))
+      expect(heap.stats().inUse).toBe(0)
+      expect(heap.verify()).toBe(0)
+    } finally {
+      vi.unstubAllGlobals()
+    }
   })
 
   test('only a Uint32Array will do', () => {
