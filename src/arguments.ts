@@ -26,7 +26,13 @@ export function toSize(name: string, value: number): number {
   return isSize(name, value) ? value : 0xffffffff
 }
 
-/** Throws, naming the argument, if `value` is no Uint32Array: its elements need no check. */
+/** Throws, naming the argument, if `value` is no Uint32Array, or has lost its elements. They need no check. */
 export function assertUint32Array(name: string, value: Uint32Array): void {
   if (!(value instanceof Uint32Array)) throw new TypeError(`${name} must be a Uint32Array`)
+  if (value.length) return
+  try {
+    new Uint8Array(value.buffer)
+  } catch {
+    throw new TypeError(`${name} is detached: a view of a memory that has grown since`)
+  }
 }

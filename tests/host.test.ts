@@ -342,6 +342,15 @@ describe('many blocks at once', () => {
     }
   })
 
+  test('a view that was left empty when the memory grew will not do', () => {
+    const heap = createHeapSync()
+    const view = heap.view(heap.malloc(40), Uint32Array, 10)
+    heap.memory.grow(1)
+    expect(thrown(() => heap.mallocMany(view)).message).toMatch(/^sizes is detached: /)
+    expect(thrown(() => heap.freeMany(view)).message).toMatch(/^pointers is detached: /)
+    expect(heap.mallocMany(new Uint32Array())).toEqual(new Uint32Array())
+  })
+
   test('only a Uint32Array will do', () => {
     const heap = createHeapSync()
     for (const value of [[16], new Float64Array(1), 16, undefined]) {
