@@ -338,11 +338,18 @@ export class Heap {
 
   /**
    * `length` numbers at `pointer`, as a Type such as Float64Array. Like every view, it is empty once the memory has grown.
+   * Throws a RangeError if they are not in the memory or not aligned; whether a block is there, it does not ask.
    */
   view<T>(pointer: number, Type: ViewConstructor<T>, length: number): T {
     assertAddress('pointer', pointer)
     assertInteger('length', length, 0, 0xffffffff)
-    return new Type(this.memory.buffer, pointer, length)
+    try {
+      return new Type(this.memory.buffer, pointer, length)
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause
+      const place = `at 0x${pointer.toString(16)} in a memory of ${this.memory.buffer.byteLength} bytes`
+      throw new RangeError(`no ${Type.name} of length ${length} ${place}: ${cause.message}`, { cause })
+    }
   }
 
   #current(): Views {

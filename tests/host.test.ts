@@ -669,8 +669,17 @@ describe('views', () => {
     expect(view).toBeInstanceOf(Float64Array)
     expect([...heap.f64.subarray(pointer / 8, pointer / 8 + 10)]).toEqual([...view])
     expect(heap.view(pointer, DataView, 80).getFloat64(72, true)).toBe(10)
-    expect(() => heap.view(pointer + 1, Float64Array, 1)).toThrow(RangeError)
-    expect(() => heap.view(pointer, Uint8Array, heap.memory.buffer.byteLength)).toThrow(RangeError)
+    const at = (address: number) => `at 0x${address.toString(16)} in a memory of 65536 bytes: `
+    for (const [address, type, length] of [
+      [pointer + 1, Float64Array, 1],
+      [pointer, Uint8Array, page],
+      [page + 16, Int8Array, 0],
+      [pointer, DataView, page],
+    ] as const) {
+      const error = thrown(() => heap.view<ArrayBufferView>(address, type, length))
+      expect(error).toBeInstanceOf(RangeError)
+      expect(error.message).toContain(`no ${type.name} of length ${length} ${at(address)}`)
+    }
   })
 })
 
