@@ -1,8 +1,24 @@
 // How calls fail. The numbers are the core's (assembly/error.ts), the sentences are said here only.
 
+/**
+ * Why a call failed. A pointer was no block's in use: `OUTSIDE` of the heap, `MISALIGNED`, `NOT_IN_USE` (freed before, or
+ * never allocated), `NOT_A_BLOCK` (none begins there), `IS_MAPPED`; or a free block was `OVERWRITTEN`. The others are
+ * POSIX's: `ENOMEM`, no memory or no room; `EFAULT`, a range that is not mapped; `EINVAL`, one that cannot be.
+ */
+export type HeapErrorCode =
+  | 'OUTSIDE'
+  | 'MISALIGNED'
+  | 'NOT_IN_USE'
+  | 'NOT_A_BLOCK'
+  | 'IS_MAPPED'
+  | 'OVERWRITTEN'
+  | 'ENOMEM'
+  | 'EFAULT'
+  | 'EINVAL'
+
 /** A name for programs and a sentence for people. */
 interface Sentence {
-  code: string
+  code: HeapErrorCode
   /** `address` is empty if the call is about none. */
   text: (address: string) => string
 }
@@ -69,13 +85,13 @@ export const errnosOfLowering: Record<number, Sentence> = {
  */
 export class HeapError extends Error {
   override readonly name = 'HeapError'
-  /** A reason of the core, such as `NOT_IN_USE`, or the name of an errno, such as `ENOMEM`. */
-  readonly code: string
+  /** A number if the module is another than the one built in, and has other reasons. */
+  readonly code: HeapErrorCode | `${number}`
   /** The address that the call is about, if it is about one. */
   readonly address: number | undefined
 
   constructor(call: string, number: number, sentences: Record<number, Sentence>, address?: number, cause?: unknown) {
-    const { code, text } = sentences[number] ?? { code: `${number}`, text: () => `failed with ${number}` }
+    const { code, text } = sentences[number] ?? { code: `${number}` as const, text: () => `failed with ${number}` }
     super(
       `${call}: ${text(address === undefined ? '' : `0x${address.toString(16)}`)}`,
       cause === undefined ? undefined : { cause },

@@ -6,5 +6,5 @@ export {
   type HeapOptions,
   type OwnMemory,
 } from './create.ts'
-export { HeapError } from './errors.ts'
+export { HeapError, type HeapErrorCode } from './errors.ts'
 export { Heap, type HeapExports, type HeapStats, type ViewConstructor } from './heap.ts'

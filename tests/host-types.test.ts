@@ -1,6 +1,14 @@
 // Types, checked by tsc (npm run typecheck).
 import { expectTypeOf, test } from 'vitest'
-import { type AsyncHeapOptions, createHeap, createHeapSync, type Heap, type HeapOptions } from '../src/index.ts'
+import {
+  type AsyncHeapOptions,
+  createHeap,
+  createHeapSync,
+  type Heap,
+  type HeapError,
+  type HeapErrorCode,
+  type HeapOptions,
+} from '../src/index.ts'
 
 test('the types of the host', () => {
   expectTypeOf(createHeap).returns.resolves.toEqualTypeOf<Heap>()
@@ -17,6 +25,11 @@ test('the types of the host', () => {
   const view = (heap: Heap) =>
     [heap.view(0, Float64Array, 1), heap.view(0, BigUint64Array, 1), heap.view(0, DataView, 1)] as const
   expectTypeOf(view).returns.toExtend<readonly [Float64Array, BigUint64Array, DataView]>()
+
+  // So that a program's comparison with a code that there is not is an error.
+  expectTypeOf<HeapError['code']>().toEqualTypeOf<HeapErrorCode | `${number}`>()
+  expectTypeOf<'ENOMEM'>().toExtend<HeapErrorCode>()
+  expectTypeOf<'ENOMEN'>().not.toExtend<HeapError['code']>()
 
   const memory = new WebAssembly.Memory({ initial: 1 })
   expectTypeOf({ initial: 1, maximum: 2 }).toExtend<HeapOptions>()
