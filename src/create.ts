@@ -21,7 +21,7 @@ export interface GivenMemory {
   /**
    * The first byte that the heap may use: all memory from there on is the heap's. A program calls it `__heap_base`. A heap
    * that is there already, of another instance or in a copied memory, is used further, but refused if it is of another
-   * version of the ABI.
+   * version of the ABI; one in a memory of its own begins at 1024.
    */
   heapBase: number
   initial?: undefined

@@ -95,6 +95,7 @@ const batchLength = 1024
  */
 export class Heap {
   // `declare`, because a field that is defined first and set then is no constant to V8: 9 % of a pair of malloc and free.
+  /** What addresses count the bytes of. The program may grow it, too: the heap leaves out what others have added. */
   declare readonly memory: WebAssembly.Memory
   /** The module's own functions, for what this class does not offer. They check less: see HeapExports. */
   declare readonly exports: HeapExports
@@ -223,7 +224,7 @@ export class Heap {
     )
   }
 
-  /** As malloc, at a multiple of `alignment`, a power of two. */
+  /** As malloc, at a multiple of `alignment`, a power of two. To be given back with `free`. */
   alignedAlloc(alignment: number, size: number): number {
     assertInteger('alignment', alignment, 1, 2 ** 31)
     if (alignment & (alignment - 1)) throw new RangeError(`alignment must be a power of two, not ${alignment}`)
@@ -237,7 +238,10 @@ export class Heap {
     return this.#guard('usableSize', () => this.exports.malloc_usable_size(pointer), pointer) >>> 0
   }
 
-  /** Maps `length` bytes, rounded up to pages of 65,536, that are all zero. Throws a HeapError if there is no memory. */
+  /**
+   * Maps `length` bytes, rounded up to pages of 65,536, that are all zero, to be given back with `munmap`. Throws a HeapError
+   * if there is no memory.
+   */
   mmap(length: number): number {
     length = toSize('length', length)
     return this.#succeed('mmap', () => this.exports.mmap(0, length, readWrite, privateAnonymous, -1, 0))
@@ -304,34 +308,43 @@ export class Heap {
     return this.exports.heap_verify()
   }
 
-  /** The memory as numbers of one type. Hold on to it only until the next call that may grow the memory. */
+  /** The memory as numbers of one type. Hold on to it only until the next call that may grow the memory. Index: address. */
   get u8(): ArrayOf<Uint8ArrayConstructor> {
     return this.#current().u8
   }
+  /** As u8. Index: address / 2. */
   get u16(): ArrayOf<Uint16ArrayConstructor> {
     return this.#current().u16
   }
+  /** As u8. Index: address / 4. */
   get u32(): ArrayOf<Uint32ArrayConstructor> {
     return this.#current().u32
   }
+  /** As u8. Index: address / 8. */
   get u64(): ArrayOf<BigUint64ArrayConstructor> {
     return this.#current().u64
   }
+  /** As u8. Index: address. */
   get i8(): ArrayOf<Int8ArrayConstructor> {
     return this.#current().i8
   }
+  /** As u8. Index: address / 2. */
   get i16(): ArrayOf<Int16ArrayConstructor> {
     return this.#current().i16
   }
+  /** As u8. Index: address / 4. */
   get i32(): ArrayOf<Int32ArrayConstructor> {
     return this.#current().i32
   }
+  /** As u8. Index: address / 8. */
   get i64(): ArrayOf<BigInt64ArrayConstructor> {
     return this.#current().i64
   }
+  /** As u8. Index: address / 4. */
   get f32(): ArrayOf<Float32ArrayConstructor> {
     return this.#current().f32
   }
+  /** As u8. Index: address / 8. */
   get f64(): ArrayOf<Float64ArrayConstructor> {
     return this.#current().f64
   }
