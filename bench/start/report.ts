@@ -62,7 +62,10 @@ table { width: 100%; border-collapse: collapse; font-size: .85rem } th { font-we
 th, td { padding: .4rem .6rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--rule) }
 thead tr:first-child th { border: 0; text-align: center } th:first-child, td:first-child { padding-left: 0; text-align: left }
 tfoot td { font-weight: 600 } td { vertical-align: top } td small { display: block; color: var(--soft); font-size: .75rem }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .5rem 0 } dt { color: var(--soft) } dd { margin: 0 }`
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .5rem 0 } dt { color: var(--soft) } dd { margin: 0 }
+@media print { .key i { print-color-adjust: exact } .card { break-inside: avoid } h2 { break-after: avoid }
+  .plots > div, .wide { overflow: visible } .plots svg { min-width: 0 }
+  .wide { padding: 0 .5rem } .wide table { font-size: .55rem } .wide th, .wide td { padding: .3rem .15rem } .wide small { font-size: inherit } }`
 
 export function formatReport(run: Run): string {
   const mean = means(run.results)
