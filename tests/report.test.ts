@@ -228,6 +228,7 @@ describe('the command', { timeout: 120_000 }, () => {
     ['no repetitions', ['--reps', '0'], /^--reps: '0' is not a count/],
     ['all and some', ['--all', '--only', 'jq-json'], /exclude each other/],
     ['a report in place of a trace', [sound, '--report', sound], /^--report: .*sound\.mtrc is no page/],
+    ['a report where nothing can be kept', ['--report', '/dev/full'], /^--report: /],
     ['a report in place of a folder', ['--report', folder], /^--report: EISDIR/],
   ])('refuses %s in one sentence', (_, args, reason) => {
     const { status, stdout, stderr } = start(...args)

@@ -1,5 +1,5 @@
 // npm start: replays traces in granary and in AssemblyScript's TLSF runtime, verifies every byte, and reports.
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -19,6 +19,7 @@ import { formatRun } from './table.ts'
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const DEFAULT_REPORT = 'build/report.html'
+const PAGE_START = '<!doctype html>'
 
 const DEFAULT_TRACES = [
   'assemblyscript-wasm32',
@@ -81,15 +82,17 @@ function chosenTraces({ all, only, files }: { all?: boolean; only?: string; file
 
 /** Finds out whether a file can be written before there is something to write. Only pages are written over. */
 function makeRoomFor(file: string) {
-  let content: string
+  const start = Buffer.alloc(PAGE_START.length)
+  let length: number
   try {
     mkdirSync(path.dirname(file), { recursive: true })
-    closeSync(openSync(file, 'a'))
-    content = readFileSync(file, 'latin1')
+    const opened = openSync(file, 'a+')
+    length = readSync(opened, start, 0, start.length, 0) // not all of it, which has no end in /dev/full
+    closeSync(opened)
   } catch (error) {
     throw new UsageError(`--report: ${(error as Error).message}`)
   }
-  if (content && !content.startsWith('<!doctype html>'))
+  if (length && start.toString('latin1') !== PAGE_START)
     throw new UsageError(`--report: ${file} is no page of this program’s: it would be lost`)
 }
 
