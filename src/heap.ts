@@ -91,6 +91,7 @@ const batchLength = 1024
  *
  * Addresses and sizes are bytes, from 0 to 2^32 - 1. Blocks are aligned to 16 bytes. What is not such a number gets a
  * TypeError or a RangeError that names the argument; larger sizes than 32 bits hold are taken for what no memory has.
+ * A block has at most 2^31 - 1 bytes, as in C, whatever the memory; a mapping may have more.
  * A call that would damage the heap (freeing a block twice, say) throws a HeapError and changes nothing.
  */
 export class Heap {

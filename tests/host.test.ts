@@ -182,6 +182,8 @@ describe('blocks', () => {
     heap.u8[mapping + 3e9 - 1] = 5
     expect(heap.view(mapping + 3e9 - 2, Uint8Array, 2)).toEqual(new Uint8Array([0, 5]))
     expect(heap.stats().mapped).toBe(Math.ceil(3e9 / page) * page)
+    expect(createHeapSync().malloc(2 ** 31 - 1)).toBeGreaterThan(0)
+    expect(createHeapSync().malloc(2 ** 31)).toBe(0) // a block's size is at most PTRDIFF_MAX
   })
 
   test('there is no memory: 0, and every block stays as it is', () => {
