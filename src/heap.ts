@@ -352,11 +352,14 @@ export class Heap {
 
   /**
    * `length` numbers at `pointer`, as a Type such as Float64Array. Like every view, it is empty once the memory has grown.
-   * Throws a RangeError if they are not in the memory or not aligned; whether a block is there, it does not ask.
+   * Throws a RangeError if they are not in the memory or not aligned, and for address 0, which malloc returns when there is no
+   * memory; whether a block is there, it does not ask.
    */
   view<T>(pointer: number, Type: ViewConstructor<T>, length: number): T {
     assertAddress('pointer', pointer)
     assertInteger('length', length, 0, 0xffffffff)
+    if (pointer === 0 && length > 0)
+      throw new RangeError('pointer is 0: no block is there, as where malloc had no memory')
     try {
       return new Type(this.memory.buffer, pointer, length)
     } catch (cause) {
