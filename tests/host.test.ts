@@ -663,6 +663,15 @@ describe('views', () => {
     expect(heap.u8.length).toBe(heap.memory.buffer.byteLength)
   })
 
+  test('are not given of address 0, where a program has data of its own', () => {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
+    new Uint8Array(memory.buffer).set([1, 2, 3, 4])
+    const heap = createHeapSync({ memory, heapBase: 4096 })
+    expect(() => heap.view(heap.malloc(1e6), Uint8Array, 4).fill(9)).toThrow('pointer is 0')
+    expect([...heap.u8.subarray(0, 4)]).toEqual([1, 2, 3, 4])
+    expect(heap.view(0, Uint8Array, 0)).toHaveLength(0)
+  })
+
   test('over a block', () => {
     const heap = createHeapSync()
     const pointer = heap.malloc(80)
