@@ -29,7 +29,7 @@ const mutants: Mutant[] = [
   {
     name: 'a large block may be freed twice',
     file: 'malloc.ts',
-    find: /(function freeLarge[\s\S]*?)isUsed\(w\)/,
+    find: /(function freeSlow[\s\S]*?)isUsed\(w\)/,
     replace: '$1true',
     tests: ['misuse'],
   },
