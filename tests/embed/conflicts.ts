@@ -100,6 +100,22 @@ int main(void) {
   return 0;
 }`
 
+/** A program that frees twice, and once more in a destructor. */
+const twice = `
+static char *block;
+__attribute__((constructor)) static void begin(void) { block = malloc(100); }
+__attribute__((destructor)) static void end(void) { free(block); }
+int main(void) { free(block); free(block); }`
+
+/** Prints why the program trapped, and whether the address is a block's. */
+const askMemory = `
+import { readFile } from 'node:fs/promises'
+const { instance } = await WebAssembly.instantiate(await readFile('main.wasm'), { wasi_snapshot_preview1: { proc_exit() {} } })
+const { memory, __heap_base, _start } = instance.exports
+try { _start() } catch {}
+const [, , , reason, address] = new Uint32Array(memory.buffer, __heap_base.value, 5)
+console.log(reason, address > __heap_base.value, address % 16)`
+
 export const conflictTests: Test[] = [
   ...['', '-Wl,--stack-first', '-Wl,--no-stack-first', '-Wl,--initial-memory=33554432'].map((option) => ({
     name: `conflict: the stack ${option}`,
@@ -114,6 +130,16 @@ export const conflictTests: Test[] = [
   {
     name: 'conflict: a host that is called after the memory has grown by much',
     run: () => equal(output('host', printAndGrow), `${'.\n'.repeat(100)}heap 0\n`, 'printed'),
+  },
+  {
+    name: 'conflict: why a program with destructors trapped is in its memory',
+    run: () => {
+      const work = workFolder('conflict-trap')
+      writeFileSync(path.join(work, 'main.c'), `#include <stdlib.h>${twice}`)
+      writeFileSync(path.join(work, 'main.mjs'), askMemory)
+      const compile = `clang-22 --target=wasm32-wasi ${flags} -Wl,--export=__heap_base main.c ${root}/build/embed/granary.o -o main.wasm`
+      equal(shell(`${compile}\nnode main.mjs`, work), '3 true 0\n', 'printed')
+    },
   },
   {
     name: 'conflict: a memory that threads share is refused',
