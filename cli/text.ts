@@ -11,7 +11,7 @@ const globalField = new RegExp(String.raw`^ \(global (${id}) \(mut \w+\) \(\w+\.
 const globalUse = new RegExp(String.raw`\(global\.[gs]et (${id})`, 'g')
 const call = new RegExp(String.raw`\((?:return_call|call|ref\.func) (${id})`, 'g')
 const access =
-  /\([if](?:32|64)\.(?:load|store)[\d_su]*(?: offset=(\d+))?(?: align=\d+)?\n\s*(?:\(i32\.const (-?\d+)\))?/g
+  /\(\w+\.(?:atomic\.(?:load|store|rmw)|load|store)[\w.]*(?: offset=(\d+))?(?: align=\d+)?(?: \d+)?\n\s*(?:\(i32\.const (-?\d+)\))?/g
 /** Smaller offsets than this from an address that is no constant are those of a structure's fields. */
 const staticFrom = 1024
 

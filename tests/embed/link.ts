@@ -11,7 +11,7 @@ const core = () => readFileSync(path.join(root, 'build/embed/granary.wasm'))
 const wat = (text: string) => {
   const module = binaryen.parseText(text)
   const has = binaryen.Features
-  module.setFeatures(has.Atomics | has.GC | has.Memory64 | has.MutableGlobals | has.ReferenceTypes)
+  module.setFeatures(has.Atomics | has.GC | has.Memory64 | has.MutableGlobals | has.ReferenceTypes | has.SIMD128)
   binaryen.setDebugInfo(true)
   return module.emitBinary()
 }
@@ -82,6 +82,20 @@ const refusals: Record<string, [module: string, sentence: string]> = {
       (func $malloc (export "malloc") (param i32) (result i32) (global.get $list))
       (func $free (export "free") (param i32) (global.set $list (local.get 0)))
       (func $forget (export "forget") (param i32) (global.set $list (local.get 0))))`,
+    'function forget uses the old allocator',
+  ],
+  'an inlined free that writes its state as a vector': [
+    `(module ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32) (v128.store (i32.const 16) (v128.const i32x4 1 1 1 1)) (i32.const 0))
+      (func $free (export "free") (param i32) (v128.store (i32.const 16) (v128.const i32x4 0 0 0 0)))
+      (func $forget (export "forget") (v128.store64_lane 0 (i32.const 16) (v128.const i32x4 0 0 0 0))))`,
+    'function forget uses the old allocator',
+  ],
+  'an inlined free that writes its state atomically': [
+    `(module ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32) (i32.atomic.load (i32.const 16)))
+      (func $free (export "free") (param i32) (i32.atomic.store (i32.const 16) (local.get 0)))
+      (func $forget (export "forget") (drop (i32.atomic.rmw.add (i32.const 16) (i32.const 1)))))`,
     'function forget uses the old allocator',
   ],
   'an inlined free whose state is in an array': [
