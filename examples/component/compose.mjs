@@ -14,3 +14,5 @@ for (const [name, bytes] of Object.entries(files)) {
   await mkdir(path.dirname(file), { recursive: true })
   await writeFile(file, bytes)
 }
+// Whatever the project's own says.
+await writeFile('out/package.json', '{"type":"module"}')

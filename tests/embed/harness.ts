@@ -66,7 +66,7 @@ export function workFolder(name: string): string {
   const folder = path.join(root, 'build/embed-tests', name)
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(path.join(folder, 'node_modules/.bin'), { recursive: true })
-  writeFileSync(path.join(folder, 'package.json'), '{}')
+  writeFileSync(path.join(folder, 'package.json'), '{"type":"commonjs"}') // as npm init writes it
   symlinkSync(packed(), path.join(folder, 'node_modules/granary'))
   writeFileSync(
     path.join(folder, 'node_modules/.bin/granary'),
