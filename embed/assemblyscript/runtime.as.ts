@@ -10,6 +10,8 @@ import { FRONT } from '../../assembly/config'
 import { free, malloc, realloc } from '../../assembly/index'
 import { SMALL_MAX } from '../../assembly/layout'
 
+if (!isDefined(HEAP_BASE_BUILTIN)) ERROR('granary as the runtime needs --use HEAP_BASE_BUILTIN=1')
+
 const SIZE: usize = 4
 /** Beside the size of a block that begins LARGE_FRONT bytes before it. */
 const LARGE: usize = 1

@@ -241,4 +241,14 @@ export const conflictTests: Test[] = [
       }
     },
   },
+  {
+    name: 'conflict: AssemblyScript that is not told where the heap begins is refused',
+    run: () => {
+      const work = exampleFolder('assemblyscript')
+      const runtime = 'node_modules/granary/embed/assemblyscript/runtime.as'
+      const said = shell(`npx asc objects.as.ts --runtime ./${runtime} -o out.wasm 2>&1 || echo "status $?"`, work)
+      if (!/ERROR.*--use HEAP_BASE_BUILTIN=1[\s\S]*status 1/.test(said)) throw new Error(said)
+      return undefined
+    },
+  },
 ]
