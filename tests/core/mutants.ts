@@ -134,7 +134,7 @@ const mutants: Mutant[] = [
   {
     name: 'what the bins keep is released only before the memory grows',
     file: 'bin.ts',
-    find: 'h.reach = h.top + min(h.reach - h.top, PAGE)',
+    find: 'h.reach = min(h.reach, h.top + PAGE)',
     replace: '',
     tests: ['repetition'],
   },
@@ -412,8 +412,8 @@ interface Report {
   testResults: { name: string; status: string; assertionResults: { fullName: string; status: string }[] }[]
 }
 
-/** Names of the tests that fail on the modules, or of the first one that does. */
-function failures(fast: string, fault: string, tests: string[], one = false): Set<string> {
+/** Names of the tests that fail on the modules, or of the first one that does. A run that takes minutes longer than the sound core's hangs. */
+function failures(fast: string, fault: string, tests: string[], one = false, minutes = 2): Set<string> {
   const report = path.join(folder, 'report.json')
   rmSync(report, { force: true })
   spawnSync(
@@ -428,7 +428,7 @@ function failures(fast: string, fault: string, tests: string[], one = false): Se
       ...tests.map((name) => `tests/core/${name}.test.ts`),
     ],
     // A seed that is always the same, so that what is random fails in both runs or in none.
-    { env: { ...process.env, SEED: '1', GRANARY_WASM: fast, GRANARY_FAULT_WASM: fault }, timeout: 120_000 },
+    { env: { ...process.env, SEED: '1', GRANARY_WASM: fast, GRANARY_FAULT_WASM: fault }, timeout: minutes * 60_000 },
   )
   let results: Report['testResults']
   try {
@@ -448,7 +448,7 @@ let survivors = 0
 for (const mutant of mutants) mutate(sources.get(path.join('assembly', mutant.file)) ?? '', mutant) // all can be made
 try {
   const files = [...new Set(mutants.flatMap(({ tests }) => tests))]
-  const before = failures(await build('fast'), await build('fault'), files)
+  const before = failures(await build('fast'), await build('fault'), files, false, 15)
   if (before.size) console.log(`${before.size} tests fail on the core as it is; they do not count.`)
   for (const mutant of mutants) {
     const failed = failures(await build('fast', mutant), await build('fault', mutant), mutant.tests, !before.size)
