@@ -148,6 +148,21 @@ it('a mapping that ends with the last page is unmapped, and nothing below the he
   expect(core.verify()).toBe(0)
 })
 
+it('a heap of the last pages, whose last block ends at the largest break, stays below it once all others are freed', () => {
+  const core = createCore({ base: BREAK_MAX - 4 * PAGE + 1024, initial: BREAK_MAX / PAGE })
+  const small = core.malloc(16)
+  const blocks: number[] = []
+  for (const size of [50_000, 5000, 257]) for (let p = core.malloc(size); p; p = core.malloc(size)) blocks.push(p)
+  const last = Math.max(...blocks)
+  while (core.realloc(last, core.usableSize(last) + 16) === last);
+  expect(last + core.usableSize(last)).toBe(BREAK_MAX)
+  core.free(small)
+  for (const p of blocks) if (p !== last) core.free(p)
+  expect(core.verify()).toBe(0)
+  for (let p = core.malloc(60_000); p; p = core.malloc(60_000)) expect(p + 60_000).toBeLessThanOrEqual(last)
+  expect(core.verify()).toBe(0)
+})
+
 it('an alignment of 2 GiB finds its only place where empty spans were', () => {
   const core = createCore()
   core.malloc(40_000)

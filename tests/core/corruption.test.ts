@@ -67,6 +67,20 @@ describe.each([1, 8, 16])('a write of %d bytes', (n) => {
   })
 })
 
+it.each([1, 8, 16])('a write of %d bytes before the first block harms nothing, wherever the heap begins', (n) => {
+  for (let base = 1024; base < 1040; base++) {
+    for (const value of values) {
+      const core = createCore({ base, initial: 4 })
+      const oracle = new Oracle(core.memory, base)
+      const first = core.malloc(3 * PAGE)
+      core.bytes(first - n, n).fill(value)
+      expectSound(core, oracle)
+      core.free(first)
+      expectSound(core, oracle)
+    }
+  }
+})
+
 it('a write into free blocks of spans, all of them, harms nothing', () => {
   const core = createCore()
   const oracle = new Oracle(core.memory, core.base)
