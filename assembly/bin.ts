@@ -177,7 +177,7 @@ function settleNow(): void {
   if (h.lost) if (h.top - base() - h.binned == h.fixed + h.spanned) recover()
   h.settled = <u32>!h.lost
   // The next blocks need no more memory than if it had to grow for them, page by page.
-  h.reach = min(h.reach, h.top + PAGE)
+  h.reach = h.top + min(h.reach - h.top, PAGE)
   reclaim(false)
 }
 

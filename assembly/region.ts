@@ -33,8 +33,9 @@ const MADV_DONTNEED: u32 = 4
 
 /** Whether the pages from p to p + n are in the heap. */
 function inHeap(p: usize, n: usize): bool {
-  let h = header()
-  return p > changetype<usize>(h) && p <= h.end && n <= h.end - p
+  let h = header(),
+    rest = h.end - p
+  return rest < h.extent && n <= rest
 }
 /** Whether all pages from p to p + n are mapped. */
 function areMapped(p: usize, n: usize): bool {
@@ -240,10 +241,8 @@ export function brk(address: usize): i32 {
   if (!ready()) return -1
   let h = header(),
     old = h.brk
-  if (address < old) {
-    if (lowerBreak(old - address)) return 0
-  } else if (address <= (<usize>h.limit) << 16 || memoryPages() == h.limit) {
-    if (raiseBreak(address - old)) return 0
-  }
-  return <i32>failed(ENOMEM)
+  let done: usize = 0
+  if (address < old) done = lowerBreak(old - address)
+  else if (address <= (<usize>h.limit) << 16 || memoryPages() == h.limit) done = raiseBreak(address - old)
+  return done ? 0 : <i32>failed(ENOMEM)
 }

@@ -51,7 +51,7 @@ export function ready(): bool {
 }
 /** The same, as far as the heap reaches now. */
 export function isInHeap(p: usize): bool {
-  if (!smallLimit && !ready()) return false
+  if (!ready()) return false
   known = <u32>(header().extent >>> 4)
   return isKnown(p)
 }

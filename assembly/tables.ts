@@ -12,8 +12,8 @@ const TABLES_FIXED: usize = 17
 const TABLES_PAGE: usize = 512 + 128 + 16 + 1
 /** Bytes of the nodes that stand behind the header. */
 const LOW_NODES: usize = BINS_SIZE + 64 * NODE_SIZE
-/** Bytes of the header and the first tables. */
-export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PAGES * TABLES_PAGE
+/** Bytes of the header, the first tables, and a cell that takes what is written before the first block. */
+export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL
 /** Where the first block begins. */
 // @ts-ignore: decorator
 @inline export function firstBlock(): usize {

@@ -47,6 +47,31 @@ function heapWith(size: number, n = 40): { core: Core; blocks: number[] } {
 
 const sizes = [16, 48, 96, 250, 300, 1000, 5000, 2 * PAGE]
 
+it('a free before anything was allocated is refused, and the heap begins', () => {
+  const places: [address: number, reason: number][] = [
+    [16, Reason.outside],
+    [0x8000, Reason.notABlock],
+    [0x8008, Reason.misaligned],
+    [PAGE, Reason.outside],
+  ]
+  for (const [address, reason] of places) {
+    const calls = [
+      (core: Core) => core.free(address),
+      (core: Core) => core.realloc(address, 10),
+      (core: Core) => core.realloc(address, 0),
+      (core: Core) => core.usableSize(address),
+      (core: Core) => core.freeSized(address, 16),
+      (core: Core) => core.freeAlignedSized(address, 16, 16),
+    ]
+    for (const call of calls) {
+      const core = createCore()
+      expect(refusal(core, () => call(core))).toEqual({ reason, address })
+      expect(core.lastError()).toBe(0)
+      expectSound(core)
+    }
+  }
+})
+
 describe('an address outside the heap is refused', () => {
   it('below its base: static data, the stack', () => {
     const { core } = heapWith(100)

@@ -134,7 +134,7 @@ const mutants: Mutant[] = [
   {
     name: 'what the bins keep is released only before the memory grows',
     file: 'bin.ts',
-    find: 'h.reach = min(h.reach, h.top + PAGE)',
+    find: 'h.reach = h.top + min(h.reach - h.top, PAGE)',
     replace: '',
     tests: ['repetition'],
   },
