@@ -11,7 +11,7 @@ import { around32, firstMark, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
 import { hintBefore, isUpTo, nodeAt } from './node'
 import { extend } from './growth'
-import { gather, obtainAligned } from './bin'
+import { gather, obtainAligned, settle } from './bin'
 import { ready } from './start'
 
 // Linux's and musl's numbers.
@@ -169,6 +169,7 @@ export function munmap(address: usize, length: usize): i32 {
   let n = roundUp(length, PAGE) // 0 if that is too large
   if (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n))) return <i32>failed(EINVAL)
   unmapAll(address, address + n)
+  settle()
   return 0
 }
 /** Whether the n bytes from an address on are whole pages, at least one, and none of them is held by malloc, sbrk or others. */
@@ -193,11 +194,12 @@ function mayUnmap(address: usize, n: usize): bool {
 export function mremap(address: usize, old: usize, size: usize, flags: u32): usize {
   if (!ready()) return -1
   if (address & (PAGE - 1) || !old || !size || flags & ~MREMAP_MAYMOVE) return failed(EINVAL)
-  if (old > BREAK_MAX || !areMapped(address, roundUp(old, PAGE))) return failed(EFAULT)
-  if (size <= BREAK_MAX) {
-    let n = roundUp(old, PAGE),
-      m = roundUp(size, PAGE),
-      end = address + n
+  // 0 if that is too large.
+  let n = roundUp(old, PAGE),
+    m = roundUp(size, PAGE),
+    end = address + n
+  if (!n || !areMapped(address, n)) return failed(EFAULT)
+  if (m) {
     if (m < n) unmap(address + m, end)
     // Adjacent mappings count as one.
     if (m <= n || !mapFixed(end, m - n, false)) return address
