@@ -56,7 +56,7 @@ function mallocSlow(size: usize): usize {
     if (refill(binFor(size))) return malloc(size)
     // What no span can be made for: the arena may still have a block, but with nothing in front.
     if (FRONT) return fail(ENOMEM)
-  } else if (!smallLimit || !size) return ready() ? mallocSlow(max<usize>(size, 1)) : 0
+  } else if (!smallLimit || !size) return ready() ? mallocSlow(size || 1) : 0
   let p: usize = size > SIZE_MAX ? 0 : obtain(blockSize(size))
   return p ? p : fail(ENOMEM)
 }
@@ -252,7 +252,7 @@ export function valloc(size: usize): usize {
 }
 /** glibc's pvalloc: `size` bytes, rounded up to a multiple of 64 KiB, at such a multiple. 0 with ENOMEM if there is no memory. */
 export function pvalloc(size: usize): usize {
-  return aligned(PAGE, size > SIZE_MAX ? size : roundUp(max<usize>(size, 1), PAGE))
+  return aligned(PAGE, size > SIZE_MAX ? size : roundUp(size || 1, PAGE))
 }
 
 /** C23's free_sized: free, for a caller that knows the size it asked for. It is not checked. */

@@ -56,10 +56,14 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   const { default: binaryen } = await import('binaryen').catch(() => {
     throw new LinkError('granary link needs binaryen: npm install --save-dev binaryen')
   })
-  const app = parseFields(read(binaryen, program).emitText())
+  const module = read(binaryen, program)
+  if (customSections(program).some(({ name }) => name === 'linking'))
+    throw new LinkError('this is an object file, not a module: give granary.o to the linker, with it')
+  const app = parseFields(module.emitText())
   const heap = parseFields(read(binaryen, core).emitText())
   const { memory, heapBase, begin, end, errno } = findLayout(app)
   const names = [...functionNames(program).values()]
+  if (names.includes('granary_set_errno')) throw new LinkError('granary is in this module already')
   const { imports, replaced } = findFamily(app, heap, names)
   const simple = parseFields(simplified(binaryen, program).emitText())
   checkState(simple, replaced)
@@ -81,11 +85,11 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
     ...(errno ? [] : [`(global ${nowhere} i32 (i32.const 0))`]),
     `(export "granary.errno" (global ${errno ?? nowhere}))`,
   ].map(field)
-  const own = new Set(exportsOf(app).map((entry) => entry.name))
-  const taken = [...own].find((name) => name.startsWith('granary.'))
+  const exported = new Set(exportsOf(app).map((entry) => entry.name))
+  const taken = [...exported].find((name) => name.startsWith('granary.'))
   if (taken) throw new LinkError(`the module exports ${taken}: names that begin so are used for linking`)
   const merged = merge(binaryen, printFields([...targets, ...linked, ...lent]), printFields(heap.map(lendFrom)))
-  for (const { name } of exportsOf(parseFields(merged.emitText()))) if (!own.has(name)) merged.removeExport(name)
+  for (const { name } of exportsOf(parseFields(merged.emitText()))) if (!exported.has(name)) merged.removeExport(name)
 
   // What other tools keep in a module, such as the types of a component's interface.
   const kept = customSections(program).filter(({ name }) => !isOutdated.test(name))
