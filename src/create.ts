@@ -68,8 +68,11 @@ export function createHeapSync(options: HeapOptions = {}): Heap {
 
 let compiled: WebAssembly.Module | undefined
 
-function toImports(options: OwnMemory | GivenMemory) {
+function toImports(options: HeapOptions | AsyncHeapOptions) {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
   const { memory = ownMemory(options), heapBase = ownBase } = options
+  if (!options.module && !(memory.buffer instanceof ArrayBuffer))
+    throw new TypeError('the memory is shared between threads, which the module built in does not serve')
   assertAddress('heapBase', options.memory ? options.heapBase : heapBase)
   return {
     memory,

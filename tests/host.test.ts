@@ -82,6 +82,15 @@ describe('creation', () => {
     )
   })
 
+  test('refuses options that are none, and a shared memory', async () => {
+    for (const options of [null, 'x', 5] as never[]) {
+      expect(() => createHeapSync(options)).toThrow(new TypeError('options must be an object'))
+      await expect(createHeap(options)).rejects.toThrow(new TypeError('options must be an object'))
+    }
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 2, shared: true })
+    expect(() => createHeapSync({ memory, heapBase: 0 })).toThrow('the memory is shared between threads')
+  })
+
   test('refuses a module that is not granary’s', () => {
     const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
     expect(() => createHeapSync({ module: empty })).toThrow(

@@ -164,6 +164,16 @@ const same: Record<string, [module: string, result: number]> = {
         (i32.load (local.get $own))))`,
     77,
   ],
+  'memory that the program grows where the heap would have to begin': [
+    `(module (import "env" "malloc" (func $take (param i32) (result i32))) (import "env" "free" (func (param i32)))
+      (memory (export "memory") 1) (global $__heap_base i32 (i32.const 65000))
+      (func (export "run") (result i32) (local $own i32)
+        (local.set $own (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))
+        (i32.store (local.get $own) (i32.const 77))
+        (if (call $take (i32.const 10)) (then (return (i32.const 1))))
+        (i32.load (local.get $own))))`,
+    77,
+  ],
   'imports of calloc and free alone': [
     `(module (import "env" "calloc" (func $calloc (param i32 i32) (result i32)))
       (import "env" "free" (func $free (param i32))) ${withBase}
