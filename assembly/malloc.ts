@@ -197,7 +197,7 @@ export function realloc(p: usize, size: usize): usize {
   let n = min(old, size)
   if (n <= SMALL_MAX && !FRONT) copy(q, p, n)
   else memory.copy(q, p, n)
-  freeSlow(p)
+  free(p)
   return q
 }
 

@@ -7,7 +7,7 @@ import { root } from './harness.ts'
 import { compare, programs } from './programs.ts'
 import { measureSizes } from './sizes.ts'
 
-const repetitions = 9
+const repetitions = 25
 
 run('npm', ['run', '--silent', 'build:embed'])
 
