@@ -39,7 +39,7 @@ import { extendNodes } from './tables'
 /** Blocks of a request's own bin that are looked at for the best fit. */
 export const TRIES: u32 = 4
 
-/** Whether a gap of n bytes between two blocks can be a free block, or is none at all. */
+/** Whether a gap of n bytes between two blocks can be a free block, or is none at all: 0 less 1 is the largest number. */
 // @ts-ignore: decorator
 @inline export function isGap(n: usize): bool {
   return n - 1 >= BLOCK_MIN - 1

@@ -50,7 +50,7 @@ export function malloc(size: usize): usize {
   return mallocSlow(size)
 }
 
-/** malloc for a request that the bin's active span has no block for, or for a large one. */
+/** malloc for any request. What comes here is mostly large, or finds no room in its bin's active span. */
 function mallocSlow(size: usize): usize {
   if (size - 1 < smallLimit) {
     if (refill(binFor(size))) return malloc(size)
