@@ -265,7 +265,7 @@ describe('a broken allocator is noticed', () => {
   })
 
   it('also when it is only timed, by its failed allocations', () => {
-    expect(() => replayWith(0, everything).time()).toThrow('test: 4 allocations failed')
+    expect(() => replayWith(0, everything).cpuTime()).toThrow('test: 4 allocations failed')
   })
 
   it('without keeping the others from being measured', () => {
@@ -353,7 +353,7 @@ describe('what is said about a heap is exact', () => {
   it('the places of blocks', () => {
     const replay = new Replay(bump.counted, everything)
     const seen: [number, number][] = []
-    replay.check(16, 0, 3, (address, size) => seen.push([address - HEAP_BASE, size]))
+    replay.checkPlaces(16, 0, 3, (address, size) => seen.push([address - HEAP_BASE, size]))
     expect(seen).toEqual([
       [0, 1],
       [16, 40],

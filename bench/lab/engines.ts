@@ -5,12 +5,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import ts from 'typescript'
+import { buildSync } from 'esbuild'
 import { formatTrace } from '../trace.ts'
-import type { Turns } from './player.ts'
 import type { EngineResult } from './results.ts'
 import { labFolder, newestNode, put, python, root, text } from './rivals.ts'
 import { runTasks } from './runner.ts'
+import type { Turns } from './turns.ts'
 import type { Contestant, Task } from './worker.ts'
 import { loadWorkload, type Workload } from './workloads.ts'
 
@@ -88,11 +88,11 @@ async function runNewestNode(plan: Plan, progress: (step: string) => void): Prom
   return results
 }
 
-/** The player as a plain script. */
-function playerScript(): string {
-  const source = readFileSync(path.join(root, 'bench/lab/player.ts'), 'utf8')
-  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }
-  return ts.transpileModule(source, { compilerOptions }).outputText.replaceAll(/^export /gm, '')
+/** turns.ts as a plain script, which declares `turns`. */
+function turnsScript(): string {
+  const entryPoints = [path.join(root, 'bench/lab/turns.ts')]
+  const options = { bundle: true, write: false, format: 'iife', globalName: 'turns', target: 'es2022' } as const
+  return buildSync({ entryPoints, ...options }).outputFiles[0].text
 }
 
 /** A trace as a file of MTRC that scripts can read, and the header's figures that MTRC does not have. */
@@ -122,12 +122,12 @@ function collect(workload: Workload, turns: Turns[]): EngineResult[] {
 }
 
 async function runSpiderMonkey(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
-  const script = `${playerScript()}${scoreOf}
+  const script = `${turnsScript()}${scoreOf}
 const { file, largest, modules, repetitions, most } = JSON.parse(scriptArgs[0])
 const read = (name) => os.file.readFile(name, 'binary')
 const compiled = modules.map(({ name, file }) => ({ name, module: new WebAssembly.Module(read(file)) }))
 const score = scoreOf(read(file).buffer, largest)
-print(JSON.stringify(playInTurns(compiled, score, repetitions, () => dateNow() * 1e6, most)))
+print(JSON.stringify(turns.playInTurns(compiled, score, repetitions, () => dateNow() * 1e6, most)))
 `
   const file = path.join(labFolder, `spidermonkey-${process.pid}.js`)
   put(file, script)
@@ -170,14 +170,14 @@ async function runFirefox(plan: Plan, progress: (step: string) => void): Promise
   writeFileSync(path.join(profile, 'user.js'), lines.join(''))
   const jobs = plan.workloads.map((workload) => ({ workload, ...traceFile(workload), ...argumentsOf(plan) }))
   const results: EngineResult[] = []
-  const page = `<script type="module">${playerScript()}${scoreOf}
+  const page = `<script type="module">${turnsScript()}${scoreOf}
 const fetched = async (name) => (await fetch('/file?' + encodeURIComponent(name))).arrayBuffer()
 const clock = () => performance.now() * 1e6
 for (const { file, largest, modules, repetitions, most } of await (await fetch('/jobs')).json()) {
   const compiled = []
   for (const { name, file } of modules) compiled.push({ name, module: await WebAssembly.compile(await fetched(file)) })
-  const turns = playInTurns(compiled, scoreOf(await fetched(file), largest), repetitions, clock, most)
-  await fetch('/turns', { method: 'POST', body: JSON.stringify(turns) })
+  const played = turns.playInTurns(compiled, scoreOf(await fetched(file), largest), repetitions, clock, most)
+  await fetch('/turns', { method: 'POST', body: JSON.stringify(played) })
 }
 </script>`
   let browser: ReturnType<typeof spawn> | undefined

@@ -2,10 +2,10 @@
 import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { formatTrace } from '../trace.ts'
-import { warmRounds } from './player.ts'
 import type { NativeResult } from './results.ts'
 import { debianVersion, labFolder, put, root, text } from './rivals.ts'
 import { runTasks } from './runner.ts'
+import { warmRounds } from './turns.ts'
 import type { Contestant, Task } from './worker.ts'
 import { loadWorkload, type Workload } from './workloads.ts'
 

@@ -2,11 +2,12 @@
 // and each figure; if a step hangs, the parent ends this process and starts another that leaves the step out.
 import { readFileSync, writeSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
+import { Player, TooSlow } from '../replay/player.ts'
 import type { Trace } from '../trace.ts'
-import { Player, TooSlow, warmRounds } from './player.ts'
 import type { Footprint } from './results.ts'
 import { quantile } from './stats.ts'
 import { fillThenReplace } from './synthetic.ts'
+import { warmRounds } from './turns.ts'
 import { loadWorkload, type Workload } from './workloads.ts'
 
 export interface Contestant {
@@ -108,6 +109,14 @@ function moduleOf(file: string): WebAssembly.Module {
   return module
 }
 
+/** A function that throws once this process has spent so much more CPU time, in nanoseconds. */
+function deadline(limit: number): () => void {
+  const start = cpuTime()
+  return () => {
+    if (cpuTime() - start > limit) throw new TooSlow()
+  }
+}
+
 type Tries = (contestants: Contestant[], step: string, attempt: (contestant: Contestant) => void) => void
 
 /** The contestants in an order that rotates with the repetition. */
@@ -130,9 +139,12 @@ function run(work: Task, task: number, tries: Tries): void {
     const trace = loaded(work.workload, task)
     const judged = job.contestants.filter(({ id }) => id !== 'floor')
     if (work.check)
-      tries(judged, 'checking', ({ file, alignment }) =>
-        new Player(moduleOf(file), trace).check(alignment, cpuTime, most),
-      )
+      tries(judged, 'checking', ({ file, alignment }) => {
+        const player = new Player(moduleOf(file), trace)
+        const inTime = deadline(most)
+        player.check(alignment, inTime)
+        player.checkDrain(inTime)
+      })
     const { goesOn, spend } = budget()
     for (let repetition = 0; repetition < work.repetitions; repetition++) {
       const takePart = repetition < FEWEST ? turn(repetition) : turn(repetition).filter(goesOn)
@@ -230,9 +242,9 @@ function minima(
 ): { single: Float64Array; batches: Float64Array } {
   const single = new Float64Array(trace.operations).fill(Number.POSITIVE_INFINITY)
   const batches = new Float64Array(Math.floor(trace.operations / BATCH)).fill(Number.POSITIVE_INFINITY)
-  const start = cpuTime()
+  const inTime = deadline(LATENCY_LIMIT * most)
   for (let replay = 0; replay < replays; replay++) {
-    timeEach(new Player(module, trace), trace, single, start)
+    timeEach(new Player(module, trace), trace, single, inTime)
     globalThis.gc?.()
     const player = new Player(module, trace)
     for (let i = 0; i < batches.length; i++) {
@@ -244,7 +256,7 @@ function minima(
   return { single: single.sort(), batches: batches.sort() }
 }
 
-function timeEach(player: Player, trace: Trace, least: Float64Array, start: number): void {
+function timeEach(player: Player, trace: Trace, least: Float64Array, inTime: () => void): void {
   const { memory, window_start } = player.exports
   let window = new Uint32Array(memory.buffer, window_start.value, 2)
   for (let i = 0; i < trace.operations; i++) {
@@ -255,7 +267,7 @@ function timeEach(player: Player, trace: Trace, least: Float64Array, start: numb
     player.one()
     const ns = (performance.now() - before) * 1e6
     if (ns < least[i]) least[i] = ns
-    if ((i & 0xffff) === 0 && cpuTime() - start > LATENCY_LIMIT * most) throw new TooSlow()
+    if ((i & 0xffff) === 0) inTime()
   }
 }
 

@@ -56,11 +56,11 @@ export function inspect(
   for (const end of intervalEnds(trace, intervals)) {
     if (!peak) {
       const stop = Math.min(end, afterPeak)
-      replay.check(alignment, at, stop, (address, size) => touched.add(address, size))
+      replay.checkPlaces(alignment, at, stop, (address, size) => touched.add(address, size))
       at = stop
       if (at === afterPeak) peak = mapHeap(replay, touched, cellBytes)
     }
-    replay.check(alignment, at, end)
+    replay.check(alignment, undefined, at, end)
     at = end
     heap.push(replay.heapBytes)
   }

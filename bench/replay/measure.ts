@@ -112,13 +112,13 @@ interface Run {
 
 function run(module: WebAssembly.Module, trace: Trace): Run {
   const replay = new Replay(module, trace)
-  const cold = replay.time()
+  const cold = replay.cpuTime()
   const { heapBytes } = replay
   const rounds = Math.ceil(WARM_OPERATIONS / trace.operations)
   let warm = 0
   for (let round = 0; round < rounds; round++) {
     replay.drain()
-    warm += replay.time() / rounds
+    warm += replay.cpuTime() / rounds
   }
   return { cold, warm, heapBytes, heapBytesAgain: replay.heapBytes }
 }
