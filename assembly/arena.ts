@@ -37,7 +37,12 @@ import {
 import { extendNodes } from './tables'
 
 /** Blocks of a request's own bin that are looked at for the best fit. */
-export const TRIES: u32 = 4
+const TRIES: u32 = 4
+
+// How far `find` looks besides the bins: up to the end of top's page; in all of top; there, and at all blocks of the request's bin.
+export const IN_PAGE: u32 = 0
+export const IN_TOP: u32 = 1
+export const EVERYWHERE: u32 = 2
 
 /** Whether a gap of n bytes between two blocks can be a free block, or is none at all: 0 less 1 is the largest number. */
 // @ts-ignore: decorator
@@ -45,21 +50,28 @@ export const TRIES: u32 = 4
   return n - 1 >= BLOCK_MIN - 1
 }
 
-/** Makes a block in use, which begins or ends at top, end at `stop`, up to `reach`, or with what is too little for a block
- *  behind. Returns where it ends, and where the mark of top is to be. */
+/** Makes a block in use, which begins or ends at top, end at `stop`, or with what is too little for a block behind. Returns where
+ *  it ends, and where the mark of top is to be. */
 // @ts-ignore: decorator
 @inline export function endInTop(stop: usize): usize {
   let h = header()
-  if (!isGap(h.end - stop)) stop = h.reach = h.end
+  if (!isGap(h.end - stop)) stop = h.end
   h.top = stop
   h.fresh = max(h.fresh, stop)
   return stop
 }
 
-/** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. Looks at `tries`
- *  blocks of the bin for n, which may be too small, and then at the first of a bin that fits for sure. */
-export function find(n: usize, tries: u32): usize {
+/** Whether n bytes from top on would reach into the next page. */
+// @ts-ignore: decorator
+@inline export function crosses(top: usize, n: usize): bool {
+  return ((top - 1) ^ (top + n - 1)) >>> 16 != 0
+}
+
+/** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. Looks at some blocks of the
+ *  bin for n, which may be too small, and then at the first of a bin that fits for sure. */
+export function find(n: usize, reach: u32): usize {
   let h = header(),
+    tries: u32 = reach == EVERYWHERE ? -1 : TRIES,
     nodes = h.nodes,
     bin = binOf(n),
     head = headOf(bin),
@@ -103,7 +115,7 @@ export function find(n: usize, tries: u32): usize {
     h.binned -= stop - p
     h.zeroFrom = -1
   } else {
-    if (h.reach - p < n) return 0
+    if (h.end - p < n || (reach == IN_PAGE && crosses(p, n))) return 0
     h.zeroFrom = h.fresh
     stop = turned = endInTop(p + n)
   }
@@ -181,7 +193,6 @@ export function carveTop(a: usize, stop: usize): usize {
   let h = header(),
     p = h.top
   h.zeroFrom = h.fresh
-  h.reach = max(h.reach, stop)
   stop = endInTop(stop)
   turnBoth(p + CELL, stop)
   if (a != p) split(p, a, stop, p)

@@ -3,9 +3,10 @@
 //
 // Invariants: a span of a bin is exactly one of active, listed, detached; a detached one has no free block, a listed one has.
 
-import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, PAGE, roundUp } from './layout'
-import { alignedFrom, carveTop, find, findAligned, TRIES } from './arena'
+import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, mapOf, NONE, roundUp, SPAN } from './layout'
+import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
 import { extend, recover } from './growth'
+import { firstBlock } from './tables'
 import { addressOf, DETACHED, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
@@ -113,7 +114,7 @@ export function refill(bin: usize): bool {
   } else {
     span = takeSpan(false)
     while (!span) {
-      let grow = !gather()
+      let grow = !gather(true)
       span = takeSpan(grow)
       if (grow && !span) return false
     }
@@ -153,37 +154,38 @@ export function freeIn(span: Span, used: u64): void {
   settle()
 }
 
-/** Whether a quarter of the heap or less is in use. */
+/** Whether the heap's blocks in use are all small. */
 // @ts-ignore: decorator
-@inline function isSparse(): bool {
+@inline function isArenaEmpty(): bool {
   let h = header()
-  return h.top - base() - h.binned <= (h.end - base()) >>> 2
+  return h.top - base() - h.binned == h.fixed + h.spanned
 }
-/** Whether a span lies in the heap's first page, where it keeps no long runs apart. */
+/** Whether a span's page is where a heap begins that has only small blocks. */
 // @ts-ignore: decorator
 @inline function isFirst(span: Span): bool {
-  return !((changetype<usize>(span) ^ base()) >>> 16)
+  let d = changetype<usize>(span)
+  return (d & ~0xffff) + ((<usize>load<u8>(mapOf(d))) << 10) - firstBlock() < 2 * SPAN
 }
-/** After a free that left more than a block free: in a sparse heap, releases what empty spans the bins keep, but for those in the
- *  first page, and in an empty one what was lost for lack of nodes. The next blocks would be put into them, wherever they are, and
- *  long runs would not come together again. */
+/** After a free that left more than a block free: if no block is in use at all, releases what empty spans the bins keep, and what was
+ *  lost for lack of nodes. So the same requests find the same places again. Spans in the first page may stay: they keep no long runs
+ *  apart. */
 // @ts-ignore: decorator
 @inline export function settle(): void {
-  if (!header().settled) if (isSparse()) settleNow()
+  if (!header().settled) if (isArenaEmpty()) settleNow()
 }
 function settleNow(): void {
-  let h = header()
-  // Where no block of the arena is in use, lost ones would keep apart what the next requests need together.
-  if (h.lost) if (h.top - base() - h.binned == h.fixed + h.spanned) recover()
-  h.settled = <u32>!h.lost
-  // The next blocks need no more memory than if it had to grow for them, page by page.
-  h.reach = h.top + min(h.reach - h.top, PAGE)
+  for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
+    let record = recordOf(bin)
+    if (load<u32>(record, HELD) > <u32>(activeOf(record).free == -1)) return
+  }
+  if (header().lost) recover()
   reclaim(false)
 }
 
 /** Releases the active spans that hold no blocks, those in the first page only if `all`. False if there was none. */
 function reclaim(all: bool): bool {
-  let any = false
+  let h = header(),
+    any = false
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       span = activeOf(record)
@@ -194,25 +196,28 @@ function reclaim(all: bool): bool {
       any = true
     }
   }
+  h.settled = <u32>!h.lost
   return any
 }
 
-/** Before the memory grows or a request fails: releases the bins' empty spans, and what was lost for lack of nodes. False if there
- *  was nothing. */
-export function gather(): bool {
-  let any = reclaim(true)
+/** Before a request fails, or takes from top what begins another page: releases the bins' empty spans, those in the first page only
+ *  if `all`, and what was lost for lack of nodes. False if there was nothing. */
+export function gather(all: bool): bool {
+  let any = reclaim(all)
   return (header().lost != 0 && recover()) || any
 }
 
-/** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena; what the bins keep is released before the memory
- *  grows. 0 if there is no memory. */
+/** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena. 0 if there is no memory. What the bins keep is released
+ *  wherever a heap that is new would grow, not where this one has to: so where blocks lie does not depend on how large it was. */
 export function obtain(n: usize): usize {
-  let tries = TRIES
+  let h = header(),
+    reach = IN_PAGE
   while (true) {
-    let p = find(n, tries)
-    if (p || tries != TRIES) return p
-    // If the memory may not grow, a look at all free blocks of the bin.
-    if (!gather() && !extend(n)) tries = -1
+    let p = find(n, reach)
+    if (p || reach == EVERYWHERE) return p
+    if (reach == IN_PAGE) {
+      if (h.settled || !crosses(h.top, n) || !gather(false)) reach = IN_TOP
+    } else if (!extend(n) && !gather(true)) reach = EVERYWHERE
   }
 }
 
@@ -221,12 +226,13 @@ export function obtainAligned(n: usize, alignment: usize): usize {
   while (true) {
     let p = findAligned(n, alignment, ALIGNED_TRIES, 0)
     if (p) return p
+    if (gather(true)) continue
     let h = header(),
       top = h.top,
       a = alignedFrom(top, alignment)
-    if (a < top || a > BREAK_MAX - n) a = 0
-    else if (a + n <= h.reach) return carveTop(a, a + n)
-    if (!gather() && (!a || !extend(a + n - top))) break
+    if (a < top || a > BREAK_MAX - n) break
+    if (a + n <= h.end) return carveTop(a, a + n)
+    if (!extend(a + n - top)) break
   }
   return findAligned(n, alignment, -1, 0)
 }

@@ -7,19 +7,15 @@ import { beginTables, capacityFor, firstBlock, trimNodes, endFor, setEnd } from 
 import { NODE_SIZE } from './node'
 import { advance } from './break'
 
-/** Makes `reach` let a block of n bytes (a multiple of 16, at least BLOCK_MIN) be taken from top. False if the memory may not grow so
- *  far; true also if top is elsewhere now, which may still be too little for what the caller wants: look again. */
+/** Grows the memory so that a block of n bytes (a multiple of 16, at least BLOCK_MIN), for which top has no room, can be taken from
+ *  it. False if the memory may not grow so far; true also if top is elsewhere now, which may still be too little for what the caller
+ *  wants: look again. */
 export function extend(n: usize): bool {
   let h = header(),
     top = h.top,
-    room = h.end - top,
     size = h.end - base(),
     spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
     nodesSize = h.nodesSize
-  if (room >= n) {
-    h.reach = top + n + min(room - n, spare)
-    return true
-  }
   if (!h.binned) trimNodes()
   else if (h.nodesUsed + 4 * NODE_SIZE > nodesSize) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
   while (true) {
@@ -112,7 +108,6 @@ export function resize(p: usize, end: usize, n: usize): bool {
   if (n <= size || end != h.top) return resizeInRow(p, end, n)
   if (h.end - end < n - size && (!extend(max(n - size, BLOCK_MIN)) || end != h.top)) return false
   let stop = p + n
-  h.reach = max(h.reach, stop)
   stop = endInTop(stop)
   turnBoth(end, stop)
   noteUsed(p, stop)

@@ -100,11 +100,9 @@ export class Header {
   lost: u32
   /** Number of the page behind the arena's memory, with its tables. */
   capacity: u32
-  /** The arena's last stretch without blocks is [top, end). Before top passes `reach`, what the bins keep is released, as it is
-   *  before the memory grows. */
+  /** The arena's last stretch without blocks is [top, end). */
   top: usize
   end: usize
-  reach: usize
   /** From here on the arena was never written. What it was when the block that was handed out last was taken from top, or -1
    *  if that was in a bin: from there on, the block reads as zero. */
   fresh: usize
@@ -124,7 +122,7 @@ export class Header {
   spanned: usize
   /** Bytes of what is neither a block, a span nor free: header, first tables, headers of pages, memory of others. */
   fixed: usize
-  /** Whether the bins' empty spans were released since a bin kept one, and no block is lost. */
+  /** Whether the bins' empty spans were released since a bin kept one, but for those in the first page, and no block is lost. */
   settled: u32
   /** In the heap's stretches of 2 MiB below number `roomy`, no page has an unused span. */
   roomy: u32
@@ -134,7 +132,7 @@ export class Header {
 
 /** For each bin of small blocks { descriptor of its active span u32, address of that span u32, cells where blocks begin u64 },
  *  16 bytes each. */
-export const ACTIVE: usize = 144
+export const ACTIVE: usize = 136
 /** For each bin { descriptor of the first span with room u32, of the last u32, number of spans u32, unused }, 16 bytes each. */
 export const LISTS: usize = ACTIVE + 256
 /** A descriptor with no bit set: the active span of a bin that has none. */

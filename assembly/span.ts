@@ -73,16 +73,17 @@ function firstRoomy(): usize {
   return -1
 }
 
-/** Makes a page of spans out of free memory of the arena, for which the memory may `grow`. False if there is none. */
+/** Makes a page of spans out of a free block of the arena, or, if it may `grow`, out of top. False if there is no memory. */
 function newPage(grow: bool): bool {
   while (true) {
     let s = findAligned(PAGE_MIN, PAGE, PAGE_TRIES, PAGE - SPAN)
     if (!s) {
+      if (!grow) return false
       let top = header().top,
         end = roundUp(top + PAGE_MIN, PAGE)
       if (end < top) return false
-      if (end <= header().reach) s = carveTop(startFrom(top, end, PAGE - SPAN), end)
-      else if (!grow || !extend(end - top)) return false
+      if (end <= header().end) s = carveTop(startFrom(top, end, PAGE - SPAN), end)
+      else if (!extend(end - top)) return false
     }
     if (s) {
       beginPage(s, (s | 0xffff) + 1)
@@ -110,7 +111,7 @@ function count(spans: usize, headers: usize): void {
   h.fixed += headers
 }
 
-/** An unused span, or null if there is none and the memory may not `grow`. */
+/** An unused span; null if there is none, and the pages of spans may not `grow` into top or there is no memory. */
 export function takeSpan(grow: bool): Span {
   let page = firstRoomy()
   if (page == -1) {

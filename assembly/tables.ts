@@ -124,7 +124,7 @@ export function setEnd(capacity: usize): void {
     // The only mark that may stand behind the pages that the low tables had.
     if (h.top == (<usize>h.capacity) << 16) turn(h.top)
   }
-  h.end = h.reach = end
+  h.end = end
   h.extent = end - base()
   h.capacity = <u32>capacity
 }

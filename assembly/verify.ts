@@ -29,7 +29,7 @@ import { BINS_SMALL, cellsOfBin } from './size'
 
 /** The header: magic number, ABI version and variant are those of this module. */
 const HEADER: u32 = 1
-/** top ≤ reach ≤ end ≤ break ≤ the heap's memory; the tables begin where the arena ends. */
+/** top ≤ end ≤ break ≤ the heap's memory; the tables begin where the arena ends. */
 const BORDERS: u32 = 2
 /** The blocks follow one another without a gap from the tables to top, each with the marks of one kind, in pages that are not
  *  called untouched. */
@@ -187,8 +187,7 @@ export function verify(): u32 {
   if (!ready()) return <u64>memory.size() > (<u64>base() + 3) >> 16 && header().magic == MAGIC ? HEADER : 0
   let h = header()
   if (h.magic != MAGIC || h.abi != ABI) return HEADER
-  if (h.top > h.reach || h.reach > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16)
-    return BORDERS
+  if (h.top > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16) return BORDERS
   if (h.extent != h.end - base() || h.end != endFor(h.capacity) || h.limit > <u32>memory.size()) return BORDERS
   if (!areTablesInPlace()) return BORDERS
   let p = firstBlock(),

@@ -134,8 +134,8 @@ const mutants: Mutant[] = [
   {
     name: 'what the bins keep is released only before the memory grows',
     file: 'bin.ts',
-    find: 'h.reach = h.top + min(h.reach - h.top, PAGE)',
-    replace: '',
+    find: 'h.settled || !crosses(h.top, n) || !gather(false)',
+    replace: 'true',
     tests: ['repetition'],
   },
   {
@@ -260,7 +260,7 @@ const mutants: Mutant[] = [
   {
     name: 'what was lost for lack of nodes stays so in an empty heap',
     file: 'bin.ts',
-    find: 'if (h.top - base() - h.binned == h.fixed + h.spanned) recover()',
+    find: 'if (header().lost) recover()',
     replace: '',
     tests: ['nodes'],
   },

@@ -5,7 +5,7 @@ import { Oracle, type Range } from './oracle.ts'
 import './timeout.ts'
 
 /** Fields of the heap's header, by their offsets (assembly/layout.ts). */
-const [NODES_USED, NODES_SIZE, LOST, TOP, END, BRK] = [44, 48, 56, 64, 68, 84]
+const [NODES_USED, NODES_SIZE, LOST, TOP, END, BRK] = [44, 48, 56, 64, 68, 80]
 
 /** A heap of 400 pages whose blocks of 512 bytes leave no room but the memory's last page. Every other one is free, as many as there
  *  are nodes. */

@@ -1,5 +1,6 @@
 // What was freed serves again: a trace that is repeated does not make the heap grow.
 import { expect, it } from 'vitest'
+import { Random } from '../../bench/lab/synthetic.ts'
 import { Kind, kindOf, slotOf, type Trace } from '../../bench/trace.ts'
 import { bundledNames, bundledTrace } from '../../bench/traces/bundled.ts'
 import { type Core, createCore, PAGE } from './core.ts'
@@ -89,4 +90,71 @@ it('bins’ empty spans are released where unmapping leaves little in use, so th
   expect(top()).toBeGreaterThan(30 * PAGE)
   expect(core.munmap(mapping, 30 * PAGE)).toBe(0)
   expect(top()).toBeLessThanOrEqual(PAGE)
+})
+
+it('bins’ empty spans are released before the memory grows', () => {
+  const core = createCore()
+  core.malloc(1000)
+  const blocks: number[] = []
+  for (let size = 16; size <= 256; size += 16) for (let n = 0; n < 70_000; n += size) blocks.push(core.malloc(size))
+  for (const block of blocks) core.free(block)
+  const { pages } = core
+  expect(core.malloc((pages - 3) * PAGE)).not.toBe(0)
+  expect(core.pages).toBe(pages)
+})
+
+/** Calls that the allocator is given, blocks by their numbers: size 0 frees. */
+type Call = { block: number; size: number; alignment: number }
+
+/** Random calls, with sizes of one of four kinds; at their end all blocks are freed. */
+function randomCalls(random: Random): Call[] {
+  const size = [
+    () => random.between(1, 300),
+    () => random.between(1, 6000),
+    () => (random.between(0, 3) ? random.between(1, 400) : random.between(1, 60_000)),
+    () => random.between(1, 2000),
+  ][random.between(0, 3)]
+  const most = random.between(20, 220)
+  const calls: Call[] = []
+  const live: number[] = []
+  for (let i = random.between(200, 1400), next = 0; i; i--) {
+    const kind = random.between(0, 9)
+    if (kind < 5 && live.length < most) {
+      live.push(next)
+      calls.push({ block: next++, size: size(), alignment: random.between(0, 11) ? 0 : 32 << random.between(0, 5) })
+    } else if (kind < 6 && live.length) {
+      calls.push({ block: live[random.between(0, live.length - 1)], size: random.between(1, 1500), alignment: 0 })
+    } else if (live.length) {
+      const [block] = live.splice(random.between(0, live.length - 1), 1)
+      calls.push({ block, size: 0, alignment: 0 })
+    }
+  }
+  return [...calls, ...live.map((block) => ({ block, size: 0, alignment: 0 }))]
+}
+
+/** Makes the calls; false if one fails for lack of memory. Then the heap is of no more use. */
+function succeed(core: Core, calls: Call[]): boolean {
+  const blocks: number[] = []
+  for (const { block, size, alignment } of calls) {
+    if (size) {
+      const p = alignment ? core.alignedAlloc(alignment, size) : core.realloc(blocks[block] ?? 0, size)
+      if (!p) return false
+      blocks[block] = p
+    } else core.free(blocks[block])
+  }
+  return true
+}
+
+it('what the memory has just room for, it has room for again', () => {
+  const random = new Random('rounds')
+  for (let i = 0; i < 400; i++) {
+    const base = random.between(64, 60_000)
+    const calls = randomCalls(random)
+    let maximum = 1
+    while (!succeed(createCore({ base, initial: 1, maximum }), calls)) maximum++
+    const core = createCore({ base, initial: 1, maximum })
+    for (let round = 1; round <= 5; round++)
+      expect(succeed(core, calls), `sequence ${i}, ${maximum} pages, round ${round}`).toBe(true)
+    expect(core.verify()).toBe(0)
+  }
 })
