@@ -1,5 +1,5 @@
 import { instantiate, instantiateSync } from '@assemblyscript/loader'
-import { assertAddress, assertInteger } from './arguments.ts'
+import { assertAddress, assertInteger, classOf } from './arguments.ts'
 import { bytesOf } from './base64.ts'
 import { base64 } from './generated/module.ts'
 import { Heap, type HeapExports } from './heap.ts'
@@ -71,7 +71,8 @@ let compiled: WebAssembly.Module | undefined
 function toImports(options: HeapOptions | AsyncHeapOptions) {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
   const { memory = ownMemory(options), heapBase = ownBase } = options
-  if (!options.module && !(memory.buffer instanceof ArrayBuffer))
+  if (classOf(memory) !== 'WebAssembly.Memory') throw new TypeError('memory must be a WebAssembly.Memory')
+  if (!options.module && classOf(memory.buffer) === 'SharedArrayBuffer')
     throw new TypeError('the memory is shared between threads, which the module built in does not serve')
   assertAddress('heapBase', options.memory ? options.heapBase : heapBase)
   return {

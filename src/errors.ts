@@ -2,7 +2,7 @@
 
 /**
  * Why a call failed. A pointer was no block's in use: `OUTSIDE` of the heap, `MISALIGNED`, `NOT_IN_USE` (freed before, or
- * never allocated), `NOT_A_BLOCK` (none begins there), `IS_MAPPED`; or a free block was `OVERWRITTEN`. The others are
+ * never allocated), `NOT_A_BLOCK` (none begins there: inside another, or freed before and joined with a free neighbour), `IS_MAPPED`; or a free block was `OVERWRITTEN`. The others are
  * POSIX's: `ENOMEM`, no memory or no room; `EFAULT`, a range that is not mapped; `EINVAL`, one that cannot be.
  */
 export type HeapErrorCode =
@@ -37,7 +37,10 @@ export const reasons: Record<number, Sentence> = {
     code: 'NOT_IN_USE',
     text: (address) => `the block at ${address} is not in use: freed before, or never allocated`,
   },
-  4: { code: 'NOT_A_BLOCK', text: (address) => `no block begins at ${address}` },
+  4: {
+    code: 'NOT_A_BLOCK',
+    text: (address) => `no block begins at ${address}: inside another, or freed before and joined`,
+  },
   5: { code: 'IS_MAPPED', text: (address) => `${address} belongs to a mapping, which only munmap gives back` },
   6: { code: 'OVERWRITTEN', text: (address) => `the free block at ${address} was written to` },
 }

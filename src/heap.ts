@@ -1,4 +1,4 @@
-import { assertAddress, assertInteger, assertUint32Array, isSize, toSize } from './arguments.ts'
+import { assertAddress, assertInteger, assertUint32Array, classOf, isSize, toSize } from './arguments.ts'
 import { type Batch, createBatch } from './batch.ts'
 import {
   ENOMEM,
@@ -131,7 +131,7 @@ export class Heap {
     this.exports = exports
     this.memory = memory
     this.#views = viewsOf(memory.buffer)
-    this.#isShared = !(memory.buffer instanceof ArrayBuffer)
+    this.#isShared = classOf(memory.buffer) === 'SharedArrayBuffer'
 
     // Calling the checks only where they fail saves a pair of malloc and free 4 % of its time.
     this.malloc = (size) => {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { runInNewContext } from 'node:vm'
 import { build } from 'esbuild'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
@@ -114,25 +115,31 @@ test.each([
   timeout,
 )
 
+/** The program in one file, without what is asynchronous. */
+async function bundled(platform: 'browser' | 'node' | 'neutral', format: 'esm' | 'iife'): Promise<string> {
+  const entry = {
+    contents: program.replace(/ await createHeap\(\)/, ' createHeapSync()').replace('createHeap,', ''),
+    resolveDir: folder,
+  }
+  // ES2020 has no top-level await.
+  const options = { bundle: true, write: false, minify: true, target: 'es2020' } as const
+  const { outputFiles, warnings } = await build({ stdin: entry, platform, format, ...options })
+  expect(warnings).toEqual([])
+  return outputFiles[0].text
+}
+
+test('runs among objects of another global, as in test runners', async () => {
+  const lines: string[] = []
+  const log = (...words: unknown[]) => lines.push(`${words.join(' ')}\n`)
+  runInNewContext(await bundled('node', 'iife'), { ArrayBuffer, Uint8Array, Uint32Array, TextDecoder, atob, console: { log } })
+  expect(lines.join('')).toBe(printed)
+})
+
 test.each(['browser', 'node', 'neutral'] as const)(
   'is bundled for platform %s without top-level await or files',
   async (platform) => {
-    const entry = {
-      contents: program.replace(/ await createHeap\(\)/, ' createHeapSync()').replace('createHeap,', ''),
-      resolveDir: folder,
-    }
-    // ES2020 has no top-level await; with an external file or import.meta the bundle would not run from a data URL.
-    const { outputFiles, warnings } = await build({
-      stdin: entry,
-      bundle: true,
-      write: false,
-      minify: true,
-      platform,
-      format: 'esm',
-      target: 'es2020',
-    })
-    expect(warnings).toEqual([])
-    const [{ text }] = outputFiles
+    const text = await bundled(platform, 'esm')
+    // With an external file or import.meta the bundle would not run from a data URL.
     expect(text).not.toMatch(/import\.meta|\bimport\b|\brequire\(/)
     writeFileSync(at('bundle.mjs'), text)
     expect(node('bundle.mjs')).toBe(printed)

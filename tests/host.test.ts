@@ -89,6 +89,9 @@ describe('creation', () => {
     }
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 2, shared: true })
     expect(() => createHeapSync({ memory, heapBase: 0 })).toThrow('the memory is shared between threads')
+    for (const none of [null, {}, new ArrayBuffer(65536)] as never[]) {
+      expect(() => createHeapSync({ memory: none, heapBase: 0 })).toThrow('memory must be a WebAssembly.Memory')
+    }
   })
 
   test('refuses a module that is not granary’s', () => {
@@ -178,11 +181,11 @@ describe('blocks', () => {
       expect(moved).toBeGreaterThan(heapBase)
       heap.free(moved)
     }
+    expect(thrown(() => heap.free(pointers[0]))).toMatchObject({ code: 'NOT_IN_USE', address: pointers[0] })
     const mapping = heap.mmap(page)
     expect(mapping).toBeGreaterThan(heapBase)
     expect(heap.mremap(mapping, page, 2 * page)).toBeGreaterThan(heapBase)
     expect(heap.sbrk(0)).toBeGreaterThan(heapBase)
-    expect(thrown(() => heap.free(pointers[0]))).toMatchObject({ code: 'NOT_IN_USE', address: pointers[0] })
   })
 
   test('sizes from 2 GiB on are unsigned, and the whole memory has views', () => {
@@ -312,8 +315,9 @@ describe('many blocks at once', () => {
   test('when an allocation is refused, the others are given back', () => {
     const heap = createHeapSync()
     // A free block before a page of spans: before the memory grows, the page, of empty spans, is to be joined with it.
-    const small = heap.malloc(16)
+    heap.malloc(100_000)
     const pointer = heap.malloc(272)
+    const small = heap.malloc(16)
     heap.malloc(1000)
     heap.free(small)
     heap.free(pointer)
