@@ -50,15 +50,13 @@ export const EVERYWHERE: u32 = 2
   return n - 1 >= BLOCK_MIN - 1
 }
 
-/** Makes a block in use, which begins or ends at top, end at `stop`, or with what is too little for a block behind. Returns where
- *  it ends, and where the mark of top is to be. */
+/** Makes top begin at `stop`, where its mark is to be. */
 // @ts-ignore: decorator
-@inline export function endInTop(stop: usize): usize {
+@inline export function raiseTop(stop: usize): void {
   let h = header()
-  if (!isGap(h.end - stop)) stop = h.end
   h.top = stop
-  h.fresh = max(h.fresh, stop)
-  return stop
+  // What is written behind the last block's end, up to 16 bytes, is not taken for zeros.
+  h.fresh = max(h.fresh, stop + CELL)
 }
 
 /** Whether n bytes from top on would reach into the next page. */
@@ -117,7 +115,8 @@ export function find(n: usize, reach: u32): usize {
   } else {
     if (h.end - p < n || (reach == IN_PAGE && crosses(p, n))) return 0
     h.zeroFrom = h.fresh
-    stop = turned = endInTop(p + n)
+    stop = turned = p + n
+    raiseTop(stop)
   }
   hotTurnAround(shadow, p, BEHIND)
   hotTurn(shadow, turned)
@@ -153,7 +152,11 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
       number = node.next
     } while (--tries && number != head)
     if (best) return carve(best, longest ? startFrom(nodeAt(best).start, stop, longest) : stop - n, stop)
-    if (!tries) return 0
+    if (!tries) {
+      // Blocks that fit for sure are left.
+      bin = max(bin, binOf(n + alignment + 2 * BLOCK_MIN) + 1)
+      tries = -1
+    }
   }
 }
 
@@ -188,12 +191,12 @@ export function carve(number: u32, a: usize, stop: usize): usize {
   return a
 }
 
-/** As carve, from top, with what is too little for a block behind `stop`. */
+/** As carve, from top. */
 export function carveTop(a: usize, stop: usize): usize {
   let h = header(),
     p = h.top
   h.zeroFrom = h.fresh
-  stop = endInTop(stop)
+  raiseTop(stop)
   turnBoth(p + CELL, stop)
   if (a != p) split(p, a, stop, p)
   else noteUsed(p, stop)

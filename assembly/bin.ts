@@ -6,7 +6,7 @@
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, mapOf, NONE, roundUp, SPAN } from './layout'
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
 import { extend, recover } from './growth'
-import { firstBlock } from './tables'
+import { BEGIN_SIZE } from './tables'
 import { addressOf, DETACHED, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
@@ -164,7 +164,7 @@ export function freeIn(span: Span, used: u64): void {
 // @ts-ignore: decorator
 @inline function isFirst(span: Span): bool {
   let d = changetype<usize>(span)
-  return (d & ~0xffff) + ((<usize>load<u8>(mapOf(d))) << 10) - firstBlock() < 2 * SPAN
+  return (d & ~0xffff) + ((<usize>load<u8>(mapOf(d))) << 10) - base() < BEGIN_SIZE + 2 * SPAN
 }
 /** After a free that left more than a block free: if no block is in use at all, releases what empty spans the bins keep, and what was
  *  lost for lack of nodes. So the same requests find the same places again. Spans in the first page may stay: they keep no long runs
@@ -178,8 +178,7 @@ function settleNow(): void {
     let record = recordOf(bin)
     if (load<u32>(record, HELD) > <u32>(activeOf(record).free == -1)) return
   }
-  if (header().lost) recover()
-  reclaim(false)
+  gather(false)
 }
 
 /** Releases the active spans that hold no blocks, those in the first page only if `all`. False if there was none. */

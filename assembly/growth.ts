@@ -2,7 +2,7 @@
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGE, roundUp } from './layout'
 import { around32, firstMark, around64, isFreeFrom, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
-import { endInTop, releaseAt, resizeInRow } from './arena'
+import { isGap, raiseTop, releaseAt, resizeInRow } from './arena'
 import { beginTables, capacityFor, firstBlock, trimNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
 import { advance } from './break'
@@ -54,8 +54,9 @@ function absorb(start: usize, end: usize): bool {
   h.fresh = max(h.fresh, start)
   setEnd(capacity)
   if (start == gap) return true
-  // The gap is reserved; what lies before it, where the tables were, is free.
+  // The gap is reserved; what lies before it, where the tables were, is free, or too little for a block.
   let p = h.top
+  if (!isGap(gap - p)) gap = p
   turnBoth(gap + 2 * CELL, a)
   noteUsed(gap, a)
   h.top = a
@@ -86,8 +87,11 @@ export function recover(): bool {
       releaseAt(p)
       if (!isLost(around32(p))) any = true
       p = next
-    } else if (isFreeFrom(w)) p = firstMark(p + CELL, h.top) + CELL
-    else p = firstMark(p + 4 * CELL, h.top)
+    } else {
+      // A free block's last mark is on its last cell; the next mark behind those of another is where it ends.
+      let last: usize = isFreeFrom(w) ? CELL : 0
+      p = firstMark(p + 4 * CELL - 3 * last, h.top) + last
+    }
   }
   return any
 }
@@ -106,9 +110,12 @@ export function resize(p: usize, end: usize, n: usize): bool {
   let h = header(),
     size = end - p
   if (n <= size || end != h.top) return resizeInRow(p, end, n)
-  if (h.end - end < n - size && (!extend(max(n - size, BLOCK_MIN)) || end != h.top)) return false
+  if (h.end - end < n - size) {
+    // Behind what others have grown, top would be elsewhere.
+    if (h.brk != (<usize>h.capacity) << 16 || !extend(n - size) || end != h.top) return false
+  }
   let stop = p + n
-  stop = endInTop(stop)
+  raiseTop(stop)
   turnBoth(end, stop)
   noteUsed(p, stop)
   return true

@@ -58,7 +58,9 @@ function mallocSlow(size: usize): usize {
     if (FRONT) return fail(ENOMEM)
   } else if (!smallLimit || !size) return ready() ? mallocSlow(size || 1) : 0
   let p: usize = size > SIZE_MAX ? 0 : obtain(blockSize(size))
-  return p ? p : fail(ENOMEM)
+  if (p) return p
+  // Then a small one may be had from a bin of larger blocks.
+  return size < SMALL_MAX ? mallocSlow(size + CELL) : fail(ENOMEM)
 }
 
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the

@@ -93,7 +93,8 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
   let h = header(),
     taken = replace ? ENOMEM : EEXIST
   if (p & (PAGE - 1)) return EINVAL
-  if (p <= changetype<usize>(h) || p > BREAK_MAX - n) return taken
+  if (p > BREAK_MAX - n) return ENOMEM
+  if (p <= changetype<usize>(h)) return taken
   while (true) {
     for (let q = p; q < p + n && q < h.top; q += PAGE) {
       if (load<u8>(mapOf(q)) == MAPPED) {

@@ -131,7 +131,14 @@ async function bundled(platform: 'browser' | 'node' | 'neutral', format: 'esm' |
 test('runs among objects of another global, as in test runners', async () => {
   const lines: string[] = []
   const log = (...words: unknown[]) => lines.push(`${words.join(' ')}\n`)
-  runInNewContext(await bundled('node', 'iife'), { ArrayBuffer, Uint8Array, Uint32Array, TextDecoder, atob, console: { log } })
+  runInNewContext(await bundled('node', 'iife'), {
+    ArrayBuffer,
+    Uint8Array,
+    Uint32Array,
+    TextDecoder,
+    atob,
+    console: { log },
+  })
   expect(lines.join('')).toBe(printed)
 })
 

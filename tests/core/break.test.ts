@@ -47,6 +47,15 @@ describe('memory that others have grown', () => {
 })
 
 describe('sbrk', () => {
+  it('can be taken back after a block before it could not grow', () => {
+    const core = createCore({ maximum: 2 })
+    const p = core.malloc(300)
+    const start = core.sbrk(16)
+    expect(core.realloc(p, PAGE)).toBe(0)
+    expect([core.sbrk(0), core.sbrk(-16), core.sbrk(0)]).toEqual([start + 16, start + 16, start])
+    expect(core.verify()).toBe(0)
+  })
+
   it('returns where the break was, and 0 asks', () => {
     const core = createCore()
     const start = core.sbrk(0)

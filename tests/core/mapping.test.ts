@@ -155,6 +155,8 @@ describe('mmap at a fixed address', () => {
     for (const at of [p, p + 2 * PAGE, page]) expectFailure(core, core.mmap(at, PAGE, 3, NOREPLACE), Errno.EEXIST)
     expectFailure(core, core.mmap(p - PAGE, 2 * PAGE, 3, NOREPLACE), Errno.EEXIST)
     expectFailure(core, core.mmap(p, PAGE, 3, NOREPLACE | MAP_FIXED), Errno.EEXIST)
+    for (const end of [0xffff0000, 0xfffe0000])
+      expectFailure(core, core.mmap(end, 2 * PAGE, 3, NOREPLACE), Errno.ENOMEM)
     expect(marks(core, p, 3)).toEqual([1, 2, 3])
   })
 

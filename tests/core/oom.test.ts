@@ -161,6 +161,17 @@ describe('a memory at its maximum', () => {
     expect(core.malloc(60 * PAGE)).not.toBe(0)
   })
 
+  it('serves a small request with a larger block of a span, where nothing else is left', () => {
+    const core = createCore({ maximum: 4 })
+    const blocks: number[] = []
+    for (let p = core.malloc(256); p; p = core.malloc(256)) blocks.push(p)
+    for (const size of [60_000, 1000, 80, 16]) while (core.malloc(size));
+    const freed = blocks.filter((_, i) => i % 2)
+    for (const p of freed) core.free(p)
+    for (const i of freed.keys()) expect(core.malloc(1 + (i % 256))).not.toBe(0)
+    expect(core.verify()).toBe(0)
+  })
+
   it('has an aligned block where it fits but for a rest that is too little for a free block', () => {
     for (let rest = 0; rest < 160; rest += 16) {
       const core = createCore({ maximum: 4 })

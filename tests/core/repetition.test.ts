@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { Random } from '../../bench/lab/synthetic.ts'
 import { Kind, kindOf, slotOf, type Trace } from '../../bench/trace.ts'
 import { bundledNames, bundledTrace } from '../../bench/traces/bundled.ts'
-import { type Core, createCore, PAGE } from './core.ts'
+import { type Core, createCore, FAILED, PAGE } from './core.ts'
 import './timeout.ts'
 
 /** Makes the calls of a trace, then frees what is live. */
@@ -101,6 +101,28 @@ it('bins’ empty spans are released before the memory grows', () => {
   const { pages } = core
   expect(core.malloc((pages - 3) * PAGE)).not.toBe(0)
   expect(core.pages).toBe(pages)
+})
+
+it('a large free block serves behind many that are too small, or lie badly', () => {
+  const core = createCore()
+  const hole = core.malloc(160 * PAGE)
+  const hidden: number[] = []
+  // None reaches over the end of a page as far as a page of spans or a mapping needs.
+  for (const [n, size, room] of [
+    [40, 9008, 0],
+    [40, 70_000, PAGE],
+  ])
+    for (let found = 0; found < n; core.malloc(300)) {
+      const p = core.malloc(size)
+      const at = p & (PAGE - 1)
+      if (at > 1024 && at + size < room + 0xf000 && ++found) hidden.push(p)
+    }
+  for (const p of [...hidden, hole]) core.free(p)
+  const { pages } = core
+  for (let i = 0; i < 70; i++) expect(core.mmap(0, PAGE)).not.toBe(FAILED)
+  for (let i = 0; i < 250_000; i++) core.malloc(16)
+  expect(core.pages).toBe(pages)
+  expect(core.verify()).toBe(0)
 })
 
 /** Calls that the allocator is given, blocks by their numbers: size 0 frees. */
