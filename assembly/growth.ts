@@ -57,7 +57,8 @@ function absorb(start: usize, end: usize): bool {
   // The gap is reserved; what lies before it, where the tables were, is free, or too little for a block.
   let p = h.top
   if (!isGap(gap - p)) gap = p
-  turnBoth(gap + 2 * CELL, a)
+  turn(gap + 2 * CELL)
+  turn(a)
   noteUsed(gap, a)
   h.top = a
   h.fixed += a - gap
@@ -77,13 +78,17 @@ export function recover(): bool {
   while (p < h.top) {
     let w = around32(p)
     if (isLost(w)) {
-      let next = regain(p)
-      while (isLost(around32(next))) {
+      let next = p
+      do {
+        // In use again, as a part of the block at p.
         let q = next
-        next = regain(q)
-        turnBoth(q, q + CELL)
-        noteUsed(p, next)
-      }
+        turn(q + 3 * CELL)
+        next = stopOf(q, around64(h.shadow, q))
+        h.binned -= next - q
+        h.lost--
+        if (q != p) turnBoth(q, q + CELL)
+      } while (isLost(around32(next)))
+      noteUsed(p, next)
       releaseAt(p)
       if (!isLost(around32(p))) any = true
       p = next
@@ -95,16 +100,6 @@ export function recover(): bool {
   }
   return any
 }
-/** Makes a block in use of the lost one at p. Returns where it ends. */
-function regain(p: usize): usize {
-  let h = header()
-  turn(p + 3 * CELL)
-  let end = stopOf(p, around64(h.shadow, p))
-  h.lost--
-  h.binned -= end - p
-  return end
-}
-
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, end: usize, n: usize): bool {
   let h = header(),

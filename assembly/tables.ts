@@ -2,7 +2,7 @@
 // soon as that has more than a few pages: then they move up whenever it grows.
 
 import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, PAGE, roundUp, UNTOUCHED } from './layout'
-import { turn } from './shadow'
+import { around32, turn } from './shadow'
 import { beginNodes, BINS_SIZE, nodeAt, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
@@ -121,8 +121,11 @@ export function setEnd(capacity: usize): void {
     pages = capacity - firstPage()
   if (!areLow(pages)) {
     setTables(end, tablesFor(capacity), pages)
-    // The only mark that may stand behind the pages that the low tables had.
-    if (h.top == (<usize>h.capacity) << 16) turn(h.top)
+    // Top's mark may have stood behind the pages that the low tables had, or alone in the last of them: only with it is the page
+    // behind noted as touched.
+    let top = h.top
+    turn(top)
+    if (!(<u32>around32(top) & 0x100)) turn(top)
   }
   h.end = end
   h.extent = end - base()

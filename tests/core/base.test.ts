@@ -102,3 +102,26 @@ describe('a base without room for a heap', () => {
     expect(core.bytes(0, PAGE).every((byte) => byte === 0xbb)).toBe(true)
   })
 })
+
+describe.each([1, 2, 3, 4])('in a memory of %d pages, a rest at its end that is too little for a block', (initial) => {
+  const next: [string, (core: Core) => number][] = [
+    ['a block', (core) => core.malloc(5000)],
+    ['a mapping', (core) => core.mmap(0, PAGE)],
+    ['a block behind what others have grown', (core) => core.memory.grow(1) && core.malloc(70_000)],
+    ['a block behind what sbrk has given', (core) => core.sbrk(16) && core.malloc(70_000)],
+    ['a longer block', (core) => core.realloc(core.malloc(100), 100_000)],
+  ]
+  it.each(next)('does not harm the heap when %s comes', (_, take) => {
+    for (const rest of [0, 16, 32, 48, 64, 80]) {
+      const core = createCore({ initial })
+      const before = core.malloc(320)
+      const first = core.malloc(initial * PAGE - (before + 320) - rest)
+      expect(first + core.usableSize(first)).toBe(initial * PAGE - rest)
+      expect(core.verify()).toBe(0)
+      const blocks = [take(core), take(core)]
+      expect(core.verify()).toBe(0)
+      for (const p of [first, ...blocks]) if (core.munmap(p, PAGE)) core.free(p)
+      expect(core.verify()).toBe(0)
+    }
+  })
+})
