@@ -1,6 +1,6 @@
 // Out of memory: at every growth, once and for ever; and when the maximum is reached.
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { type Core, createCore, Errno, FAILED, hex, PAGE, SEED } from './core.ts'
 import { Oracle, type Range } from './oracle.ts'
 import './timeout.ts'
@@ -43,8 +43,9 @@ function worldWhere(fails: (growth: number) => boolean) {
 
 describe.each(Object.entries(scenarios))('%s', (_, sequence) => {
   const counting = worldWhere(() => false)
+  beforeAll(() => counting.world.run(sequence, 8))
+
   it('succeeds where memory may grow', () => {
-    counting.world.run(sequence, 8)
     expect(counting.world.failures).toBe(0)
     expect(counting.counter.growths).toBeGreaterThan(2)
   })
@@ -54,6 +55,7 @@ describe.each(Object.entries(scenarios))('%s', (_, sequence) => {
     ['for ever', (n: number) => (growth: number) => growth >= n],
   ])('survives the failure of any growth, %s, and succeeds once everything was freed', (_, failing) => {
     const last = counting.counter.growths
+    expect(last).toBeGreaterThan(2)
     for (let n = 1; n <= last; n++) {
       const { world, counter } = worldWhere(failing(n))
       try {
