@@ -9,9 +9,6 @@ import { newestTests } from './newest.ts'
 import { programTests } from './programs.ts'
 import { sizeTests } from './sizes.ts'
 
-run(process.execPath, ['scripts/build.mjs'], { stdio: ['ignore', 2, 2] })
-run('npm', ['run', '--silent', 'build:embed'], { stdio: ['ignore', 2, 2] })
-
 const words = process.argv.slice(2)
 const all = [
   ...guideTests,
@@ -23,6 +20,13 @@ const all = [
   ...engineTests,
 ]
 const chosen = words.length === 0 ? all : all.filter(({ name }) => words.every((word) => name.includes(word)))
+if (chosen.length === 0) {
+  console.error(`no test has all of these in its name: ${words.join(', ')}`)
+  process.exit(1)
+}
+
+run(process.execPath, ['scripts/build.mjs'], { stdio: ['ignore', 2, 2] })
+run('npm', ['run', '--silent', 'build:embed'], { stdio: ['ignore', 2, 2] })
 
 let passed = 0
 for (const { name, run } of chosen) {
