@@ -1,6 +1,6 @@
 // The package as it is published: packed, installed elsewhere, imported, type-checked, bundled.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { runInNewContext } from 'node:vm'
@@ -45,13 +45,24 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 test('holds what it needs and nothing else', () => {
   const list = (name: string) => readdirSync(at(`node_modules/granary/${name}`)).sort()
-  for (const own of ['src', 'tests', 'bench', 'scripts', 'docs', '.ci', 'biome.json', 'tsconfig.json']) {
+  for (const own of ['src', 'tests', 'bench', 'scripts', '.ci', 'biome.json', 'tsconfig.json']) {
     expect(list('')).not.toContain(own)
   }
   expect(list('build')).toContain('granary.wasm')
   expect(['embed', 'granary.wasm']).toEqual(expect.arrayContaining(list('build')))
   const compiled = readdirSync(path.join(root, 'src')).filter((name) => name.endsWith('.ts'))
   expect(list('dist')).toEqual(expect.arrayContaining(compiled.map((name) => name.replace('.ts', '.d.ts'))))
+})
+
+test('has what its README and the guides link to', () => {
+  const guides = readdirSync(at('node_modules/granary/docs/guides')).map((name) => `docs/guides/${name}`)
+  for (const page of ['README.md', ...guides]) {
+    const file = at(`node_modules/granary/${page}`)
+    const links = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link)
+    expect(links, page).not.toEqual([])
+    const dead = links.filter((link) => !existsSync(path.join(path.dirname(file), link)))
+    expect(dead, page).toEqual([])
+  }
 })
 
 test('names the same files to tools that read no exports, as Parcel and moduleResolution node10', () => {
