@@ -66,7 +66,8 @@ struct granary_stats {
 void granary_stats(struct granary_stats *stats);
 /* errno of the last failed call, as Linux numbers it. For programs without a C library. */
 int granary_last_error(void);
-/* After a trap: why the heap refused a call, and the address that it was given. */
+/* After a trap: why the heap refused a call, and the address that it was given. A second free is NOT_IN_USE, or NOT_A_BLOCK
+   once the block has become part of a larger free one. */
 enum {
   GRANARY_NOT_REFUSED,
   GRANARY_OUTSIDE,     /* not in the heap */
