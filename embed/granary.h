@@ -60,7 +60,8 @@ struct granary_stats {
   uint32_t in_use;  /* blocks in use, as the heap rounded them */
   uint32_t mapped;  /* mappings */
   uint32_t free;    /* what requests may be given before the break moves */
-  uint32_t peak;    /* the most that was not free, sampled when the memory grew; spans counted whole */
+  uint32_t peak;    /* the most that was not free, sampled when the break moved for a request, and now;
+                       pages of spans counted whole */
   uint32_t growths; /* how often the memory grew: not bytes */
 };
 void granary_stats(struct granary_stats *stats);
