@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync } from 'node:fs'
 import path from 'node:path'
+import { type Estimate, estimate } from '../../bench/lab/stats.ts'
 import { equal, root, shell, type Test, tools, workFolder } from './harness.ts'
 
 export interface Program {
@@ -169,11 +170,9 @@ function execute(program: Program, folder: string, version: 'rival' | 'granary')
 
 export interface Comparison {
   program: Program
-  /** Of granary's figure to the rival's: minima of the runs for the time. */
-  time: number
+  /** Granary's figures over the rival's; of the time, the least of the runs. */
+  time: Estimate
   memory: number
-  /** The largest distance of a run from its version's median, as a part of it. */
-  spread: number
 }
 
 /** Runs both versions in turn and compares them. Throws if they print different things. */
@@ -185,16 +184,11 @@ export function compare(program: Program, repetitions: number): Comparison {
   }))
   if (runs[0].rival.output === '') throw new Error('the program printed nothing')
   for (const run of runs) equal(run.granary.output, runs[0].rival.output, 'output with granary')
-  const times = (version: 'rival' | 'granary') => runs.map((run) => run[version].time).sort((a, b) => a - b)
-  const spreads = [times('rival'), times('granary')].map((sorted) => {
-    const median = sorted[sorted.length >> 1]
-    return Math.max(sorted[sorted.length - 1] - median, median - sorted[0]) / median
-  })
+  const times = [runs.map(({ granary }) => granary.time), runs.map(({ rival }) => rival.time)]
   return {
     program,
-    time: times('granary')[0] / times('rival')[0],
+    time: estimate([times], ([[ours, theirs]]) => Math.min(...ours) / Math.min(...theirs)),
     memory: runs[0].granary.memory / runs[0].rival.memory,
-    spread: Math.max(...spreads),
   }
 }
 
@@ -202,6 +196,6 @@ export const programTests: Test[] = programs.map((program) => ({
   name: `program ${title(program)}`,
   run: () => {
     const { time, memory } = compare(program, 3)
-    return `same output; time ${time.toFixed(2)}, memory ${memory.toFixed(2)} of ${program.rival}'s`
+    return `same output; time ${time.value.toFixed(2)}, memory ${memory.toFixed(2)} of ${program.rival}'s`
   },
 }))

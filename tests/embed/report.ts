@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { two, withInterval } from '../../bench/lab/markdown.ts'
 import { run } from '../../scripts/run.mjs'
 import { root } from './harness.ts'
 import { compare, programs } from './programs.ts'
@@ -17,10 +18,10 @@ function table(header: string[], rows: string[][]): string {
 }
 
 const programRows = programs.map((program) => {
-  const { time, memory, spread } = compare(program, repetitions)
-  console.log(`${program.name}, ${program.toolchain}: time ${time.toFixed(3)}, memory ${memory.toFixed(3)}`)
+  const { time, memory } = compare(program, repetitions)
   const { name, toolchain, rival } = program
-  return [name, toolchain, rival, time.toFixed(2), memory.toFixed(2), `${(spread * 100).toFixed(0)} %`]
+  console.log(`${name}, ${toolchain}: time ${withInterval(time)}, memory ${two(memory)}`)
+  return [name, toolchain, rival, withInterval(time), two(memory)]
 })
 const sizeRows = measureSizes().map(({ names, bytes }) => [
   names.map((name) => `\`${name}\``).join(', '),
@@ -28,7 +29,7 @@ const sizeRows = measureSizes().map(({ names, bytes }) => [
 ])
 
 const tables: Record<string, string> = {
-  programs: `${table(['program', 'toolchain', 'instead of', 'time', 'memory', 'spread'], programRows)}
+  programs: `${table(['program', 'toolchain', 'instead of', 'time', 'memory'], programRows)}
 
 Node ${process.versions.node}, ${repetitions} runs of each version in turn.`,
   sizes: table(['functions', 'bytes'], sizeRows),
