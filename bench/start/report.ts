@@ -111,7 +111,7 @@ function tiles({ results, rival }: Run, mean: Means | undefined): string {
       (mean.ratios.cold === undefined ? '' : tile(percent(mean.ratios.cold), `of ${rival}’s time, cold`)) +
       tile(
         mean.granaryMemory.toFixed(2),
-        `bytes of heap for a live byte at the peak; ${rival} ${mean.rivalMemory.toFixed(2)}`,
+        `bytes of heap at its largest, for each byte live at the peak; ${rival} ${mean.rivalMemory.toFixed(2)}`,
       )
     : ''
   const all = verified === results.length
@@ -148,7 +148,7 @@ function overview({ results, rival }: Run): string {
   })
   return `<section class="card">${key(allocators(rival))}<div class="two">
 <div><h4>Warm, net ns an operation: least, and line to the upper quartile</h4>${bars('Warm time', time)}</div>
-<div><h4>Peak memory / peak live bytes</h4>${bars('Peak memory', memory)}</div>
+<div><h4>Bytes of heap at its largest, for each byte live at the peak</h4>${bars('Peak memory', memory)}</div>
 </div></section>`
 }
 
@@ -190,7 +190,7 @@ function traceCard(result: Result, rival: string): string {
   const time = ratio?.warm === undefined ? '' : `${percent(ratio.warm)} of ${rival}’s time, `
   const verdict = ratio ? `${time}${percent(ratio.memory)} of its memory` : ''
   const maps = sides.map(({ name, style, outcome }) => {
-    const title = `<h4><span class="${style}-ink">${name}</span> at the peak`
+    const title = `<h4><span class="${style}-ink">${name}</span> when most bytes were live`
     if (!done(outcome)) return `<div>${title}</h4><p class="bad">failed: ${escaped(outcome.message)}</p></div>`
     const { peak } = outcome.inspection
     return `<div>${title}: ${formatBytes(peak.heapBytes)}, ${percent(trace.peak / peak.heapBytes)} of it live</h4>
@@ -246,6 +246,6 @@ function method({ repetitions, rival, machine, moduleBytes }: Run): string {
 <p>Each allocator is merged with a driver into one WebAssembly module and optimised as a whole. The driver replays the trace: it writes the first and the last word of a block at each allocation and reallocation, and reads the first word before it frees the block.</p>
 <p><b>Time</b> is CPU time of the process, net: less the floor, which is the least time that the same replay takes with an allocator that does nothing but hand out addresses from a ring; never less than 0.3 ns. Figures are the minimum, below it the median ± half the distance of the quartiles; ratios are those of the minima. <b>Cold</b> is the first replay in a fresh instance, with the growing of its memory and the first touch of its pages; <b>warm</b> is the same trace again after everything was freed, the mean of several times if it has fewer than 200,000 operations. Cold replays of fewer than 1,000 operations are over before the clock can tell, and not compared.</p>
 <p><b>Peak memory</b> is the largest size of the memory from the heap’s base on, over the largest sum of the sizes of all live blocks. ${rival} doubles its memory when it grows; only its own part is doubled and counted. <b>Again</b> is what it is after the warm replays, over that. <b>Growths</b> counts memory.grow. <b>Fragmentation</b> is 1 − largest free run / all free bytes at the trace’s end; free are the gaps of at least 32 bytes around live blocks, the allocator’s own tables among them.</p>
-<p>In a separate pass every byte of every block is written and compared: at free, at realloc and at the end; calloc’s blocks must be zero, and each block aligned. In the same pass the heap is looked at from outside, by the places of its live blocks, for all allocators alike: gaps of less than 32 bytes between them are headers and rounding, longer ones are free where a block has been before, and else the allocator’s tables or memory that was never used. Each cell of a map shows what most of its bytes are; both maps of a trace have the same scale.</p>
+<p>In a separate pass every byte of every block is written and compared: at free, at realloc and at the end; calloc’s blocks must be zero, and each block aligned. In the same pass the heap is looked at from outside, by the places of its live blocks, for all allocators alike: gaps of less than 32 bytes between them are headers and rounding, longer ones are free where a block has been before, and else the allocator’s tables or memory that was never used. A map shows the heap when most bytes were live, which is not always when it is largest; each cell shows what most of its bytes are; both maps of a trace have the same scale.</p>
 </section>`
 }

@@ -38,7 +38,7 @@ export interface Run {
   moduleBytes: number
 }
 
-/** Bytes of heap for each byte that was live at the peak. */
+/** Bytes of heap at its largest, for each byte live at the peak. */
 export function memoryOverLive(trace: Trace, outcome: Outcome): number {
   return outcome.measurement.heapBytes / trace.peak
 }
