@@ -43,7 +43,7 @@ p { margin: .4rem 0; max-width: 62rem }
 .tiles .card { margin: 0 } .tiles b { display: block; font-size: 1.9rem; line-height: 1.25; letter-spacing: -.02em }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1.25rem 2rem }
 .plots { display: grid; grid-template-columns: 3fr 2fr; gap: 1.25rem 2rem; margin: 1rem 0 1.25rem }
-@media (max-width: 46rem) { .plots { grid-template-columns: 1fr } .plots > div { overflow-x: auto } .plots svg { min-width: 30rem } }
+@media (max-width: 46rem) { .plots { grid-template-columns: 1fr } .plots > div, .bars > div { overflow-x: auto } .plots svg, .bars svg { min-width: 30rem } }
 header.line { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .2rem 1.5rem; align-items: baseline }
 svg { display: block; width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--ink) } svg .soft { fill: var(--soft) } svg .value { fill: var(--soft) }
@@ -64,7 +64,7 @@ thead tr:first-child th { border: 0; text-align: center } th:first-child, td:fir
 tfoot td { font-weight: 600 } td { vertical-align: top } td small { display: block; color: var(--soft); font-size: .75rem }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .5rem 0 } dt { color: var(--soft) } dd { margin: 0 }
 @media print { .key i { print-color-adjust: exact } .card { break-inside: avoid } h2 { break-after: avoid }
-  .plots > div, .wide { overflow: visible } .plots svg { min-width: 0 }
+  .plots > div, .bars > div, .wide { overflow: visible } .plots svg, .bars svg { min-width: 0 }
   .wide { padding: 0 .5rem } .wide table { font-size: .55rem } .wide th, .wide td { padding: .3rem .15rem } .wide small { font-size: inherit } }`
 
 export function formatReport(run: Run): string {
@@ -146,7 +146,7 @@ function overview({ results, rival }: Run): string {
     const value = memoryOverLive(result.trace, outcome)
     return { value, label: value.toFixed(2) }
   })
-  return `<section class="card">${key(allocators(rival))}<div class="two">
+  return `<section class="card">${key(allocators(rival))}<div class="two bars">
 <div><h4>Warm, net ns an operation: least, and line to the upper quartile</h4>${bars('Warm time', time)}</div>
 <div><h4>Bytes of heap at its largest, for each byte live at the peak</h4>${bars('Peak memory', memory)}</div>
 </div></section>`
