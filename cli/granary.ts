@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { parseCommandLine } from './commandLine.ts'
 import { link } from './link.ts'
 
 const usage = `usage: granary link program.wasm -o linked.wasm
@@ -15,7 +15,7 @@ const core = fileURLToPath(new URL('../../build/embed/granary.wasm', import.meta
 
 try {
   const options = { output: { type: 'string', short: 'o' }, help: { type: 'boolean', short: 'h' } } as const
-  const { values, positionals } = parseArgs({ options, allowPositionals: true })
+  const { values, positionals } = parseCommandLine({ options, allowPositionals: true })
   const [command, program] = positionals
   if (values.help) {
     console.log(usage)

@@ -1,5 +1,5 @@
 // The package as it is published: packed, installed elsewhere, imported, type-checked, bundled.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -73,6 +73,12 @@ test('names the same files to tools that read no exports, as Parcel and moduleRe
 test('is imported by Node', () => {
   writeFileSync(at('main.js'), program)
   expect(node('main.js')).toBe(printed)
+})
+
+test('has a command that refuses an unknown option in one sentence', () => {
+  const command = at('node_modules/granary/dist/cli/granary.js')
+  const { status, stderr } = spawnSync(process.execPath, [command, '--version'], { encoding: 'utf8' })
+  expect({ status, stderr }).toEqual({ status: 1, stderr: "granary: Unknown option '--version'\n" })
 })
 
 test('exports the module as a file, the same that is built in', () => {

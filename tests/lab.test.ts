@@ -327,7 +327,7 @@ describe('the command line', () => {
     [['--reps', 'abc'], '--reps wants a number from 1 on, not abc'],
     [['--reps', '0'], '--reps wants a number from 1 on, not 0'],
     [['--rivals', 'granary,dlmaloc'], 'no allocator is called dlmaloc; there are granary, dlmalloc,'],
-    [['--onyl', 'x'], "Unknown option '--onyl'"],
+    [['--onyl', 'x'], "Unknown option '--onyl'\n\nnpm run bench"],
     [['--only', '('], '--only: Invalid regular expression'],
     [['--only', 'nothing like it'], 'no workload is called like nothing like it'],
     [['--traces', '/does/not/exist'], 'no such file or directory'],

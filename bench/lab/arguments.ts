@@ -1,6 +1,6 @@
 // What the command line asks for, and why it cannot be had.
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { parseCommandLine } from '../../cli/commandLine.ts'
 import { userPath } from '../userPath.ts'
 import { FORMAT, type Results } from './results.ts'
 import { type Rival, rivals } from './rivals.ts'
@@ -71,7 +71,7 @@ export function parseCommand(args: string[]): Command {
 
 function parsed(args: string[]) {
   try {
-    return parseArgs({
+    return parseCommandLine({
       args,
       allowPositionals: true,
       options: {

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync }
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
+import { parseCommandLine } from '../../cli/commandLine.ts'
 import { useEngineFlags } from '../replay/engine.ts'
 import { inspect } from '../replay/inspect.ts'
 import { type Contestant, contestant, floorModule, measure } from '../replay/measure.ts'
@@ -51,9 +51,9 @@ ${bundledNames()
 /** The command line makes no sense; the message says why. */
 class UsageError extends Error {}
 
-function parseCommandLine() {
+function chosenOptions() {
   try {
-    const { values, positionals } = parseArgs({
+    const { values, positionals } = parseCommandLine({
       allowPositionals: true,
       options: {
         all: { type: 'boolean' },
@@ -65,8 +65,7 @@ function parseCommandLine() {
     })
     return { ...values, files: positionals }
   } catch (error) {
-    // Node's first sentence says it; the next are for other programs.
-    throw new UsageError((error as Error).message.split('. ')[0])
+    throw new UsageError((error as Error).message)
   }
 }
 
@@ -148,7 +147,7 @@ function machine(): Machine {
 }
 
 function main() {
-  const options = parseCommandLine()
+  const options = chosenOptions()
   if (options.help) return console.log(help)
   const repetitions = Number(options.reps)
   if (!/^[1-9]\d*$/.test(options.reps)) throw new UsageError(`--reps: '${options.reps}' is not a count`)
