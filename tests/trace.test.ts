@@ -1,4 +1,5 @@
 // Trace files: what is read back is what was written, bit by bit, and what is broken is refused with the reason.
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
@@ -247,6 +248,13 @@ describe('the bundled traces', () => {
     const file = path.join(folder, `imagemagick-transform${BUNDLED}`)
     expect(readTrace(file)).toEqual(bundledTrace('imagemagick-transform'))
     expect(unpackTrace(readFileSync(file), 'imagemagick-transform').operations).toBe(8219)
+  })
+
+  it.each([[[]], [['--help']]])('are packed by a command that, given %j, tells its usage', (args) => {
+    const command = ['--import', 'tsx', 'bench/traces/pack.ts', ...args]
+    const { status, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' })
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^usage: .*pack\.ts FILE/)
   })
 
   it('take less than 4 MB', () => {
