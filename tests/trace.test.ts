@@ -1,7 +1,8 @@
 // Trace files: what is read back is what was written, bit by bit, and what is broken is refused with the reason.
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { brotliCompressSync, brotliDecompressSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
@@ -214,6 +215,26 @@ describe('a broken trace is refused with the reason', () => {
   ])('unpacking %s', (_, broken) => {
     expect(() => unpackTrace(broken, 'x')).toThrow('x: damaged, or not a trace in the bundled form')
   })
+})
+
+it('is written by the example of docs/traces.md', () => {
+  const page = readFileSync(path.join(import.meta.dirname, '../docs/traces.md'), 'utf8')
+  const [, code] = page.match(/<!-- example: writer -->\s*```js\n(.*?)```/s) ?? []
+  const cwd = mkdtempSync(path.join(tmpdir(), 'granary-trace-'))
+  try {
+    execFileSync(process.execPath, ['--input-type=module', '--eval', code], { cwd })
+    const { malloc, free, realloc, calloc } = Kind
+    const operations = [
+      operation(malloc, 0, 80),
+      operation(calloc, 1, 500),
+      operation(realloc, 0, 120),
+      operation(free, 1, 0),
+      operation(malloc, 1, 8),
+    ]
+    expect(readTrace(path.join(cwd, 'my.mtrc'))).toEqual(toTrace('my', words(...operations), 2, true))
+  } finally {
+    rmSync(cwd, { recursive: true })
+  }
 })
 
 describe('the bundled traces', () => {
