@@ -99,10 +99,10 @@ function deactivate(record: usize): void {
   store<usize>(record, addressOf(span), ACTIVE_AT)
 }
 
-/** Makes sure that the active span of bin number bin / 16 has room: if not, the next one with room or a new one becomes active. False
- *  if there is no memory. */
-export function refill(bin: usize): bool {
-  let record = base() + bin,
+/** Makes sure that the active span of the bin whose record is at `offset` has room: if not, the next one with room or a new one becomes
+ *  active. False if there is no memory. */
+export function refill(offset: usize): bool {
+  let record = base() + offset,
     span = changetype<Span>(load<usize>(record, HEAD))
   if (activeOf(record).free & load<u64>(record, CELLS)) return true
   if (span) {
@@ -118,7 +118,7 @@ export function refill(bin: usize): bool {
       span = takeSpan(grow)
       if (grow && !span) return false
     }
-    span.next = <u32>bin
+    span.next = <u32>offset
     store<u32>(record, load<u32>(record, HELD) + 1, HELD)
   }
   activate(record, span)

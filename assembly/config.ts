@@ -10,7 +10,7 @@ import { Runtime } from 'shared/runtime'
  *  (embed/assemblyscript/runtime.as.ts). */
 export const FRONT: usize = isDefined(HEAP_BASE_BUILTIN) && ASC_RUNTIME == Runtime.Incremental ? 4 : 0
 
-/** Number of the variant in the heap's header: 0 = fast; plus FRONT, as two modules that put other bytes in front cannot share a heap. */
+/** Number of the variant in the heap's header: modules that put other numbers of bytes in front cannot share a heap. */
 export const VARIANT: u32 = FRONT
 /** What the heap's header says of the module that made it: version of the ABI << 8 | variant. */
 export const ABI: u32 = (1 << 8) | VARIANT

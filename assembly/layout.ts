@@ -163,7 +163,7 @@ if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end bef
 //
 // A page's entry in `header.entries`, 16 bytes:
 //    0  free u64   in a page of spans: which spans are unused
-//       or out u32 elsewhere: the address that a far link in the page means
+//       or out u32 elsewhere: where the block ends whose distance is 0 (see above)
 //    8  roomy u32  of entry i: which of the 32 pages in the heap's i-th stretch of 2 MiB have an unused span
 export const ENTRY_OUT: usize = 0
 export const ENTRY_ROOMY: usize = 8

@@ -1,8 +1,8 @@
 // malloc and its family. A small request is served by one load of the bin's active span and one bit; a free is checked by
 // the span's or the shadow's bits before anything changes.
 //
-// malloc and free are so small (V8 takes up to 500 bytes) that engines copy them to where they are called. So they call what
-// is rare, one large function each, which calls itself, too: what has one caller only, optimizers would put into it.
+// malloc and free are so small that engines copy them to where they are called (V8 takes up to 500 bytes). Each leaves what is
+// rare to one large function. That function also calls itself, because optimizers inline a function that has only one caller.
 
 import { base, BLOCK_MIN, CELL, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
@@ -25,7 +25,7 @@ import {
   usedIn,
 } from './bin'
 import { isInHeap, isKnown, ready, smallLimit } from './start'
-import { binFor } from './size'
+import { offsetFor } from './size'
 import { FRONT } from './config'
 
 /** The bit of p's cell in its span. */
@@ -38,7 +38,7 @@ import { FRONT } from './config'
  *  no memory or `size` is above PTRDIFF_MAX. The block is the caller's until free or realloc takes it. */
 export function malloc(size: usize): usize {
   if (size - 1 < smallLimit) {
-    let record = base() + binFor(size),
+    let record = base() + offsetFor(size),
       span = activeOf(record),
       free = span.free,
       room = load<u64>(record, CELLS) & free
@@ -53,7 +53,7 @@ export function malloc(size: usize): usize {
 /** malloc for any request. What comes here is mostly large, or finds no room in its bin's active span. */
 function mallocSlow(size: usize): usize {
   if (size - 1 < smallLimit) {
-    if (refill(binFor(size))) return malloc(size)
+    if (refill(offsetFor(size))) return malloc(size)
     // What no span can be made for: the arena may still have a block, but with nothing in front.
     if (FRONT) return fail(ENOMEM)
   } else if (!smallLimit || !size) return ready() ? mallocSlow(size || 1) : 0

@@ -13,7 +13,7 @@ export const BINS_SMALL: u32 = 16
 }
 /** Offset in its bin's records of a request for 1 to SMALL_MAX - FRONT bytes: 16 times the bin. */
 // @ts-ignore: decorator
-@inline export function binFor(size: usize): usize {
+@inline export function offsetFor(size: usize): usize {
   return (size + FRONT - 1) & 0xf0
 }
 /** The cells of a span where blocks of a bin begin, as bits. */

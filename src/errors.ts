@@ -84,7 +84,7 @@ export const errnosOfLowering: Record<number, Sentence> = {
 
 /**
  * A call that was refused or could not be served. A refused call has changed nothing, but
- * for `OVERWRITTEN`, where a realloc or an munmap may be half done; the heap can be used further.
+ * for `OVERWRITTEN`, where what the call had begun may be half done; the heap can be used further.
  */
 export class HeapError extends Error {
   override readonly name = 'HeapError'
