@@ -35,13 +35,9 @@ export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PA
 @inline function tablesFor(capacity: usize): usize {
   return ((capacity << 16) - TABLES_FIXED - (capacity - firstPage()) * TABLES_PAGE) & ~(CELL - 1)
 }
-/** Where the arena ends if its memory and its tables end with the page before number `capacity`: never so little behind the
- *  end of a page that it would be no block. */
+/** Where the arena ends if its memory and its tables end with the page before number `capacity`. */
 export function endFor(capacity: usize): usize {
-  if (areLow(capacity - firstPage())) return capacity << 16
-  let end = tablesFor(capacity) - header().nodesSize,
-    beyond = end & (PAGE - 1)
-  return beyond < BLOCK_MIN ? end - beyond : end
+  return areLow(capacity - firstPage()) ? capacity << 16 : tablesFor(capacity) - header().nodesSize
 }
 /** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
 // @ts-ignore: decorator
