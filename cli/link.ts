@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type binaryenModule from 'binaryen'
 import { mallocFamily } from './family.ts'
+import { headerReads } from './headers.ts'
 import { customSections, functionNames, withSections } from './sections.ts'
 import {
   dataEnd,
@@ -67,6 +68,7 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   const { imports, replaced } = findFamily(app, heap, names)
   const simple = parseFields(simplified(binaryen, program).emitText())
   checkState(simple, replaced)
+  checkHeaders(simple, replaced)
   checkBegin(simple, replaced, begin)
 
   const linked = app.map((field) => {
@@ -150,11 +152,11 @@ function allow(binaryen: Binaryen, module: ReturnType<typeof read>) {
   module.setFeatures(names.reduce<number>((sum, name) => sum | binaryen.Features[name], 0))
 }
 
-/** The program with its constants where they are used. */
+/** The program with its constants where they are used, and a local for each value where paths do not meet. */
 function simplified(binaryen: Binaryen, program: Uint8Array) {
   const module = read(binaryen, program)
   allow(binaryen, module)
-  module.runPasses(['precompute-propagate', 'optimize-instructions'])
+  module.runPasses(['precompute-propagate', 'optimize-instructions', 'ssa-nomerge'])
   return module
 }
 
@@ -312,6 +314,26 @@ function checkState(app: Field[], replaced: Map<string, string>): void {
     if (replaced.has(id) || !facts.get(id)?.state.some((place) => shared.has(place))) continue
     throw new LinkError(
       `function ${nameOf(id)} uses the old allocator directly and would go on doing so: link before optimising and stripping, or export it by its name in C`,
+    )
+  }
+}
+
+/**
+ * Refuses a module in which functions that stay read what the old allocator keeps in front of blocks: a calloc that clears no memory whose
+ * flags say that it is fresh, or a malloc_usable_size. In granary's blocks another block's bytes are there. Of a block that a function is
+ * given, only the size that the old free reads counts: other words in front of other things are the program's own.
+ */
+function checkHeaders(app: Field[], replaced: Map<string, string>): void {
+  const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
+  const facts = new Map(functions.map((field) => [field.id, factsOf(field)]))
+  const allocators = new Set([...replaced.keys()].filter((id) => allocates.test(replaced.get(id) ?? '')))
+  const reads = new Map(functions.map((field) => [field.id, headerReads(field, allocators)]))
+  const frees = [...replaced.keys()].filter((id) => replaced.get(id) === 'free')
+  const sizes = new Set(frees.flatMap((id) => (reads.get(id) ?? []).map(({ mask }) => mask)).filter((mask) => mask < 0))
+  for (const id of reach(facts, rootsOf(app), replaced)) {
+    if (replaced.has(id) || !reads.get(id)?.some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
+    throw new LinkError(
+      `function ${nameOf(id)} reads what the old allocator keeps in front of blocks, and granary does not: link before optimising and stripping, or export it by its name in C`,
     )
   }
 }

@@ -121,6 +121,27 @@ const refusals: Record<string, [module: string, sentence: string]> = {
         (local.set $at (i32.const 16)) (i32.store (local.get $at) (local.get 0)) (i32.store (local.get $at) (i32.const 0))))`,
     'function forget uses the old allocator',
   ],
+  'a calloc that reads flags in front of its block, inlined': [
+    `(module ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32) (i32.const 2048))
+      (func $free (export "free") (param i32))
+      (func $zeros (export "zeros") (param i32) (result i32) (local $block i32)
+        (local.set $block (if (result i32) (local.get 0) (then (call $malloc (local.get 0))) (else (call $malloc (i32.const 1)))))
+        (if (i32.and (i32.load offset=4 (i32.sub (local.get $block) (i32.const 8))) (i32.const 3))
+          (then (memory.fill (local.get $block) (i32.const 0) (local.get 0))))
+        (local.get $block)))`,
+    'function zeros reads what the old allocator keeps in front of blocks',
+  ],
+  'a function that reads the size in front of a block, as free does': [
+    `(module ${withBase} (global $freed (mut i32) (i32.const 0))
+      (func $malloc (export "malloc") (param i32) (result i32) (i32.const 2048))
+      (func $free (export "free") (param i32)
+        (global.set $freed (i32.and (i32.load (i32.sub (local.get 0) (i32.const 4))) (i32.const -8))))
+      (func $usable (export "usable") (param $block i32) (result i32) (local $head i32)
+        (local.set $head (i32.load (i32.sub (local.get $block) (i32.const 4))))
+        (i32.sub (i32.and (local.get $head) (i32.const -8)) (i32.const 4))))`,
+    'function usable reads what the old allocator keeps in front of blocks',
+  ],
   'a feature of WebAssembly that it does not serve': [
     `(module (type $s (struct (field i32))) ${withBase} ${allocating} (func (drop (struct.new $s (i32.const 1)))))`,
     'does not serve: gc',
@@ -138,6 +159,15 @@ const accepted: Record<string, string> = {
   'imports whose names say i64 and shared': `(module (import "i64" "shared" (memory 1))
     (import "shared" "i64" (func $take (param i32) (result i32))) (import "env" "malloc" (func (param i32) (result i32)))
     (global $__heap_base i32 (i32.const 1024)))`,
+  "words of the program's own in front of other things, and in its blocks": `(module ${withBase} (global $freed (mut i32) (i32.const 0))
+    (func $malloc (export "malloc") (param i32) (result i32) (i32.const 2048))
+    (func $free (export "free") (param i32)
+      (global.set $freed (i32.and (i32.load (i32.sub (local.get 0) (i32.const 4))) (i32.const -8))))
+    (func (export "kind") (param i32) (result i32) (i32.and (i32.load (i32.sub (local.get 0) (i32.const 4))) (i32.const 3)))
+    (func (export "even") (param i32) (result i32) (i32.and (i32.load (i32.sub (local.get 0) (i32.const 4))) (i32.const -2)))
+    (func (export "last") (param i32) (result i32) (local $block i32)
+      (local.set $block (i32.add (call $malloc (local.get 0)) (i32.const 8)))
+      (i32.and (i32.load (i32.sub (local.get $block) (i32.const 4))) (i32.const 3))))`,
   'parameters with names of several words': `(module ${withBase}
     (func $malloc (param $"size (bytes)" i32) (result i32) (i32.const 0)) (func $free (param $"a block" i32)))`,
 }
@@ -218,6 +248,23 @@ int main(void) {
   return 0;
 }`
 
+/** Functions of dlmalloc that read the words in front of blocks, each called once. */
+const headers = `
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv) {
+  void *block = malloc(100);
+#ifdef FIRST
+  char *zeros = calloc(argc, 40);
+  printf("%d %p\\n", zeros[7], block);
+#else
+  printf("%zu\\n", malloc_usable_size(block));
+#endif
+  free(block);
+  return 0;
+}`
+
 export const linkTests: Test[] = [
   {
     name: 'link: a module that imports malloc',
@@ -270,6 +317,21 @@ export const linkTests: Test[] = [
         'status 1\n',
         'end',
       )
+    },
+  },
+  {
+    name: 'link: refuses a module into whose functions binaryen inlined calloc and malloc_usable_size',
+    run: () => {
+      const work = workFolder('link-inlined')
+      writeFileSync(path.join(work, 'main.c'), headers)
+      const optimise = `node ${root}/node_modules/binaryen/bin/wasm-opt -O2 -g --all-features main.wasm -o main.wasm`
+      for (const function_ of ['FIRST', 'SECOND']) {
+        const said = shell(
+          `${clang} -D${function_} main.c -o main.wasm\n${optimise}\nnpx granary link main.wasm -o linked.wasm 2>&1 || echo "status $?"`,
+          work,
+        )
+        if (!/ reads what the old allocator keeps in front of blocks.*\nstatus 1\n$/.test(said)) throw new Error(said)
+      }
     },
   },
   {
