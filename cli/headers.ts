@@ -1,6 +1,6 @@
 // Allocators that keep a word in front of each block: its size, with flags in the lowest bits. Which functions read it?
 
-import type { Field } from './text.ts'
+import { type Field, idsAfter } from './text.ts'
 
 /** An instruction with its operands. */
 interface Node {
@@ -22,7 +22,6 @@ function parse(text: string): Node[] {
 }
 
 const name = String.raw`(\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))`
-const param = new RegExp(String.raw`\(param ${name}`, 'g')
 const giver = new RegExp(String.raw`^\((?:local\.set|local\.tee|br|br_if) ${name}`)
 const holder = new RegExp(String.raw`^\((?:local\.get|block) ${name}`)
 const caller = new RegExp(String.raw`^\(call ${name}`)
@@ -67,7 +66,7 @@ export interface HeaderRead {
 /** The words in front of blocks that a function reads; `allocators` are the functions that return blocks. */
 export function headerReads(field: Field, allocators: Set<string>): HeaderRead[] {
   const nodes = parse(field.text)
-  const params = new Set([...nodes[0].text.matchAll(param)].map(([, id]) => `(local.get ${id})`))
+  const params = new Set(idsAfter('param', nodes[0].text).map((id) => `(local.get ${id})`))
   const given = new Map<string, Node[]>()
   for (const { text, operands } of nodes) {
     const to = giver.exec(text)?.[1]

@@ -14,6 +14,7 @@ import {
   exportsOf,
   type Field,
   factsOf,
+  idsAfter,
   importFrom,
   nameOf,
   parseFields,
@@ -236,7 +237,8 @@ function findFamily(app: Field[], heap: Field[], written: string[]): Family {
       throw new LinkError(`two functions are called ${name}: nobody can tell which one allocates`)
   }
   for (const { id, kind, name } of exportsOf(app)) {
-    if (kind === 'func' && family.has(name) && !functions.find((field) => field.id === id)?.from) names.set(id, name)
+    const isFamily = kind === 'func' && family.has(name.replace(prefix, ''))
+    if (isFamily && !functions.find((field) => field.id === id)?.from) names.set(id, name)
   }
   const found: Family = { imports: new Map(), replaced: new Map() }
   for (const field of functions) {
@@ -251,7 +253,7 @@ function findFamily(app: Field[], heap: Field[], written: string[]): Family {
   }
   for (const [id, base] of found.replaced) {
     const inner = passedOnTo(functions, id)
-    if (inner && !inner.from) found.replaced.set(inner.id, base)
+    if (inner && !inner.from && !found.replaced.has(inner.id)) found.replaced.set(inner.id, base)
   }
   const bases = [...found.imports.values(), ...found.replaced.values()]
   if (!bases.includes('malloc') && (found.replaced.size > 0 || !bases.some((base) => allocates.test(base)))) {
@@ -269,22 +271,24 @@ function findFamily(app: Field[], heap: Field[], written: string[]): Family {
 const allocates = /alloc|align/
 
 /**
- * The function that does the work where this one only hands its operands on: wasm-ld exports functions of a program with a `main` through
- * another function, which also runs constructors and destructors. The program itself calls the inner one.
+ * The function that does the work where this one only hands its operands on, in their order, as the malloc of some C libraries does. wasm-ld
+ * exports functions of a program with a `main` through another function, which also runs constructors and destructors. The program itself
+ * calls the inner one.
  */
 function passedOnTo(functions: Field[], id: string): Field | undefined {
   const outer = functions.find((field) => field.id === id)
   const [header, ...body] = outer?.text.split('\n') ?? []
   if (!outer || body.some((line) => !/^\s*(?:\((?:call|local(?:\.[sg]et)?|return)\b.*|\))$/.test(line)))
     return undefined
-  const params = [...header.matchAll(/\(param /g)].length
   const called = functions.filter((field) => factsOf(outer).calls.includes(field.id))
-  if (!nameOf(id).endsWith('.command_export') && !called.some((field) => signatureOf(field) === ' -> '))
-    return undefined
   const inner = called.filter((field) => signatureOf(field) === signatureOf(outer))
-  const operands = body.filter((line) => line.includes('(local.get ')).length
+  const others = called.filter((field) => !inner.includes(field) && signatureOf(field) !== ' -> ')
+  const params = idsAfter('param', header)
+  const operands = idsAfter('local.get', body.join('\n'))
   const hasResult = signatureOf(outer).endsWith('-> i32') ? 1 : 0
-  return inner.length === 1 && (operands === params || operands === params + hasResult) ? inner[0] : undefined
+  const isPlain = operands.length === params.length || operands.length === params.length + hasResult
+  const isWhole = inner.length === 1 && others.length === 0 && params.every((param, i) => param === operands[i])
+  return isWhole && isPlain ? inner[0] : undefined
 }
 
 /**

@@ -69,6 +69,10 @@ const plain = (text: string) => bytesOf(text).toString()
 /** A name as its author wrote it. */
 export const nameOf = (id: string): string => plain(id.replace(/^\$"?|"$/g, ''))
 
+/** The names that stand behind a word, such as those of a function's parameters behind `param`. */
+export const idsAfter = (word: string, text: string): string[] =>
+  [...text.matchAll(new RegExp(String.raw`\(${word} (${id})`, 'g'))].map(([, found]) => found)
+
 /** A function's parameters and results: `i32 i32 -> i32`. */
 export function signatureOf(field: Field): string {
   const header = field.text.split('\n', 1)[0]

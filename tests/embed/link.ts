@@ -172,6 +172,38 @@ const accepted: Record<string, string> = {
     (func $malloc (param $"size (bytes)" i32) (result i32) (i32.const 0)) (func $free (param $"a block" i32)))`,
 }
 
+/** Modules, and their functions that are then granary's. */
+const replacements: Record<string, [module: string, replaced: string]> = {
+  'functions that hand on to others, which do the work': [
+    `(module ${withBase}
+      (func $take (param i32) (result i32) (i32.load (i32.const 16)))
+      (func $middle (param i32) (result i32) (call $take (local.get 0)))
+      (func (export "malloc") (param i32) (result i32) (call $middle (local.get 0)))
+      (func $give (param i32) (i32.store (i32.const 16) (local.get 0)))
+      (func (export "free") (param i32) (call $give (local.get 0)))
+      (func (export "run") (call $give (call $take (i32.const 8)))))`,
+    'malloc (function 2), free (function 4), middle, give, take',
+  ],
+  'not functions that also do something else, or hand on something else': [
+    `(module ${withBase} (global $n (mut i32) (i32.const 0))
+      (func $count (param i32) (result i32) (global.set $n (i32.add (global.get $n) (i32.const 1))) (local.get 0))
+      (func $swap (param i32 i32) (result i32) (i32.const 0))
+      (func $other (param i32) (result i32) (i32.const 0))
+      (func $malloc (param i32) (result i32) (call $count (i32.add (local.get 0) (i32.const 8))))
+      (func $valloc (param i32) (result i32) (call $count (call $other (local.get 0))))
+      (func $calloc (param i32 i32) (result i32) (call $swap (local.get 1) (local.get 0)))
+      (func $free (param i32)))`,
+    'malloc, valloc, calloc, free',
+  ],
+  'exports by names that C libraries use among themselves': [
+    `(module ${withBase}
+      (func $a (export "__libc_malloc") (param i32) (result i32) (i32.const 0))
+      (func $b (export "dlfree") (param i32))
+      (func $c (export "emscripten_builtin_memalign") (param i32 i32) (result i32) (i32.const 0)))`,
+    'a, b, c',
+  ],
+}
+
 /** Modules whose function \`run\` returns the same before and after, and what it returns. */
 const same: Record<string, [module: string, result: number]> = {
   'a free that calls another function': [
@@ -411,6 +443,12 @@ export const linkTests: Test[] = [
     name: `link: ${name}`,
     run: async () => {
       equal(await refusal(module), 'no refusal', 'said')
+    },
+  })),
+  ...Object.entries(replacements).map(([name, [module, replaced]]) => ({
+    name: `link: replaces ${name}`,
+    run: async () => {
+      equal((await link(wat(module), core())).report.replaced.join(', '), replaced, 'replaced')
     },
   })),
   ...Object.entries(same).map(([name, [module, result]]) => ({
