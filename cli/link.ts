@@ -16,6 +16,7 @@ import {
   factsOf,
   idsAfter,
   importFrom,
+  labelOf,
   nameOf,
   parseFields,
   printFields,
@@ -59,14 +60,21 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
     throw new LinkError('granary link needs binaryen: npm install --save-dev binaryen')
   })
   const module = read(binaryen, program)
-  if (customSections(program).some(({ name }) => name === 'linking'))
+  const sections = customSections(program)
+  if (sections.some(({ name }) => name === 'linking'))
     throw new LinkError('this is an object file, not a module: give granary.o to the linker, with it')
+  if (sections.some(({ name }) => name === 'dylink.0'))
+    throw new LinkError(
+      'this module is linked when it is loaded (it has dylink.0): only then is it known where its heap may begin',
+    )
   const app = parseFields(module.emitText())
   const heap = parseFields(read(binaryen, core).emitText())
-  const { memory, heapBase, begin, end, errno } = findLayout(app)
+  const { memory, end } = findMemory(app)
   const names = [...functionNames(program).values()]
   if (names.includes('granary_set_errno')) throw new LinkError('granary is in this module already')
   const { imports, replaced } = findFamily(app, heap, names)
+  const { heapBase, begin } = findHeapBase(app)
+  const errno = findErrno(app)
   const simple = parseFields(simplified(binaryen, program).emitText())
   checkState(simple, replaced)
   checkHeaders(simple, replaced)
@@ -95,7 +103,7 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   for (const { name } of exportsOf(parseFields(merged.emitText()))) if (!exported.has(name)) merged.removeExport(name)
 
   // What other tools keep in a module, such as the types of a component's interface.
-  const kept = customSections(program).filter(({ name }) => !isOutdated.test(name))
+  const kept = sections.filter(({ name }) => !isOutdated.test(name))
   const optimised = (module: ReturnType<typeof read>) =>
     withSections(optimise(binaryen, module, names.length > 0), kept)
   const wasm = optimised(merged)
@@ -103,7 +111,9 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
     imports: app.flatMap(({ kind, id, from }) =>
       from && kind === 'func' && imports.has(id) ? [`${from.module}.${from.name}`] : [],
     ),
-    replaced: [...replaced].map(([id, base]) => (/^\$\d+$/.test(id) ? `${base} (function ${nameOf(id)})` : nameOf(id))),
+    replaced: [...replaced].map(([id, base]) =>
+      nameOf(id) === base ? base : `${base} (function ${labelOf(id, app)})`,
+    ),
     errno: errno !== undefined,
     before: program.length,
     optimised: optimised(read(binaryen, program)).length,
@@ -170,21 +180,12 @@ function globalOf(app: Field[], names: string[]): Field | undefined {
 /** Imports by which Emscripten's JavaScript has to do with the heap. */
 const emscriptens = ['emscripten_resize_heap', 'emscripten_notify_memory_growth', '__syscall_munmap']
 
+const hearOfGrowth = 'whose JavaScript must hear of growth: link granary-emscripten.o with -sMALLOC=none instead'
+
 const constant = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/
 
-interface Layout {
-  memory: string
-  heapBase: string
-  /** The address in it, as a constant is written. */
-  begin: string
-  /** The end of the memory that the program begins with; 0 if that is for its host to say. */
-  end: number
-  /** The global that holds the address of errno, which linkers make where they are told to export it. */
-  errno?: string
-}
-
-/** Where the program's memory is and where its heap may begin; refuses what is not laid out as one heap needs it. */
-function findLayout(app: Field[]): Layout {
+/** The program's memory, and where it ends when the program begins: 0 if that is for its host to say. Refuses what one heap cannot serve. */
+function findMemory(app: Field[]): { memory: string; end: number } {
   const memories = app.filter((field) => field.kind === 'memory')
   if (memories.length !== 1) throw new LinkError(`the module has ${memories.length} memories: granary serves one`)
   const [memory] = memories
@@ -192,10 +193,13 @@ function findLayout(app: Field[]): Layout {
   if (is64) throw new LinkError('the memory has 64-bit addresses, which granary does not serve')
   if (isShared) throw new LinkError('the memory is shared between threads, which this core does not serve')
   if (app.some(({ from }) => from && emscriptens.includes(from.name))) {
-    throw new LinkError(
-      "this is a module of Emscripten's, whose JavaScript must hear of growth: link granary-emscripten.o with -sMALLOC=none instead",
-    )
+    throw new LinkError(`this is a module of Emscripten's, ${hearOfGrowth}`)
   }
+  return { memory: memory.id, end: memory.from ? 0 : Number(pages) << 16 }
+}
+
+/** The global that holds the address where the heap may begin, and that address as a constant is written; refuses data behind it. */
+function findHeapBase(app: Field[]): { heapBase: string; begin: string } {
   const heapBase = globalOf(app, heapBaseNames)
   if (!heapBase) {
     throw new LinkError('the module does not say where its heap may begin: link it with -Wl,--export=__heap_base')
@@ -210,14 +214,13 @@ function findLayout(app: Field[]): Layout {
       'the module has data behind __heap_base: it was initialised before it was stored and holds blocks of its old heap; link it before that',
     )
   }
+  return { heapBase: heapBase.id, begin: value[1] }
+}
+
+/** The global that holds the address of errno, which linkers make where they are told to export it. */
+function findErrno(app: Field[]): string | undefined {
   const errno = globalOf(app, ['errno'])
-  return {
-    memory: memory.id,
-    heapBase: heapBase.id,
-    begin: value[1],
-    end: memory.from ? 0 : Number(pages) << 16,
-    errno: errno && constant.test(errno.text) ? errno.id : undefined,
-  }
+  return errno && constant.test(errno.text) ? errno.id : undefined
 }
 
 interface Family {
@@ -317,7 +320,7 @@ function checkState(app: Field[], replaced: Map<string, string>): void {
   for (const id of reach(facts, rootsOf(app), replaced)) {
     if (replaced.has(id) || !facts.get(id)?.state.some((place) => shared.has(place))) continue
     throw new LinkError(
-      `function ${nameOf(id)} uses the old allocator directly and would go on doing so: link before optimising and stripping, or export it by its name in C`,
+      `function ${labelOf(id, app)} uses the old allocator directly and would go on doing so: ${advice(id, app)}`,
     )
   }
 }
@@ -337,7 +340,7 @@ function checkHeaders(app: Field[], replaced: Map<string, string>): void {
   for (const id of reach(facts, rootsOf(app), replaced)) {
     if (replaced.has(id) || !reads.get(id)?.some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
     throw new LinkError(
-      `function ${nameOf(id)} reads what the old allocator keeps in front of blocks, and granary does not: link before optimising and stripping, or export it by its name in C`,
+      `function ${labelOf(id, app)} reads what the old allocator keeps in front of blocks, and granary does not: ${advice(id, app)}`,
     )
   }
 }
@@ -350,9 +353,21 @@ function checkBegin(app: Field[], replaced: Map<string, string>, begin: string):
     const text = functions.get(id)?.text.replace(/\(global\.set \S+\s+\(i32\.const -?\d+\)/g, '')
     if (replaced.has(id) || !text?.includes(`(i32.const ${begin})`)) continue
     throw new LinkError(
-      `function ${nameOf(id)} uses the address where the heap begins: what it keeps there would be overwritten`,
+      `function ${labelOf(id, app)} uses the address where the heap begins: what it keeps there would be overwritten`,
     )
   }
+}
+
+/** What to do about a function that may be one of the family; and what helps to recognise it. */
+function advice(id: string, app: Field[]): string {
+  const functions = app.filter(({ kind }) => kind === 'func')
+  const callers = functions.filter((field) => factsOf(field).calls.includes(id)).map((field) => labelOf(field.id, app))
+  const calls =
+    callers.length === 0
+      ? 'no function calls'
+      : `${callers.slice(0, 4).join(', ')}${callers.length > 4 ? ', …' : ''} ${callers.length > 1 ? 'call' : 'calls'}`
+  const signature = functions.filter((field) => field.id === id).map(signatureOf)
+  return `link before optimising and stripping, or export it by its name in C. It takes and returns ${signature}; ${calls} it`
 }
 
 /** The functions that some call, directly or through others, with themselves; not through those of `ends`. */

@@ -69,6 +69,12 @@ const plain = (text: string) => bytesOf(text).toString()
 /** A name as its author wrote it. */
 export const nameOf = (id: string): string => plain(id.replace(/^\$"?|"$/g, ''))
 
+/** What to call a function: its name or, where it has none, its index in the module, in which the imported ones come first. */
+export const labelOf = (id: string, fields: Field[]): string =>
+  /^\$\d+$/.test(id)
+    ? `${fields.filter(({ kind }) => kind === 'func').findIndex((field) => field.id === id)}`
+    : nameOf(id)
+
 /** The names that stand behind a word, such as those of a function's parameters behind `param`. */
 export const idsAfter = (word: string, text: string): string[] =>
   [...text.matchAll(new RegExp(String.raw`\(${word} (${id})`, 'g'))].map(([, found]) => found)

@@ -37,6 +37,7 @@ const withBase = '(memory 1) (global $__heap_base i32 (i32.const 1024))'
 /** Modules that must be refused, and a part of the sentence that says why. */
 const refusals: Record<string, [module: string, sentence: string]> = {
   'no malloc': [`(module ${withBase})`, 'neither imports malloc'],
+  'no malloc and no __heap_base, for want of malloc': ['(module (memory 1))', 'neither imports malloc'],
   'no __heap_base': [`(module (memory 1) ${allocating})`, '--export=__heap_base'],
   'no free': [`(module ${withBase} (func $malloc (export "m") (param i32) (result i32) (i32.const 0)))`, 'call free'],
   'another signature': [
@@ -182,7 +183,7 @@ const replacements: Record<string, [module: string, replaced: string]> = {
       (func $give (param i32) (i32.store (i32.const 16) (local.get 0)))
       (func (export "free") (param i32) (call $give (local.get 0)))
       (func (export "run") (call $give (call $take (i32.const 8)))))`,
-    'malloc (function 2), free (function 4), middle, give, take',
+    'malloc (function 2), free (function 4), malloc (function middle), free (function give), malloc (function take)',
   ],
   'not functions that also do something else, or hand on something else': [
     `(module ${withBase} (global $n (mut i32) (i32.const 0))
@@ -200,7 +201,7 @@ const replacements: Record<string, [module: string, replaced: string]> = {
       (func $a (export "__libc_malloc") (param i32) (result i32) (i32.const 0))
       (func $b (export "dlfree") (param i32))
       (func $c (export "emscripten_builtin_memalign") (param i32 i32) (result i32) (i32.const 0)))`,
-    'a, b, c',
+    'malloc (function a), free (function b), memalign (function c)',
   ],
 }
 
@@ -423,6 +424,33 @@ export const linkTests: Test[] = [
         const size = sizes.get(`assembly/malloc/${name}`) ?? 0 // 0: it stands where it was called
         if (size > 300) throw new Error(`${name} has ${size} bytes`)
       }
+    },
+  },
+  {
+    name: 'link: refuses a module that is linked when it is loaded',
+    run: async () => {
+      const program = new Uint8Array([
+        ...wat(`(module ${withBase} ${allocating})`),
+        0,
+        9,
+        8,
+        ...Buffer.from('dylink.0'),
+      ])
+      const said = await link(program, core()).then(String, (error) => error.message)
+      if (!said.includes('dylink.0')) throw new Error(said)
+    },
+  },
+  {
+    name: 'link: says the index of a function without a name, its signature and what calls it',
+    run: async () => {
+      const program =
+        stripped(`(module (import "env" "log" (func $log)) (memory 1) (global (export "__heap_base") i32 (i32.const 2048))
+        (func (export "malloc") (param i32) (result i32) (i32.load (i32.const 16)))
+        (func (export "free") (param i32) (i32.store (i32.const 16) (local.get 0)))
+        (func $calloc (param i32 i32) (result i32) (i32.load (i32.const 16)))
+        (func (export "zeros") (result i32) (call $calloc (i32.const 1) (i32.const 2))))`)
+      const said = await link(program, core()).then(String, (error) => error.message)
+      if (!/^function 3 uses .* takes and returns i32 i32 -> i32; 4 calls it$/.test(said)) throw new Error(said)
     },
   },
   {
