@@ -73,6 +73,7 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   const names = [...functionNames(program).values()]
   if (names.includes('granary_set_errno')) throw new LinkError('granary is in this module already')
   const { imports, replaced } = findFamily(app, heap, names)
+  checkGrowth(app, replaced)
   const { heapBase, begin } = findHeapBase(app)
   const errno = findErrno(app)
   const simple = parseFields(simplified(binaryen, program).emitText())
@@ -292,6 +293,29 @@ function passedOnTo(functions: Field[], id: string): Field | undefined {
   const isPlain = operands.length === params.length || operands.length === params.length + hasResult
   const isWhole = inner.length === 1 && others.length === 0 && params.every((param, i) => param === operands[i])
   return isWhole && isPlain ? inner[0] : undefined
+}
+
+/**
+ * Refuses a module whose old allocator has its host grow the memory, by an import that returns a number, or grows it and tells its host, by
+ * one that takes a number: the host then makes views of the memory anew. Emscripten's modules do so, under short names where it optimised.
+ */
+function checkGrowth(app: Field[], replaced: Map<string, string>): void {
+  const functions = app.filter(({ kind }) => kind === 'func')
+  const facts = new Map(functions.map((field) => [field.id, factsOf(field)]))
+  const reached = reach(facts, replaced.keys())
+  const own = functions.filter(({ id }) => reached.has(id))
+  const growers = own.filter(({ text }) => text.includes('(memory.grow'))
+  const [callers, does, signature] =
+    growers.length > 0
+      ? [growers, 'tells its host of growth', /^i32 -> $/]
+      : [own, 'has its host grow the memory', /-> i32$/]
+  const called = new Set(callers.flatMap(({ id }) => facts.get(id)?.calls ?? []))
+  const hosts = functions.filter(({ id, from }) => called.has(id) && from && !from.module.startsWith('wasi'))
+  const from = hosts.find((field) => signature.test(signatureOf(field)))?.from
+  if (!from) return
+  throw new LinkError(
+    `the old allocator ${does} (${from.module}.${from.name}), as in a module of Emscripten's, ${hearOfGrowth}`,
+  )
 }
 
 /**

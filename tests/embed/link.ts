@@ -58,6 +58,20 @@ const refusals: Record<string, [module: string, sentence: string]> = {
     `(module (import "env" "emscripten_notify_memory_growth" (func (param i32))) ${withBase} ${allocating})`,
     'granary-emscripten.o',
   ],
+  "a module of Emscripten's whose imports have short names": [
+    `(module (import "a" "b" (func $resize (param i32) (result i32))) ${withBase}
+      (func $sbrk (param i32) (result i32) (call $resize (local.get 0)))
+      (func $malloc (export "malloc") (param i32) (result i32) (call $sbrk (i32.const 65536)))
+      (func $free (export "free") (param i32)))`,
+    'has its host grow the memory (a.b)',
+  ],
+  'a module that tells its host of growth by a short name': [
+    `(module (import "a" "b" (func $notify (param i32))) ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32)
+        (call $notify (i32.const 0)) (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))
+      (func $free (export "free") (param i32)))`,
+    'tells its host of growth (a.b)',
+  ],
   'an inlined malloc whose free does nothing': [
     `(module ${withBase} (global $at (mut i32) (i32.const 1024))
       (func $malloc (export "malloc") (param i32) (result i32)
@@ -169,6 +183,14 @@ const accepted: Record<string, string> = {
     (func (export "last") (param i32) (result i32) (local $block i32)
       (local.set $block (i32.add (call $malloc (local.get 0)) (i32.const 8)))
       (i32.and (i32.load (i32.sub (local.get $block) (i32.const 4))) (i32.const 3))))`,
+  'an allocator that grows memory by itself, and imports that have nothing to do with it': `(module
+    (import "a" "b" (func $log (param i32) (result i32))) (import "a" "c" (func $abort)) ${withBase}
+    (func $malloc (export "malloc") (param i32) (result i32)
+      (local.set 0 (memory.grow (i32.const 1)))
+      (if (i32.eq (local.get 0) (i32.const -1)) (then (call $abort)))
+      (i32.shl (local.get 0) (i32.const 16)))
+    (func $free (export "free") (param i32))
+    (func (export "log") (drop (call $log (i32.const 1)))))`,
   'parameters with names of several words': `(module ${withBase}
     (func $malloc (param $"size (bytes)" i32) (result i32) (i32.const 0)) (func $free (param $"a block" i32)))`,
 }
