@@ -6,16 +6,29 @@ import { fileURLToPath } from 'node:url'
 import { parseCommandLine } from './commandLine.ts'
 import { link } from './link.ts'
 
-const usage = `usage: granary link program.wasm -o linked.wasm
+const usage = `usage: granary link program.wasm -o linked.wasm [--heap-base ADDRESS]
 
 Puts granary's malloc, free and their family into a finished WebAssembly module, in place of those
-that it imports or of those that it contains, and optimises the result.`
+that it imports or of those that it contains, and optimises the result.
+
+--heap-base ADDRESS     where the heap may begin, if the module does not say it: a number, or 0x and
+                        hexadecimal digits; nothing of the program's may lie behind`
 
 const core = fileURLToPath(new URL('../../build/embed/granary.wasm', import.meta.url))
 
+/** A number of the command line. Throws an Error that names the option. */
+function numberOf(text: string, option: string): number {
+  if (!/^(?:\d+|0x[\da-f]+)$/i.test(text)) throw new Error(`${option} takes a number, not ${text}`)
+  return Number(text)
+}
+
 try {
-  const options = { output: { type: 'string', short: 'o' }, help: { type: 'boolean', short: 'h' } } as const
-  const { values, positionals } = parseCommandLine({ options, allowPositionals: true })
+  const options = {
+    output: { type: 'string', short: 'o' },
+    'heap-base': { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  } as const
+  const { values, positionals } = parseArgs({ options, allowPositionals: true })
   const [command, program] = positionals
   if (values.help) {
     console.log(usage)
@@ -24,10 +37,13 @@ try {
     process.exitCode = 2
   } else {
     if (!existsSync(core)) throw new Error('build/embed/granary.wasm is missing: npm run build:embed makes it')
-    const { wasm, report } = await link(readFileSync(program), readFileSync(core))
+    const base = values['heap-base']
+    const heapBase = base === undefined ? undefined : numberOf(base, '--heap-base')
+    const { wasm, report } = await link(readFileSync(program), readFileSync(core), { heapBase })
     writeFileSync(values.output, wasm)
     for (const name of report.imports) console.log(`provided  ${name}`)
     for (const name of report.replaced) console.log(`replaced  ${name}`)
+    console.log(`heap      begins at ${report.heapBase}${base === undefined ? '' : ', as you said'}`)
     console.log(
       report.errno ? 'errno     set' : 'errno     not set: the module does not export it (-Wl,--export=errno)',
     )

@@ -22,6 +22,7 @@ import {
   printFields,
   rootsOf,
   signatureOf,
+  stackTop,
   variablesOf,
 } from './text.ts'
 
@@ -32,8 +33,16 @@ export class LinkError extends Error {
   override name = 'LinkError'
 }
 
+/** What the user says of a module that does not say it. */
+export interface LinkOptions {
+  /** The address where its heap may begin. */
+  heapBase?: number
+}
+
 /** What `link` did. Sizes in bytes. */
 export interface LinkReport {
+  /** The address where the heap begins. */
+  heapBase: number
   /** The imports that granary now provides, as `module.name`. */
   imports: string[]
   /** The functions of the module that are now granary's. */
@@ -55,7 +64,11 @@ const prefix = /^(?:__libc_|emscripten_builtin_|dl)(?=\w*(?:alloc|align|free))/
 const heapBaseNames = ['__heap_base', '~lib/memory/__heap_base']
 
 /** Links granary's core into a program. Throws a LinkError where that would not be safe. */
-export async function link(program: Uint8Array, core: Uint8Array): Promise<{ wasm: Uint8Array; report: LinkReport }> {
+export async function link(
+  program: Uint8Array,
+  core: Uint8Array,
+  options: LinkOptions = {},
+): Promise<{ wasm: Uint8Array; report: LinkReport }> {
   const { default: binaryen } = await import('binaryen').catch(() => {
     throw new LinkError('granary link needs binaryen: npm install --save-dev binaryen')
   })
@@ -69,17 +82,18 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
     )
   const app = parseFields(module.emitText())
   const heap = parseFields(read(binaryen, core).emitText())
-  const { memory, end } = findMemory(app)
+  const memory = findMemory(app)
   const names = [...functionNames(program).values()]
   if (names.includes('granary_set_errno')) throw new LinkError('granary is in this module already')
   const { imports, replaced } = findFamily(app, heap, names)
   checkGrowth(app, replaced)
-  const { heapBase, begin } = findHeapBase(app)
+  const heapBase = findHeapBase(app, memory.size, options.heapBase)
   const errno = findErrno(app)
   const simple = parseFields(simplified(binaryen, program).emitText())
   checkState(simple, replaced)
   checkHeaders(simple, replaced)
-  checkBegin(simple, replaced, begin)
+  checkBegin(simple, replaced, heapBase)
+  if (options.heapBase !== undefined) checkGiven(simple, replaced, heapBase, memory.size)
 
   const linked = app.map((field) => {
     if (field.kind !== 'func') return field
@@ -90,9 +104,10 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
   })
   const targets = [...new Set(replaced.values())].map((name) => field(importOf(name, heap)))
   const lent = [
-    `(export "granary.memory" (memory ${memory}))`,
-    `(export "granary.__heap_base" (global ${heapBase}))`,
-    `(global ${ownEnd} i32 (i32.const ${end}))`,
+    `(export "granary.memory" (memory ${memory.id}))`,
+    `(global ${ownBase} i32 (i32.const ${heapBase}))`,
+    `(export "granary.__heap_base" (global ${ownBase}))`,
+    `(global ${ownEnd} i32 (i32.const ${memory.isImported ? 0 : memory.size}))`,
     `(export "granary.__heap_end" (global ${ownEnd}))`,
     ...(errno ? [] : [`(global ${nowhere} i32 (i32.const 0))`]),
     `(export "granary.errno" (global ${errno ?? nowhere}))`,
@@ -109,6 +124,7 @@ export async function link(program: Uint8Array, core: Uint8Array): Promise<{ was
     withSections(optimise(binaryen, module, names.length > 0), kept)
   const wasm = optimised(merged)
   const report = {
+    heapBase,
     imports: app.flatMap(({ kind, id, from }) =>
       from && kind === 'func' && imports.has(id) ? [`${from.module}.${from.name}`] : [],
     ),
@@ -146,7 +162,9 @@ const isOutdated = /^(?:name|target_features|linking|reloc\..*|\.debug_.*|source
 
 /** The address of errno, in a module that does not say it. */
 const nowhere = '$"granary.errno"'
-/** Where the module's memory ends. */
+/** Where the module's heap begins. */
+const ownBase = '$"granary.__heap_base"'
+/** Where the memory ends that the module begins with; 0 if that is for its host to say. */
 const ownEnd = '$"granary.__heap_end"'
 
 const field = (text: string): Field => ({ text: ` ${text}`, kind: '', id: '' })
@@ -185,8 +203,15 @@ const hearOfGrowth = 'whose JavaScript must hear of growth: link granary-emscrip
 
 const constant = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/
 
-/** The program's memory, and where it ends when the program begins: 0 if that is for its host to say. Refuses what one heap cannot serve. */
-function findMemory(app: Field[]): { memory: string; end: number } {
+interface Memory {
+  id: string
+  /** The bytes that the program begins with; where the memory is imported, those that it asks for at least. */
+  size: number
+  isImported: boolean
+}
+
+/** The program's memory; refuses one that one heap cannot serve. */
+function findMemory(app: Field[]): Memory {
   const memories = app.filter((field) => field.kind === 'memory')
   if (memories.length !== 1) throw new LinkError(`the module has ${memories.length} memories: granary serves one`)
   const [memory] = memories
@@ -196,26 +221,45 @@ function findMemory(app: Field[]): { memory: string; end: number } {
   if (app.some(({ from }) => from && emscriptens.includes(from.name))) {
     throw new LinkError(`this is a module of Emscripten's, ${hearOfGrowth}`)
   }
-  return { memory: memory.id, end: memory.from ? 0 : Number(pages) << 16 }
+  return { id: memory.id, size: Number(pages) * 65536, isImported: memory.from !== undefined }
 }
 
-/** The global that holds the address where the heap may begin, and that address as a constant is written; refuses data behind it. */
-function findHeapBase(app: Field[]): { heapBase: string; begin: string } {
-  const heapBase = globalOf(app, heapBaseNames)
-  if (!heapBase) {
-    throw new LinkError('the module does not say where its heap may begin: link it with -Wl,--export=__heap_base')
+/** The address where the heap may begin: the module says it or, where it does not, the user. Refuses data behind it. */
+function findHeapBase(app: Field[], size: number, given?: number): number {
+  const end = dataEnd(app)
+  if (end === Number.POSITIVE_INFINITY) {
+    throw new LinkError(
+      'the module puts data at an address that is no constant: it may be behind the one where the heap begins',
+    )
   }
-  const value = constant.exec(heapBase.text)
+  const own = globalOf(app, heapBaseNames)
+  if (own && given !== undefined) {
+    throw new LinkError('the module says itself where its heap may begin: leave out --heap-base')
+  }
+  if (given !== undefined) {
+    if (end > given) throw new LinkError(`the module has data up to ${end}, behind --heap-base ${given}`)
+    return given
+  }
+  if (!own) {
+    const top = stackTop(app)
+    // Linkers put the stack behind all variables or in front of them. In front of them it does not tell where those without data end.
+    const isLast = end > 0 && end <= top && top <= size
+    const reason = isLast
+      ? `its stack, which is behind its data, begins at ${top}`
+      : `its initial memory ends at ${size}`
+    throw new LinkError(
+      `the module does not say where its heap may begin: link it with -Wl,--export=__heap_base, or say --heap-base ${isLast ? top : size} if you know that the program keeps nothing of its own behind that address (${reason})`,
+    )
+  }
+  const value = constant.exec(own.text)
   if (!value) throw new LinkError('__heap_base is not a constant')
-  if (dataEnd(app) === Number.POSITIVE_INFINITY) {
-    throw new LinkError('the module puts data at an address that is no constant: it may be behind __heap_base')
-  }
-  if (dataEnd(app) > Number(value[1]) >>> 0) {
+  const address = Number(value[1]) >>> 0
+  if (end > address) {
     throw new LinkError(
       'the module has data behind __heap_base: it was initialised before it was stored and holds blocks of its old heap; link it before that',
     )
   }
-  return { heapBase: heapBase.id, begin: value[1] }
+  return address
 }
 
 /** The global that holds the address of errno, which linkers make where they are told to export it. */
@@ -370,14 +414,29 @@ function checkHeaders(app: Field[], replaced: Map<string, string>): void {
 }
 
 /** Refuses a module in which a function that stays has the address where the heap begins, but to set a global (where the stack ends). */
-function checkBegin(app: Field[], replaced: Map<string, string>, begin: string): void {
+function checkBegin(app: Field[], replaced: Map<string, string>, heapBase: number): void {
   const functions = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, field]))
   const facts = new Map([...functions].map(([id, field]) => [id, factsOf(field)]))
   for (const id of reach(facts, rootsOf(app), replaced)) {
     const text = functions.get(id)?.text.replace(/\(global\.set \S+\s+\(i32\.const -?\d+\)/g, '')
-    if (replaced.has(id) || !text?.includes(`(i32.const ${begin})`)) continue
+    if (replaced.has(id) || !text?.includes(`(i32.const ${heapBase | 0})`)) continue
     throw new LinkError(
       `function ${labelOf(id, app)} uses the address where the heap begins: what it keeps there would be overwritten`,
+    )
+  }
+}
+
+/** Refuses an address from the user if the stack or a variable at a fixed address is behind it, or if it is behind the memory itself. */
+function checkGiven(app: Field[], replaced: Map<string, string>, heapBase: number, size: number): void {
+  const top = stackTop(app)
+  if (top > heapBase && top <= size) throw new LinkError(`the stack begins at ${top}, behind --heap-base ${heapBase}`)
+  if (heapBase > size) throw new LinkError(`--heap-base ${heapBase} is behind the memory, which ends at ${size}`)
+  const facts = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, factsOf(field)]))
+  for (const id of reach(facts, rootsOf(app), replaced)) {
+    const place = facts.get(id)?.state.find((place) => typeof place === 'number' && place >= heapBase && place < size)
+    if (replaced.has(id) || place === undefined) continue
+    throw new LinkError(
+      `function ${labelOf(id, app)} seems to have a variable at ${place}, behind --heap-base ${heapBase}: ${size}, where the initial memory ends, is behind all of them`,
     )
   }
 }

@@ -110,15 +110,28 @@ export function dataEnd(fields: Field[]): number {
   return Math.max(0, ...ends)
 }
 
-/** The globals in which a program may keep state: all variables but the stack pointer, which linkers put first. */
+/** The stack pointer, which linkers put first among the variables. */
+function isStackPointer({ id, text }: Field, index: number): boolean {
+  const variable = globalField.exec(text)
+  if (!variable) return false
+  const isFirst = index === 0 && /^\$(?:global\$)?\d+$/.test(id) && Number(variable[2]) !== 0
+  return isFirst || nameOf(id).includes('__stack_pointer')
+}
+
+const ownGlobals = (fields: Field[]) => fields.filter(({ kind, from }) => kind === 'global' && !from)
+
+/** The globals in which a program may keep state: all variables but the stack pointer. */
 export function variablesOf(fields: Field[]): Set<string> {
-  const globals = fields.filter(({ kind, from }) => kind === 'global' && !from)
-  const variables = globals.filter(({ id, text }, index) => {
-    const variable = globalField.exec(text)
-    if (!variable || nameOf(id).includes('__stack_pointer')) return false
-    return index > 0 || !/^\$(?:global\$)?\d+$/.test(id) || Number(variable[2]) === 0
-  })
+  const variables = ownGlobals(fields).filter(
+    (field, index) => globalField.test(field.text) && !isStackPointer(field, index),
+  )
   return new Set(variables.map(({ id }) => id))
+}
+
+/** The address that the stack grows down from; 0 if the module has no stack pointer. */
+export function stackTop(fields: Field[]): number {
+  const pointer = ownGlobals(fields).find(isStackPointer)
+  return Number(globalField.exec(pointer?.text ?? '')?.[2] ?? 0) >>> 0
 }
 
 /** Constants that a function adds to something, as it does to find an element of a static array. */

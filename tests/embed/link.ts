@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import binaryen from 'binaryen'
-import { LinkError, link } from '../../cli/link.ts'
+import { LinkError, type LinkOptions, link } from '../../cli/link.ts'
 import { bodies } from '../bodies.ts'
 import { equal, root, shell, type Test, workFolder } from './harness.ts'
 
@@ -34,11 +34,31 @@ const importer = (module: string) =>
 const allocating = '(func $malloc (param i32) (result i32) (i32.const 0)) (func $free (param i32))'
 const withBase = '(memory 1) (global $__heap_base i32 (i32.const 1024))'
 
+/** A module that does not say where its heap may begin: its stack is where it is told. */
+const withStack = (top: number, rest = '') => `(module (memory 2) (global (mut i32) (i32.const ${top}))
+  (data (i32.const 1024) "abcd") ${allocating} ${rest})`
+
 /** Modules that must be refused, and a part of the sentence that says why. */
-const refusals: Record<string, [module: string, sentence: string]> = {
+const refusals: Record<string, [module: string, sentence: string, options?: LinkOptions]> = {
   'no malloc': [`(module ${withBase})`, 'neither imports malloc'],
   'no malloc and no __heap_base, for want of malloc': ['(module (memory 1))', 'neither imports malloc'],
   'no __heap_base': [`(module (memory 1) ${allocating})`, '--export=__heap_base'],
+  'no __heap_base, and the stack behind the data': [withStack(70000), 'say --heap-base 70000'],
+  'no __heap_base, and the stack in front of the data': [withStack(1024), 'say --heap-base 131072'],
+  'no __heap_base, and a first variable that is no stack': [withStack(-5), 'say --heap-base 131072'],
+  'an address for the heap where the module has its own': [
+    `(module ${withBase} ${allocating})`,
+    'leave out --heap-base',
+    { heapBase: 2048 },
+  ],
+  'an address for the heap in its data': [withStack(0), 'data up to 1028, behind', { heapBase: 1027 }],
+  'an address for the heap in its stack': [withStack(70000), 'stack begins at 70000, behind', { heapBase: 69999 }],
+  'an address for the heap behind its memory': [withStack(0), 'ends at 131072', { heapBase: 131073 }],
+  'an address for the heap in front of a variable': [
+    withStack(1024, '(func $count (export "count") (i32.store (i32.const 2048) (i32.const 1)))'),
+    'function count seems to have a variable at 2048',
+    { heapBase: 2000 },
+  ],
   'no free': [`(module ${withBase} (func $malloc (export "m") (param i32) (result i32) (i32.const 0)))`, 'call free'],
   'another signature': [
     `(module (import "env" "malloc" (func $malloc (param i64) (result i32))) ${withBase})`,
@@ -276,9 +296,9 @@ function stripped(module: string): Uint8Array {
   return parsed.emitBinary()
 }
 
-async function refusal(module: string): Promise<string> {
+async function refusal(module: string, options?: LinkOptions): Promise<string> {
   try {
-    await link(wat(module), core())
+    await link(wat(module), core(), options)
   } catch (error) {
     if (error instanceof LinkError) return error.message
     throw error
@@ -476,6 +496,25 @@ export const linkTests: Test[] = [
     },
   },
   {
+    name: 'link: a heap that begins where the user says',
+    run: async () => {
+      const program = wat(`(module (import "env" "malloc" (func $take (param i32) (result i32)))
+        (memory (export "memory") 2) (global (mut i32) (i32.const 70000)) (data (i32.const 1024) "abcd")
+        (func (export "take") (param i32) (result i32) (call $take (local.get 0))))`)
+      for (const heapBase of [70000, 131072]) {
+        const { wasm, report } = await link(program, core(), { heapBase })
+        equal(report.heapBase, heapBase, 'reported')
+        const linked = new WebAssembly.Module(wasm as BufferSource)
+        const { take, memory } = new WebAssembly.Instance(linked).exports as {
+          take(size: number): number
+          memory: WebAssembly.Memory
+        }
+        new Uint8Array(memory.buffer).fill(1, 0, heapBase)
+        for (const size of [8, 1000, 100000]) if (take(size) < heapBase) throw new Error(`a block at ${take(size)}`)
+      }
+    },
+  },
+  {
     name: 'link: refuses two functions of one name',
     run: async () => {
       // As a static function in C that happens to be called so. No text has them.
@@ -511,10 +550,10 @@ export const linkTests: Test[] = [
       equal(run(), result, 'result')
     },
   })),
-  ...Object.entries(refusals).map(([name, [module, sentence]]) => ({
+  ...Object.entries(refusals).map(([name, [module, sentence, options]]) => ({
     name: `link: refuses ${name}`,
     run: async () => {
-      const said = await refusal(module)
+      const said = await refusal(module, options)
       if (!said.includes(sentence)) throw new Error(said)
       return undefined
     },
