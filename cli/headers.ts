@@ -59,7 +59,7 @@ function sourcesOf(value: Node, given: Map<string, Node[]>): { node: Node; added
 /** A word in front of a block that a function reads, and masks. */
 export interface HeaderRead {
   mask: number
-  /** Whether the block is one that it just got from an allocator; else the function was given it. */
+  /** Whether the block is one that it just got from an allocator; else the function was given it, or had it in memory. */
   isNew: boolean
 }
 
@@ -72,15 +72,21 @@ export function headerReads(field: Field, allocators: Set<string>): HeaderRead[]
     const to = giver.exec(text)?.[1]
     if (to !== undefined && operands.length > 0) given.set(to, [...(given.get(to) ?? []), operands[0]])
   }
+  const isFollowed = (text: string) => given.has(holder.exec(text)?.[1] ?? '')
   return nodes.flatMap(({ text, operands }) => {
     const mask = constantOf(operands[1])
     if (!text.startsWith('(i32.and') || !(Math.abs(mask) <= 16)) return []
     const loads = sourcesOf(operands[0], given).filter(({ node, added }) => added === 0 && load.test(node.text))
-    const blocks = loads.flatMap(({ node }) => {
+    return loads.flatMap(({ node }) => {
       const offset = Number(load.exec(node.text)?.[1] ?? 0)
-      return sourcesOf(node.operands[0], given).filter(({ added }) => added + offset === -4)
+      const sources = sourcesOf(node.operands[0], given).filter(
+        ({ node: { text } }) => params.has(text) || !isFollowed(text),
+      )
+      const blocks = sources.filter(({ added }) => added + offset === -4).map(({ node }) => node.text)
+      const isNew = blocks.some((text) => allocators.has(caller.exec(text)?.[1] ?? ''))
+      // Locals that serve for several values hold other pointers from memory too.
+      const isKept = blocks.length === sources.length && blocks.every((text) => load.test(text))
+      return isNew || isKept || blocks.some((text) => params.has(text)) ? [{ mask, isNew }] : []
     })
-    const areNew = blocks.map(({ node }) => allocators.has(caller.exec(node.text)?.[1] ?? ''))
-    return blocks.flatMap(({ node }, i) => (areNew[i] || params.has(node.text) ? [{ mask, isNew: areNew[i] }] : []))
   })
 }
