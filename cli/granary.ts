@@ -6,13 +6,15 @@ import { fileURLToPath } from 'node:url'
 import { parseCommandLine } from './commandLine.ts'
 import { link } from './link.ts'
 
-const usage = `usage: granary link program.wasm -o linked.wasm [--heap-base ADDRESS]
+const usage = `usage: granary link program.wasm -o linked.wasm [--heap-base ADDRESS] [--function NAME=INDEX ...]
 
 Puts granary's malloc, free and their family into a finished WebAssembly module, in place of those
 that it imports or of those that it contains, and optimises the result.
 
 --heap-base ADDRESS     where the heap may begin, if the module does not say it: a number, or 0x and
-                        hexadecimal digits; nothing of the program's may lie behind`
+                        hexadecimal digits; nothing of the program's may lie behind
+--function NAME=INDEX   the function of this index in the module is C's malloc, free, calloc, ...; where
+                        neither exports nor names say so`
 
 const core = fileURLToPath(new URL('../../build/embed/granary.wasm', import.meta.url))
 
@@ -26,6 +28,7 @@ try {
   const options = {
     output: { type: 'string', short: 'o' },
     'heap-base': { type: 'string' },
+    function: { type: 'string', multiple: true, default: [] as string[] },
     help: { type: 'boolean', short: 'h' },
   } as const
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
@@ -39,7 +42,13 @@ try {
     if (!existsSync(core)) throw new Error('build/embed/granary.wasm is missing: npm run build:embed makes it')
     const base = values['heap-base']
     const heapBase = base === undefined ? undefined : numberOf(base, '--heap-base')
-    const { wasm, report } = await link(readFileSync(program), readFileSync(core), { heapBase })
+    const functions = new Map(
+      values.function.map((text) => {
+        const [name, index = ''] = text.split('=')
+        return [numberOf(index, `--function ${name}=`), name]
+      }),
+    )
+    const { wasm, report } = await link(readFileSync(program), readFileSync(core), { heapBase, functions })
     writeFileSync(values.output, wasm)
     for (const name of report.imports) console.log(`provided  ${name}`)
     for (const name of report.replaced) console.log(`replaced  ${name}`)

@@ -37,6 +37,8 @@ export class LinkError extends Error {
 export interface LinkOptions {
   /** The address where its heap may begin. */
   heapBase?: number
+  /** Functions of the family: their names in C by their indices in the module, in which the imported ones come first. */
+  functions?: Map<number, string>
 }
 
 /** What `link` did. Sizes in bytes. */
@@ -85,7 +87,7 @@ export async function link(
   const memory = findMemory(app)
   const names = [...functionNames(program).values()]
   if (names.includes('granary_set_errno')) throw new LinkError('granary is in this module already')
-  const { imports, replaced } = findFamily(app, heap, names)
+  const { imports, replaced } = findFamily(app, heap, names, options.functions)
   checkGrowth(app, replaced)
   const heapBase = findHeapBase(app, memory.size, options.heapBase)
   const errno = findErrno(app)
@@ -276,7 +278,7 @@ interface Family {
 }
 
 /** Finds the functions to put granary's in place of; refuses what has another signature than C gives it. */
-function findFamily(app: Field[], heap: Field[], written: string[]): Family {
+function findFamily(app: Field[], heap: Field[], written: string[], given = new Map<number, string>()): Family {
   const functions = app.filter((field) => field.kind === 'func')
   const names = new Map(functions.map((field) => [field.id, field.from?.name ?? nameOf(field.id)]))
   for (const name of family) {
@@ -287,6 +289,12 @@ function findFamily(app: Field[], heap: Field[], written: string[]): Family {
   for (const { id, kind, name } of exportsOf(app)) {
     const isFamily = kind === 'func' && family.has(name.replace(prefix, ''))
     if (isFamily && !functions.find((field) => field.id === id)?.from) names.set(id, name)
+  }
+  for (const [index, name] of given) {
+    if (!family.has(name)) throw new LinkError(`${name} is none of ${[...family].join(', ')}`)
+    const own = functions.at(index)
+    if (!own || own.from) throw new LinkError(`the module has no function of its own with the index ${index}`)
+    names.set(own.id, name)
   }
   const found: Family = { imports: new Map(), replaced: new Map() }
   for (const field of functions) {
@@ -305,11 +313,13 @@ function findFamily(app: Field[], heap: Field[], written: string[]): Family {
   }
   const bases = [...found.imports.values(), ...found.replaced.values()]
   if (!bases.includes('malloc') && (found.replaced.size > 0 || !bases.some((base) => allocates.test(base)))) {
-    throw new LinkError('the module neither imports malloc nor has a function that its names or exports call malloc')
+    throw new LinkError(
+      'the module neither imports malloc nor has a function that its names or exports call malloc: name it if it is there, with --function malloc=INDEX',
+    )
   }
   if (found.replaced.size > 0 && !bases.includes('free')) {
     throw new LinkError(
-      'the module has a malloc, but no function that its names or exports call free: keep the names (do not strip)',
+      'the module has a malloc, but no function that its names or exports call free: keep the names (do not strip), or name it with --function free=INDEX',
     )
   }
   return found
@@ -395,8 +405,8 @@ function checkState(app: Field[], replaced: Map<string, string>): void {
 
 /**
  * Refuses a module in which functions that stay read what the old allocator keeps in front of blocks: a calloc that clears no memory whose
- * flags say that it is fresh, or a malloc_usable_size. In granary's blocks another block's bytes are there. Of a block that a function is
- * given, only the size that the old free reads counts: other words in front of other things are the program's own.
+ * flags say that it is fresh, or a malloc_usable_size. In granary's blocks another block's bytes are there. Of a block that is not new,
+ * only the size that the old free reads counts: other words in front of other things are the program's own.
  */
 function checkHeaders(app: Field[], replaced: Map<string, string>): void {
   const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
@@ -444,13 +454,10 @@ function checkGiven(app: Field[], replaced: Map<string, string>, heapBase: numbe
 /** What to do about a function that may be one of the family; and what helps to recognise it. */
 function advice(id: string, app: Field[]): string {
   const functions = app.filter(({ kind }) => kind === 'func')
+  const index = functions.findIndex((field) => field.id === id)
   const callers = functions.filter((field) => factsOf(field).calls.includes(id)).map((field) => labelOf(field.id, app))
-  const calls =
-    callers.length === 0
-      ? 'no function calls'
-      : `${callers.slice(0, 4).join(', ')}${callers.length > 4 ? ', …' : ''} ${callers.length > 1 ? 'call' : 'calls'}`
-  const signature = functions.filter((field) => field.id === id).map(signatureOf)
-  return `link before optimising and stripping, or export it by its name in C. It takes and returns ${signature}; ${calls} it`
+  const some = callers.length > 4 ? [...callers.slice(0, 4), '…'] : callers
+  return `link before optimising and stripping, or name it if it is one of C's: --function NAME=${index}. It takes and returns ${signatureOf(functions[index])}; its callers: ${some.join(', ') || 'none'}`
 }
 
 /** The functions that some call, directly or through others, with themselves; not through those of `ends`. */

@@ -4,8 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import binaryen from 'binaryen'
 import { LinkError, type LinkOptions, link } from '../../cli/link.ts'
+import { functionNames } from '../../cli/sections.ts'
 import { bodies } from '../bodies.ts'
-import { equal, root, shell, type Test, workFolder } from './harness.ts'
+import { equal, root, shell, type Test, tools, workFolder } from './harness.ts'
 
 const core = () => readFileSync(path.join(root, 'build/embed/granary.wasm'))
 const wat = (text: string) => {
@@ -46,6 +47,26 @@ const refusals: Record<string, [module: string, sentence: string, options?: Link
   'no __heap_base, and the stack behind the data': [withStack(70000), 'say --heap-base 70000'],
   'no __heap_base, and the stack in front of the data': [withStack(1024), 'say --heap-base 131072'],
   'no __heap_base, and a first variable that is no stack': [withStack(-5), 'say --heap-base 131072'],
+  'a name that is none of the family': [
+    `(module ${withBase} ${allocating})`,
+    'malloc_trim is none of malloc, free',
+    { functions: new Map([[0, 'malloc_trim']]) },
+  ],
+  'the index of no function': [
+    `(module ${withBase} ${allocating})`,
+    'no function of its own with the index 2',
+    { functions: new Map([[2, 'malloc']]) },
+  ],
+  'the index of an import': [
+    `(module (import "env" "log" (func (param i32) (result i32))) ${withBase} ${allocating})`,
+    'no function of its own with the index 0',
+    { functions: new Map([[0, 'malloc']]) },
+  ],
+  'a function whose signature is not that of its name': [
+    `(module ${withBase} ${allocating})`,
+    'calloc takes and returns i32 -> i32 where',
+    { functions: new Map([[0, 'calloc']]) },
+  ],
   'an address for the heap where the module has its own': [
     `(module ${withBase} ${allocating})`,
     'leave out --heap-base',
@@ -323,22 +344,39 @@ int main(void) {
   return 0;
 }`
 
-/** Functions of dlmalloc that read the words in front of blocks, each called once. */
+/** Calls one of the two functions of dlmalloc that read the words in front of blocks, and prints 0 if it does what it must. */
 const headers = `
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-int main(int argc, char **argv) {
-  void *block = malloc(100);
-#ifdef FIRST
-  char *zeros = calloc(argc, 40);
-  printf("%d %p\\n", zeros[7], block);
+#include <string.h>
+static char *volatile block;
+static volatile size_t count = 100;
+int main(void) {
+  block = malloc(100);
+  memset(block, 1, 100);
+  free(block);
+#ifdef USABLE
+  block = malloc(count);
+  printf("%d\\n", malloc_usable_size(block) < count);
 #else
-  printf("%zu\\n", malloc_usable_size(block));
+  block = calloc(count, 1);
+  printf("%d\\n", block[50]);
 #endif
   free(block);
   return 0;
 }`
+
+/** Encodes and decodes pictures with a package's lodepng, and prints a digest of all bytes. */
+const pictures = `
+const { decode, encode } = require(process.argv[2])
+const hash = require('node:crypto').createHash('sha1')
+for (let width = 1; width < 500; width += 17) {
+  const data = Uint8ClampedArray.from({ length: width * 300 * 4 }, (_, i) => (i * i) >> (width & 7))
+  const png = encode({ width, height: 300, data })
+  hash.update(png).update(decode(png).data)
+}
+console.log(hash.digest('hex'))`
 
 export const linkTests: Test[] = [
   {
@@ -400,9 +438,9 @@ export const linkTests: Test[] = [
       const work = workFolder('link-inlined')
       writeFileSync(path.join(work, 'main.c'), headers)
       const optimise = `node ${root}/node_modules/binaryen/bin/wasm-opt -O2 -g --all-features main.wasm -o main.wasm`
-      for (const function_ of ['FIRST', 'SECOND']) {
+      for (const option of ['', '-DUSABLE']) {
         const said = shell(
-          `${clang} -D${function_} main.c -o main.wasm\n${optimise}\nnpx granary link main.wasm -o linked.wasm 2>&1 || echo "status $?"`,
+          `${clang} ${option} main.c -o main.wasm\n${optimise}\nnpx granary link main.wasm -o linked.wasm 2>&1 || echo "status $?"`,
           work,
         )
         if (!/ reads what the old allocator keeps in front of blocks.*\nstatus 1\n$/.test(said)) throw new Error(said)
@@ -492,7 +530,8 @@ export const linkTests: Test[] = [
         (func $calloc (param i32 i32) (result i32) (i32.load (i32.const 16)))
         (func (export "zeros") (result i32) (call $calloc (i32.const 1) (i32.const 2))))`)
       const said = await link(program, core()).then(String, (error) => error.message)
-      if (!/^function 3 uses .* takes and returns i32 i32 -> i32; 4 calls it$/.test(said)) throw new Error(said)
+      if (!/^function 3 uses .*NAME=3. It takes and returns i32 i32 -> i32; its callers: 4$/.test(said))
+        throw new Error(said)
     },
   },
   {
@@ -512,6 +551,49 @@ export const linkTests: Test[] = [
         new Uint8Array(memory.buffer).fill(1, 0, heapBase)
         for (const size of [8, 1000, 100000]) if (take(size) < heapBase) throw new Error(`a block at ${take(size)}`)
       }
+    },
+  },
+  {
+    name: 'link: functions that only the user knows, in a module that says nothing',
+    run: () => {
+      const work = workFolder('link-functions')
+      writeFileSync(path.join(work, 'main.c'), headers)
+      const compile = 'clang-22 --target=wasm32-wasi -O2 --no-wasm-opt main.c -o'
+      shell(`${compile} named.wasm\n${compile} main.wasm -s`, work)
+      const names = [...functionNames(readFileSync(path.join(work, 'named.wasm')))]
+      const given = (wanted: string[]) => {
+        const own = names.filter(([, name]) => wanted.includes(name))
+        return `npx granary link main.wasm ${own.map(([index, name]) => `--function ${name}=${index}`).join(' ')} -o linked.wasm`
+      }
+      const said = (command: string) => shell(`${command} 2>&1 || echo "status $?"`, work)
+      const calloc = names.find(([, name]) => name === 'calloc')?.[0]
+      const command = given(['malloc', 'free', 'calloc'])
+      const [, base] = /--heap-base (\d+)/.exec(said(command)) ?? []
+      equal(said(given(['malloc'])).includes('--function free=INDEX'), true, 'whether free is asked for')
+      const stays = said(`${given(['malloc', 'free'])} --heap-base ${base}`)
+      if (!stays.includes(`--function NAME=${calloc}. It takes and returns i32 i32 -> i32`)) throw new Error(stays)
+      const report = shell(`${command} --heap-base 0x${Number(base).toString(16)}`, work)
+      equal(report.includes(`heap      begins at ${base}, as you said\n`), true, 'whether it is in the report')
+      const node = `node ${root}/examples/wasi.mjs`
+      equal(shell(`${node} main.wasm\n${node} linked.wasm`, work), '0\n0\n', 'printed')
+    },
+  },
+  {
+    name: 'link: a module from npm, which says nothing of its heap and exports malloc and free alone',
+    run: () => {
+      const work = workFolder('link-npm')
+      const installed = path.join(tools, 'node_modules')
+      shell(
+        `cp -r ${installed}/@canvas node_modules; cp -r ${installed}/@cwasm/lodepng before; cp -r before after`,
+        work,
+      )
+      const options = '--heap-base 76144 --function realloc=5'
+      const report = shell(`npx granary link before/lodepng.wasm ${options} -o after/lodepng.wasm`, work)
+      writeFileSync(path.join(work, 'main.js'), pictures)
+      const [before, after] = ['before', 'after'].map((folder) => shell(`node main.js ./${folder}`, work))
+      equal(/^[\da-f]{40}\n$/.test(before), true, 'whether it printed a digest')
+      equal(after, before, 'output')
+      return report.trim().split('\n').at(-1)
     },
   },
   {
