@@ -539,6 +539,7 @@ export const linkTests: Test[] = [
     run: async () => {
       const program = wat(`(module (import "env" "malloc" (func $take (param i32) (result i32)))
         (memory (export "memory") 2) (global (mut i32) (i32.const 70000)) (data (i32.const 1024) "abcd")
+        (func (export "round") (param i32) (result i32) (i32.add (local.get 0) (i32.const 131072)))
         (func (export "take") (param i32) (result i32) (call $take (local.get 0))))`)
       for (const heapBase of [70000, 131072]) {
         const { wasm, report } = await link(program, core(), { heapBase })
