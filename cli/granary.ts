@@ -31,7 +31,7 @@ try {
     function: { type: 'string', multiple: true, default: [] as string[] },
     help: { type: 'boolean', short: 'h' },
   } as const
-  const { values, positionals } = parseArgs({ options, allowPositionals: true })
+  const { values, positionals } = parseCommandLine({ options, allowPositionals: true })
   const [command, program] = positionals
   if (values.help) {
     console.log(usage)
