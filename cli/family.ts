@@ -14,3 +14,6 @@ export const mallocFamily = [
   'free_aligned_sized',
   'malloc_usable_size',
 ]
+
+/** Names of functions that return blocks. */
+export const allocates = /alloc|align/

@@ -1,0 +1,130 @@
+// What makes a module unsafe to link. `app` is the whole module, `replaced` its functions that are granary's instead, with their names in C.
+
+import { LinkError } from './error.ts'
+import { allocates } from './family.ts'
+import { headerReads } from './headers.ts'
+import { type Field, factsOf, labelOf, rootsOf, signatureOf, stackTop, variablesOf } from './text.ts'
+
+export const hearOfGrowth = 'whose JavaScript must hear of growth: link granary-emscripten.o with -sMALLOC=none instead'
+
+/**
+ * Refuses a module whose old allocator has its host grow the memory, by an import that returns a number, or grows it and tells its host, by
+ * one that takes a number: the host then makes views of the memory anew. Emscripten's modules do so, under short names where it optimised.
+ */
+export function checkGrowth(app: Field[], replaced: Map<string, string>): void {
+  const functions = app.filter(({ kind }) => kind === 'func')
+  const facts = new Map(functions.map((field) => [field.id, factsOf(field)]))
+  const reached = reach(facts, replaced.keys())
+  const own = functions.filter(({ id }) => reached.has(id))
+  const growers = own.filter(({ text }) => text.includes('(memory.grow'))
+  const [callers, does, signature] =
+    growers.length > 0
+      ? [growers, 'tells its host of growth', /^i32 -> $/]
+      : [own, 'has its host grow the memory', /-> i32$/]
+  const called = new Set(callers.flatMap(({ id }) => facts.get(id)?.calls ?? []))
+  const hosts = functions.filter(({ id, from }) => called.has(id) && from && !from.module.startsWith('wasi'))
+  const from = hosts.find((field) => signature.test(signatureOf(field)))?.from
+  if (!from) return
+  throw new LinkError(
+    `the old allocator ${does} (${from.module}.${from.name}), as in a module of Emscripten's, ${hearOfGrowth}`,
+  )
+}
+
+/**
+ * Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
+ * inlined. The state is what the old free itself (what it calls may set errno) and the old malloc read and write at fixed addresses or in
+ * globals; of a free that does nothing, what the old malloc itself does.
+ */
+export function checkState(app: Field[], replaced: Map<string, string>): void {
+  const functions = app.filter(({ kind }) => kind === 'func')
+  const variables = variablesOf(app)
+  const facts = new Map(functions.map((field) => [field.id, factsOf(field, variables)]))
+  // Without those that only hand their operands on, and run constructors and destructors.
+  const entries = (base: string) =>
+    [...replaced]
+      .filter(([id, name]) => name === base && !facts.get(id)?.calls.some((callee) => replaced.get(callee) === base))
+      .map(([id]) => id)
+  const state = (ids: Iterable<string>) => [...ids].flatMap((id) => facts.get(id)?.state ?? [])
+  const reached = (base: string) => state(reach(facts, entries(base)))
+  const ownOf = (base: string) => {
+    const own = state(entries(base))
+    return own.length > 0 ? own : reached(base)
+  }
+  const ofFree = ownOf('free')
+  const ofMalloc = new Set(reached('malloc'))
+  const shared = new Set(ofFree.length > 0 ? ofFree.filter((place) => ofMalloc.has(place)) : ownOf('malloc'))
+  for (const id of reach(facts, rootsOf(app), replaced)) {
+    if (replaced.has(id) || !facts.get(id)?.state.some((place) => shared.has(place))) continue
+    throw new LinkError(
+      `function ${labelOf(id, app)} uses the old allocator directly and would go on doing so: ${advice(id, app)}`,
+    )
+  }
+}
+
+/**
+ * Refuses a module in which functions that stay read what the old allocator keeps in front of blocks: a calloc that clears no memory whose
+ * flags say that it is fresh, or a malloc_usable_size. In granary's blocks another block's bytes are there. Of a block that is not new,
+ * only the size that the old free reads counts: other words in front of other things are the program's own.
+ */
+export function checkHeaders(app: Field[], replaced: Map<string, string>): void {
+  const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
+  const facts = new Map(functions.map((field) => [field.id, factsOf(field)]))
+  const allocators = new Set([...replaced.keys()].filter((id) => allocates.test(replaced.get(id) ?? '')))
+  const reads = new Map(functions.map((field) => [field.id, headerReads(field, allocators)]))
+  const frees = [...replaced.keys()].filter((id) => replaced.get(id) === 'free')
+  const sizes = new Set(frees.flatMap((id) => (reads.get(id) ?? []).map(({ mask }) => mask)).filter((mask) => mask < 0))
+  for (const id of reach(facts, rootsOf(app), replaced)) {
+    if (replaced.has(id) || !reads.get(id)?.some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
+    throw new LinkError(
+      `function ${labelOf(id, app)} reads what the old allocator keeps in front of blocks, and granary does not: ${advice(id, app)}`,
+    )
+  }
+}
+
+/** Refuses a module in which a function that stays has the address where the heap begins, but to set a global (where the stack ends). */
+export function checkBegin(app: Field[], replaced: Map<string, string>, heapBase: number): void {
+  const functions = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, field]))
+  const facts = new Map([...functions].map(([id, field]) => [id, factsOf(field)]))
+  for (const id of reach(facts, rootsOf(app), replaced)) {
+    const text = functions.get(id)?.text.replace(/\(global\.set \S+\s+\(i32\.const -?\d+\)/g, '')
+    if (replaced.has(id) || !text?.includes(`(i32.const ${heapBase | 0})`)) continue
+    throw new LinkError(
+      `function ${labelOf(id, app)} uses the address where the heap begins: what it keeps there would be overwritten`,
+    )
+  }
+}
+
+/** Refuses an address from the user if the stack or a variable at a fixed address is behind it, or if it is behind the memory itself. */
+export function checkGiven(app: Field[], replaced: Map<string, string>, heapBase: number, size: number): void {
+  const top = stackTop(app)
+  if (top > heapBase && top <= size) throw new LinkError(`the stack begins at ${top}, behind --heap-base ${heapBase}`)
+  if (heapBase > size) throw new LinkError(`--heap-base ${heapBase} is behind the memory, which ends at ${size}`)
+  const facts = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, factsOf(field)]))
+  for (const id of reach(facts, rootsOf(app), replaced)) {
+    const place = facts.get(id)?.state.find((place) => typeof place === 'number' && place >= heapBase && place < size)
+    if (replaced.has(id) || place === undefined) continue
+    throw new LinkError(
+      `function ${labelOf(id, app)} seems to have a variable at ${place}, behind --heap-base ${heapBase}: ${size}, where the initial memory ends, is behind all of them`,
+    )
+  }
+}
+
+/** What to do about a function that may be one of the family; and what helps to recognise it. */
+function advice(id: string, app: Field[]): string {
+  const functions = app.filter(({ kind }) => kind === 'func')
+  const index = functions.findIndex((field) => field.id === id)
+  const callers = functions.filter((field) => factsOf(field).calls.includes(id)).map((field) => labelOf(field.id, app))
+  const some = callers.length > 4 ? [...callers.slice(0, 4), '…'] : callers
+  return `link before optimising and stripping, or name it if it is one of C's: --function NAME=${index}. It takes and returns ${signatureOf(functions[index])}; its callers: ${some.join(', ') || 'none'}`
+}
+
+/** The functions that some call, directly or through others, with themselves; not through those of `ends`. */
+function reach(
+  facts: Map<string, { calls: string[] }>,
+  from: Iterable<string>,
+  ends: Map<string, string> = new Map(),
+): Set<string> {
+  const seen = new Set(from)
+  for (const id of seen) if (!ends.has(id)) for (const callee of facts.get(id)?.calls ?? []) seen.add(callee)
+  return seen
+}
