@@ -92,11 +92,8 @@ export function recover(): bool {
       releaseAt(p)
       if (!isLost(around32(p))) any = true
       p = next
-    } else {
-      // A free block's last mark is on its last cell; the next mark behind those of another is where it ends.
-      let last: usize = isFreeFrom(w) ? CELL : 0
-      p = firstMark(p + 4 * CELL - 3 * last, h.top) + last
-    }
+    } else if (isFreeFrom(w)) p = firstMark(p + CELL, h.top) + CELL
+    else p = firstMark(p + 4 * CELL, h.top)
   }
   return any
 }

@@ -157,8 +157,8 @@ export function trimNodes(): void {
   h.nodesUsed = used
   h.nodeFree = free
   // As many as in a new heap; of few pages, one more, so that the tables do not return to behind the header.
-  let low = h.capacity - firstPage() <= LOW_PAGES
-  h.nodesSize = min(h.nodesSize, max(used, LOW_NODES) + ((<u32>low) << 4))
+  let least: u32 = h.capacity - firstPage() <= LOW_PAGES ? LOW_NODES + NODE_SIZE : LOW_NODES
+  h.nodesSize = min(h.nodesSize, max(used, least))
 }
 
 /** Makes the first tables and the bins of a new heap, whose arena reaches to `end`, a multiple of 64 KiB. */
