@@ -19,9 +19,9 @@ import { header, BREAK_MAX, PAGE, roundUp } from './layout'
 }
 
 /** Pages of memory, at most what the break may reach. */
-// @ts-ignore: decorator
-@inline export function memoryPages(): u32 {
-  return min<u32>(memory.size(), <u32>(BREAK_MAX >>> 16))
+export function memoryPages(): u32 {
+  let pages: u32 = memory.size()
+  return pages - (pages >>> 16)
 }
 
 /** Makes the memory from brk to brk + bytes the heap's, or to brk + most if that is granted. What others have grown is
@@ -47,7 +47,7 @@ function own(bytes: usize, most: usize, skip: bool): bool {
     want = need
   }
   if (brk != h.brk) h.brk = h.floor = brk
-  h.limit = want
+  h.limit = memoryPages() // a host may grow by more than it is asked for
   h.growths++
   return true
 }

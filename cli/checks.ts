@@ -3,32 +3,7 @@
 import { LinkError } from './error.ts'
 import { allocates } from './family.ts'
 import { headerReads } from './headers.ts'
-import { type Field, factsOf, labelOf, rootsOf, signatureOf, stackTop, variablesOf } from './text.ts'
-
-export const hearOfGrowth = 'whose JavaScript must hear of growth: link granary-emscripten.o with -sMALLOC=none instead'
-
-/**
- * Refuses a module whose old allocator has its host grow the memory, by an import that returns a number, or grows it and tells its host, by
- * one that takes a number: the host then makes views of the memory anew. Emscripten's modules do so, under short names where it optimised.
- */
-export function checkGrowth(app: Field[], replaced: Map<string, string>): void {
-  const functions = app.filter(({ kind }) => kind === 'func')
-  const facts = new Map(functions.map((field) => [field.id, factsOf(field)]))
-  const reached = reach(facts, replaced.keys())
-  const own = functions.filter(({ id }) => reached.has(id))
-  const growers = own.filter(({ text }) => text.includes('(memory.grow'))
-  const [callers, does, signature] =
-    growers.length > 0
-      ? [growers, 'tells its host of growth', /^i32 -> $/]
-      : [own, 'has its host grow the memory', /-> i32$/]
-  const called = new Set(callers.flatMap(({ id }) => facts.get(id)?.calls ?? []))
-  const hosts = functions.filter(({ id, from }) => called.has(id) && from && !from.module.startsWith('wasi'))
-  const from = hosts.find((field) => signature.test(signatureOf(field)))?.from
-  if (!from) return
-  throw new LinkError(
-    `the old allocator ${does} (${from.module}.${from.name}), as in a module of Emscripten's, ${hearOfGrowth}`,
-  )
-}
+import { type Field, factsOf, idsAfter, labelOf, rootsOf, signatureOf, stackTop, variablesOf } from './text.ts'
 
 /**
  * Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
@@ -56,7 +31,7 @@ export function checkState(app: Field[], replaced: Map<string, string>): void {
   for (const id of reach(facts, rootsOf(app), replaced)) {
     if (replaced.has(id) || !facts.get(id)?.state.some((place) => shared.has(place))) continue
     throw new LinkError(
-      `function ${labelOf(id, app)} uses the old allocator directly and would go on doing so: ${advice(id, app)}`,
+      `function ${labelOf(id, app)} uses the old allocator directly and would go on doing so: ${advice(id, app, replaced)}`,
     )
   }
 }
@@ -76,7 +51,7 @@ export function checkHeaders(app: Field[], replaced: Map<string, string>): void 
   for (const id of reach(facts, rootsOf(app), replaced)) {
     if (replaced.has(id) || !reads.get(id)?.some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
     throw new LinkError(
-      `function ${labelOf(id, app)} reads what the old allocator keeps in front of blocks, and granary does not: ${advice(id, app)}`,
+      `function ${labelOf(id, app)} reads what the old allocator keeps in front of blocks, and granary does not: ${advice(id, app, replaced)}`,
     )
   }
 }
@@ -110,16 +85,40 @@ export function checkGiven(app: Field[], replaced: Map<string, string>, heapBase
 }
 
 /** What to do about a function that may be one of the family; and what helps to recognise it. */
-function advice(id: string, app: Field[]): string {
+function advice(id: string, app: Field[], replaced: Map<string, string>): string {
   const functions = app.filter(({ kind }) => kind === 'func')
-  const index = functions.findIndex((field) => field.id === id)
-  const callers = functions.filter((field) => factsOf(field).calls.includes(id)).map((field) => labelOf(field.id, app))
-  const some = callers.length > 4 ? [...callers.slice(0, 4), '…'] : callers
-  return `link before optimising and stripping, or name it if it is one of C's: --function NAME=${index}. It takes and returns ${signatureOf(functions[index])}; its callers: ${some.join(', ') || 'none'}`
+  const indexOf = (field: Field) => functions.indexOf(field)
+  const own = functions.filter((field) => field.id === id)
+  const callers = functions.filter((field) => factsOf(field).calls.includes(id))
+  const labels = callers.map((field) => labelOf(field.id, app))
+  const some = labels.length > 4 ? [...labels.slice(0, 4), '…'] : labels
+  const like = [...own, ...callers].flatMap((field) => {
+    const name = replaced.has(field.id) ? undefined : looksLike(field, replaced)
+    return name === undefined ? [] : [`; function ${indexOf(field)} looks like ${name}`]
+  })
+  return `link before optimising and stripping, or name it if it is one of C's: --function NAME=${indexOf(own[0])}. It takes and returns ${signatureOf(own[0])}; its callers: ${some.join(', ') || 'none'}${like[0] ?? ''}`
 }
 
+/** The function in C that one looks like by what it hands to malloc and free. */
+function looksLike(field: Field, replaced: Map<string, string>): string | undefined {
+  if (signatureOf(field) !== 'i32 i32 -> i32') return undefined
+  const [first, second] = idsAfter('param', field.text.split('\n', 1)[0])
+  const hands = (base: string, operand: string) =>
+    [...replaced].some(([id, name]) => name === base && handsOn(field, id, operand))
+  const { calls } = factsOf(field)
+  const callsTo = (base: string) => calls.some((callee) => replaced.get(callee) === base)
+  if (hands('free', first) && hands('malloc', second)) return 'realloc'
+  return callsTo('malloc') && !callsTo('free') && /\((?:i32|i64)\.mul\b/.test(field.text) ? 'calloc' : undefined
+}
+
+/** Whether a function calls another one with this operand first. */
+const handsOn = ({ text }: Field, callee: string, operand: string) =>
+  text
+    .split(`(call ${callee}\n`)
+    .some((rest, index) => index > 0 && rest.trimStart().startsWith(`(local.get ${operand})`))
+
 /** The functions that some call, directly or through others, with themselves; not through those of `ends`. */
-function reach(
+export function reach(
   facts: Map<string, { calls: string[] }>,
   from: Iterable<string>,
   ends: Map<string, string> = new Map(),

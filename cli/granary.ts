@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseCommandLine } from './commandLine.ts'
 import { link } from './link.ts'
 
-const usage = `usage: granary link program.wasm -o linked.wasm [--heap-base ADDRESS] [--function NAME=INDEX ...]
+const usage = `usage: granary link program.wasm -o linked.wasm [--heap-base ADDRESS] [--function NAME=INDEX|EXPORT ...]
 
 Puts granary's malloc, free and their family into a finished WebAssembly module, in place of those
 that it imports or of those that it contains, and optimises the result.
@@ -14,7 +14,9 @@ that it imports or of those that it contains, and optimises the result.
 --heap-base ADDRESS     where the heap may begin, if the module does not say it: a number, or 0x and
                         hexadecimal digits; nothing of the program's may lie behind
 --function NAME=INDEX   the function of this index in the module is C's malloc, free, calloc, ...; where
-                        neither exports nor names say so`
+                        neither exports nor names say so
+--function NAME=EXPORT  the same of the function that is exported by this name, as in Emscripten's
+                        modules, whose exports are shortened`
 
 const core = fileURLToPath(new URL('../../build/embed/granary.wasm', import.meta.url))
 
@@ -44,8 +46,9 @@ try {
     const heapBase = base === undefined ? undefined : numberOf(base, '--heap-base')
     const functions = new Map(
       values.function.map((text) => {
-        const [name, index = ''] = text.split('=')
-        return [numberOf(index, `--function ${name}=`), name]
+        const [, name, which] = /^(\w+)=(.+)$/.exec(text) ?? []
+        if (!which) throw new Error(`--function takes NAME=INDEX or NAME=EXPORT, not ${text}`)
+        return [/^\d+$/.test(which) ? Number(which) : which, name] as const
       }),
     )
     const { wasm, report } = await link(readFileSync(program), readFileSync(core), { heapBase, functions })

@@ -6,9 +6,10 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type binaryenModule from 'binaryen'
-import { checkBegin, checkGiven, checkGrowth, checkHeaders, checkState, hearOfGrowth } from './checks.ts'
+import { checkBegin, checkGiven, checkHeaders, checkState } from './checks.ts'
 import { LinkError } from './error.ts'
 import { allocates, mallocFamily } from './family.ts'
+import { breakOf, checkGrowth, findGrowth, type Growth, growFunction } from './growth.ts'
 import { customSections, functionNames, withSections } from './sections.ts'
 import {
   dataEnd,
@@ -31,8 +32,9 @@ type Binaryen = typeof binaryenModule
 export interface LinkOptions {
   /** The address where its heap may begin. */
   heapBase?: number
-  /** Functions of the family: their names in C by their indices in the module, in which the imported ones come first. */
-  functions?: Map<number, string>
+  /** Functions of the family: their names in C by their indices in the module, in which the imported ones come first, or by the names
+   *  of their exports. */
+  functions?: Map<number | string, string>
 }
 
 /** What `link` did. Sizes in bytes. */
@@ -82,12 +84,13 @@ export async function link(
   const names = [...functionNames(program).values()]
   if (names.includes('granary_set_errno')) throw new LinkError('granary is in this module already')
   const { imports, replaced } = findFamily(app, heap, names, options.functions)
-  checkGrowth(app, replaced)
-  const heapBase = findHeapBase(app, memory.size, options.heapBase)
+  const growth = findGrowth(app, replaced)
+  const heapBase = findHeapBase(app, memory.size, options.heapBase, growth)
   const errno = findErrno(app)
   const simple = parseFields(simplified(binaryen, program).emitText())
   checkState(simple, replaced)
   checkHeaders(simple, replaced)
+  if (growth) checkGrowth(simple, replaced, growth)
   // Where its initial memory ends a program can keep nothing; but the number, being round, is often in use for something else.
   if (options.heapBase !== memory.size) checkBegin(simple, replaced, heapBase)
   if (options.heapBase !== undefined) checkGiven(simple, replaced, heapBase, memory.size)
@@ -108,11 +111,16 @@ export async function link(
     `(export "granary.__heap_end" (global ${ownEnd}))`,
     ...(errno ? [] : [`(global ${nowhere} i32 (i32.const 0))`]),
     `(export "granary.errno" (global ${errno ?? nowhere}))`,
+    ...(growth ? [growFunction(grow, growth), `(export "granary.grow" (func ${grow}))`] : []),
   ].map(field)
   const exported = new Set(exportsOf(app).map((entry) => entry.name))
   const taken = [...exported].find((name) => name.startsWith('granary.'))
   if (taken) throw new LinkError(`the module exports ${taken}: names that begin so are used for linking`)
-  const merged = merge(binaryen, printFields([...targets, ...linked, ...lent]), printFields(heap.map(lendFrom)))
+  const merged = merge(
+    binaryen,
+    printFields([...targets, ...linked, ...lent]),
+    printFields(growth ? growBy(heap.map(lendFrom)) : heap.map(lendFrom)),
+  )
   for (const { name } of exportsOf(parseFields(merged.emitText()))) if (!exported.has(name)) merged.removeExport(name)
 
   // What other tools keep in a module, such as the types of a component's interface.
@@ -159,6 +167,8 @@ const isOutdated = /^(?:name|target_features|linking|reloc\..*|\.debug_.*|source
 
 /** The address of errno, in a module that does not say it. */
 const nowhere = '$"granary.errno"'
+/** The function that grows the memory, where the module's host must hear of that. */
+const grow = '$"granary.grow"'
 /** Where the module's heap begins. */
 const ownBase = '$"granary.__heap_base"'
 /** Where the memory ends that the module begins with; 0 if that is for its host to say. */
@@ -193,9 +203,6 @@ function globalOf(app: Field[], names: string[]): Field | undefined {
   return app.find(({ kind, id }) => kind === 'global' && (id === exported?.id || names.includes(nameOf(id))))
 }
 
-/** Imports by which Emscripten's JavaScript has to do with the heap. */
-const emscriptens = ['emscripten_resize_heap', 'emscripten_notify_memory_growth', '__syscall_munmap']
-
 const constant = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/
 
 interface Memory {
@@ -213,14 +220,11 @@ function findMemory(app: Field[]): Memory {
   const [, is64, pages, isShared] = /( i64)? (\d+)(?: \d+)?( shared)?\)+$/.exec(memory.text) ?? []
   if (is64) throw new LinkError('the memory has 64-bit addresses, which granary does not serve')
   if (isShared) throw new LinkError('the memory is shared between threads, which this core does not serve')
-  if (app.some(({ from }) => from && emscriptens.includes(from.name))) {
-    throw new LinkError(`this is a module of Emscripten's, ${hearOfGrowth}`)
-  }
   return { id: memory.id, size: Number(pages) * 65536, isImported: memory.from !== undefined }
 }
 
 /** The address where the heap may begin: the module says it or, where it does not, the user. Refuses data behind it. */
-function findHeapBase(app: Field[], size: number, given?: number): number {
+function findHeapBase(app: Field[], size: number, given?: number, growth?: Growth): number {
   const end = dataEnd(app)
   if (end === Number.POSITIVE_INFINITY) {
     throw new LinkError(
@@ -228,13 +232,15 @@ function findHeapBase(app: Field[], size: number, given?: number): number {
     )
   }
   const own = globalOf(app, heapBaseNames)
-  if (own && given !== undefined) {
+  const initialBreak = !own && growth ? breakOf(app, growth, size) : undefined
+  if ((own || initialBreak !== undefined) && given !== undefined) {
     throw new LinkError('the module says itself where its heap may begin: leave out --heap-base')
   }
   if (given !== undefined) {
     if (end > given) throw new LinkError(`the module has data up to ${end}, behind --heap-base ${given}`)
     return given
   }
+  if (initialBreak !== undefined) return initialBreak
   if (!own) {
     const top = stackTop(app)
     // Linkers put the stack behind all variables or in front of them. In front of them it does not tell where those without data end.
@@ -271,7 +277,12 @@ interface Family {
 }
 
 /** Finds the functions to put granary's in place of; refuses what has another signature than C gives it. */
-function findFamily(app: Field[], heap: Field[], written: string[], given = new Map<number, string>()): Family {
+function findFamily(
+  app: Field[],
+  heap: Field[],
+  written: string[],
+  given = new Map<number | string, string>(),
+): Family {
   const functions = app.filter((field) => field.kind === 'func')
   const names = new Map(functions.map((field) => [field.id, field.from?.name ?? nameOf(field.id)]))
   for (const name of family) {
@@ -285,8 +296,12 @@ function findFamily(app: Field[], heap: Field[], written: string[], given = new 
   }
   for (const [index, name] of given) {
     if (!family.has(name)) throw new LinkError(`${name} is none of ${[...family].join(', ')}`)
-    const own = functions.at(index)
-    if (!own || own.from) throw new LinkError(`the module has no function of its own with the index ${index}`)
+    const exported = exportsOf(app).find((entry) => entry.kind === 'func' && entry.name === index)
+    const own = typeof index === 'number' ? functions.at(index) : functions.find(({ id }) => id === exported?.id)
+    if (!own || own.from) {
+      const which = typeof index === 'number' ? `with the index ${index}` : `that it exports as ${index}`
+      throw new LinkError(`the module has no function of its own ${which}`)
+    }
     names.set(own.id, name)
   }
   const found: Family = { imports: new Map(), replaced: new Map() }
@@ -370,6 +385,12 @@ function lendFrom(field: Field): Field {
   return field.kind === 'func'
     ? importFrom(field, 'granary', `granary.granary_${name}`)
     : importFrom(field, 'program', `granary.${name}`)
+}
+
+/** The core's fields, which have the program's function grow the memory. */
+function growBy(heap: Field[]): Field[] {
+  const fields = heap.map((field) => ({ ...field, text: field.text.replaceAll('(memory.grow', `(call ${grow}`) }))
+  return [field(`(import "program" "granary.grow" (func ${grow} (param i32) (result i32)))`), ...fields]
 }
 
 /** Merges the two modules with binaryen's tool: there is no function for it in the library. */

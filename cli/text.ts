@@ -110,6 +110,21 @@ export function dataEnd(fields: Field[]): number {
   return Math.max(0, ...ends)
 }
 
+/** The word that the module's own data put at an address; where they put nothing is zero. */
+export function initialWord(fields: Field[], address: number): number {
+  const word = Buffer.alloc(4)
+  for (const { text } of fields) {
+    const match = dataField.exec(text)
+    if (!match) continue
+    const bytes = bytesOf(match[2])
+    const at = address - (Number(match[1]) >>> 0)
+    word.forEach((byte, i) => {
+      word[i] = bytes[at + i] ?? byte
+    })
+  }
+  return word.readUInt32LE()
+}
+
 /** The stack pointer, which linkers put first among the variables. */
 function isStackPointer({ id, text }: Field, index: number): boolean {
   const variable = globalField.exec(text)

@@ -3,6 +3,22 @@ import { describe, expect, it } from 'vitest'
 import { BREAK_MAX, Core, createCore, Errno, FAILED, PAGE } from './core.ts'
 import { Oracle } from './oracle.ts'
 
+describe('a host that grows the memory by more than it is asked for', () => {
+  it('leaves the heap all of it', () => {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 100 })
+    let calls = 0
+    const core = new Core(memory, 1024, (pages) => {
+      calls++
+      return memory.grow(pages + 10)
+    })
+    const blocks = Array.from({ length: 60 }, () => core.malloc(PAGE))
+    expect(calls).toBeLessThan(8)
+    for (const block of blocks) core.free(block)
+    expect(core.malloc(60 * PAGE)).toBeGreaterThan(0)
+    expect(core.verify()).toBe(0)
+  })
+})
+
 describe('memory that others have grown', () => {
   it('leaves the break where it is when a request is refused', () => {
     const core = createCore({ initial: 2, maximum: 4 })

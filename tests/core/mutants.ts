@@ -314,6 +314,13 @@ const mutants: Mutant[] = [
     tests: ['instances'],
   },
   {
+    name: 'what a host grows too much is taken for others’ memory',
+    file: 'break.ts',
+    find: 'h.limit = memoryPages()',
+    replace: 'h.limit = want',
+    tests: ['break'],
+  },
+  {
     name: 'a growth that is refused is not tried with less',
     file: 'break.ts',
     find: 'if (want == need) return false',

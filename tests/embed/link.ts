@@ -36,6 +36,20 @@ const importer = (module: string) =>
 const allocating = '(func $malloc (param i32) (result i32) (i32.const 0)) (func $free (param i32))'
 const withBase = '(memory 1) (global $__heap_base i32 (i32.const 1024))'
 
+/** A module as Emscripten makes them: its break, which begins at 70000, is behind a word of its data, and its host grows the memory. */
+const emscripten = (resize = 'emscripten_resize_heap') => `(module
+  (import "env" "${resize}" (func $resize (param i32) (result i32))) (import "env" "other" (func $other (param i32) (result i32)))
+  (memory (export "memory") 2 20) (data (i32.const 2040) "1234\\70\\11\\01")
+  (func $move (param i32) (result i32) (local i32)
+    (local.set 1 (i32.load (i32.const 2044)))
+    (local.set 0 (i32.add (local.get 1) (local.get 0)))
+    (if (i32.gt_u (local.get 0) (i32.shl (memory.size) (i32.const 16))) (then (drop (call $resize (local.get 0)))))
+    (i32.store (i32.const 2044) (local.get 0))
+    (local.get 1))
+  (func (export "malloc") (param i32) (result i32) (call $move (i32.and (i32.add (local.get 0) (i32.const 15)) (i32.const -16))))
+  (func (export "free") (param i32))
+  (func (export "also") (result i32) (call $other (i32.const 1))))`
+
 /** A module that does not say where its heap may begin: its stack is where it is told. */
 const withStack = (top: number, rest = '') => `(module (memory 2) (global (mut i32) (i32.const ${top}))
   (data (i32.const 1024) "abcd") ${allocating} ${rest})`
@@ -92,27 +106,24 @@ const refusals: Record<string, [module: string, sentence: string, options?: Link
     `(module ${withBase} (data (i32.const 1020) "abcdefgh") ${allocating})`,
     'initialised before',
   ],
-  "Emscripten's module": [
-    `(module (import "env" "emscripten_resize_heap" (func (param i32) (result i32))) ${withBase} ${allocating})`,
-    'granary-emscripten.o',
-  ],
-  "a module that tells Emscripten's JavaScript of growth": [
-    `(module (import "env" "emscripten_notify_memory_growth" (func (param i32))) ${withBase} ${allocating})`,
-    'granary-emscripten.o',
-  ],
-  "a module of Emscripten's whose imports have short names": [
+  'an old allocator that calls its host, nobody knows what for': [
     `(module (import "a" "b" (func $resize (param i32) (result i32))) ${withBase}
       (func $sbrk (param i32) (result i32) (call $resize (local.get 0)))
       (func $malloc (export "malloc") (param i32) (result i32) (call $sbrk (i32.const 65536)))
       (func $free (export "free") (param i32)))`,
-    'has its host grow the memory (a.b)',
+    'calls its host (a.b)',
   ],
-  'a module that tells its host of growth by a short name': [
-    `(module (import "a" "b" (func $notify (param i32))) ${withBase}
-      (func $malloc (export "malloc") (param i32) (result i32)
-        (call $notify (i32.const 0)) (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))
-      (func $free (export "free") (param i32)))`,
-    'tells its host of growth (a.b)',
+  'a function that has the host grow the memory, and stays': [
+    emscripten()
+      .replace('(func $move', '(func $move (export "m")')
+      .replace('(i32.const 15)', '(i32.load (i32.const 16))')
+      .replace('"free") (param i32)', '"free") (param i32) (i32.store (i32.const 16) (i32.const 15))'),
+    'function move has its host grow the memory',
+  ],
+  'the name of no export': [
+    `(module ${withBase} ${allocating})`,
+    'no function of its own that it exports as m',
+    { functions: new Map([['m', 'malloc']]) },
   ],
   'an inlined malloc whose free does nothing': [
     `(module ${withBase} (global $at (mut i32) (i32.const 1024))
@@ -379,6 +390,35 @@ for (let width = 1; width < 500; width += 17) {
 }
 console.log(hash.digest('hex'))`
 
+/** Finds words and numbers in a text that is larger than the memory with the package's Oniguruma, and prints a digest of where they are. */
+const matches = `
+const { loadWASM, OnigScanner, OnigString } = require(process.argv[2])
+const hash = require('node:crypto').createHash('sha1')
+const { buffer } = Uint8Array.from(require('node:fs').readFileSync(process.argv[2] + '/release/onig.wasm'))
+loadWASM(buffer).then(() => {
+  let count = 0
+  for (let round = 0; round < 300; round++) {
+    const scanner = new OnigScanner(['\\\\bw' + round + '\\\\w*', '\\\\d+(?=;)', '(?<=x)y'])
+    const text = new OnigString(Array.from({ length: 2000 }, (_, i) => 'w' + (i * round) % 997 + ' xy ' + i + ';').join(' '))
+    for (let at = 0, match; count < 200000 && (match = scanner.findNextMatchSync(text, at)); count++) {
+      hash.update(match.index + ' ' + match.captureIndices[0].start)
+      at = match.captureIndices[0].end
+    }
+    scanner.dispose()
+    if (round % 3) text.dispose()
+  }
+  console.log(count + ' matches ' + hash.digest('hex'))
+})`
+
+function instance(wasm: Uint8Array, imports: WebAssembly.Imports) {
+  const module = new WebAssembly.Module(wasm as BufferSource)
+  return new WebAssembly.Instance(module, imports).exports as {
+    memory: WebAssembly.Memory
+    malloc(size: number): number
+    free(block: number): void
+  }
+}
+
 export const linkTests: Test[] = [
   {
     name: 'link: a module that imports malloc',
@@ -578,6 +618,101 @@ export const linkTests: Test[] = [
       equal(report.includes(`heap      begins at ${base}, as you said\n`), true, 'whether it is in the report')
       const node = `node ${root}/examples/wasi.mjs`
       equal(shell(`${node} main.wasm\n${node} linked.wasm`, work), '0\n0\n', 'printed')
+    },
+  },
+  {
+    name: "link: Emscripten's modules have their host grow the memory, by whatever name, and what it grows too much is the heap's",
+    run: async () => {
+      for (const name of ['emscripten_resize_heap', 'b']) {
+        const { wasm, report } = await link(wat(emscripten(name)), core())
+        equal(report.heapBase, 70000, 'where the heap begins')
+        let calls = 0
+        const resize = (bytes: number) => {
+          calls++
+          // By five pages more, up to 20.
+          const more = Math.min((bytes >>> 16) + 5, 20) - (memory.buffer.byteLength >>> 16)
+          return bytes >>> 16 <= 20 ? memory.grow(more) && 1 : 0
+        }
+        const env = { [name]: resize, other: () => 1 }
+        const { memory, malloc, free } = instance(wasm, { env })
+        const blocks = Array.from({ length: 20 }, () => malloc(70000))
+        equal(blocks.filter((block) => block === 0).length, 3, 'requests that the memory has no room for')
+        equal(calls < 8, true, 'whether it uses what it did not ask for')
+        for (const block of blocks) free(block)
+        equal(malloc(1100000) > 0, true, 'whether that is in one run')
+      }
+    },
+  },
+  {
+    name: "link: a module that grows its memory itself tells Emscripten's JavaScript, by whatever name",
+    run: async () => {
+      for (const name of ['emscripten_notify_memory_growth', 'b']) {
+        const program = `(module (import "env" "${name}" (func $notify (param i32))) ${withBase} (export "memory" (memory 0))
+          (func $malloc (export "malloc") (param i32) (result i32)
+            (call $notify (i32.const 0)) (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))
+          (func $free (export "free") (param i32)))`
+        const { wasm } = await link(wat(program), core())
+        const told: number[] = []
+        const env = { [name]: (index: number) => told.push(index, memory.buffer.byteLength) }
+        const { memory, malloc } = instance(wasm, { env })
+        malloc(100000)
+        equal(told.join(), `0,${memory.buffer.byteLength}`, 'told')
+      }
+    },
+  },
+  {
+    name: 'link: functions by the names of their exports, and what others look like',
+    run: async () => {
+      const program = `(module ${withBase}
+        (func $m (export "m") (param i32) (result i32) (i32.load (i32.const 16)))
+        (func $f (export "f") (param i32) (i32.store (i32.const 16) (local.get 0)))
+        (func $1 (param i32 i32) (result i32) (if (i32.load (i32.const 16)) (then (call $f (local.get 0)))) (call $m (local.get 1)))
+        (func $2 (param i32 i32) (result i32) (drop (i32.load (i32.const 16))) (call $m (i32.mul (local.get 0) (local.get 1))))
+        (func (export "run") (drop (call $1 (call $2 (i32.const 1) (i32.const 2)) (i32.const 3)))))`
+      const functions = new Map<number | string, string>([
+        ['m', 'malloc'],
+        ['f', 'free'],
+      ])
+      for (const [index, name] of [
+        [2, 'realloc'],
+        [3, 'calloc'],
+      ] as const) {
+        const said = await refusal(program, { functions })
+        if (!said.endsWith(`; function ${index} looks like ${name}`)) throw new Error(said)
+        functions.set(index, name)
+      }
+      equal((await link(wat(program), core(), { functions })).report.replaced.length, 4, 'replaced')
+    },
+  },
+  {
+    name: "link: a program of Emscripten's, and what it prints",
+    run: () => {
+      const work = workFolder('link-emscripten')
+      writeFileSync(path.join(work, 'main.c'), headers)
+      shell(
+        'export NODE_PATH=/usr/share/nodejs\nemcc -O1 -sALLOW_MEMORY_GROWTH -sEXPORTED_FUNCTIONS=_main,_malloc,_free,_calloc main.c -o main.js',
+        work,
+      )
+      const run = () => shell('node --no-experimental-fetch main.js', work)
+      equal(run(), '0\n', 'printed before')
+      const report = shell('npx granary link main.wasm -o main.wasm', work)
+      equal(run(), '0\n', 'printed')
+      return report.trim().split('\n').at(-1)
+    },
+  },
+  {
+    name: 'link: a module from npm, which Emscripten made',
+    run: () => {
+      const work = workFolder('link-npm-emscripten')
+      const installed = path.join(tools, 'node_modules/vscode-oniguruma')
+      shell(`cp -r ${installed} before; cp -r before after`, work)
+      const options = '--function realloc=220 --function calloc=222'
+      const report = shell(`npx granary link before/release/onig.wasm ${options} -o after/release/onig.wasm`, work)
+      writeFileSync(path.join(work, 'main.js'), matches)
+      const [before, after] = ['before', 'after'].map((folder) => shell(`node main.js ./${folder}`, work))
+      equal(/^\d{4,} matches [\da-f]{40}\n$/.test(before), true, `whether it printed a digest: ${before}`)
+      equal(after, before, 'output')
+      return report.trim().split('\n').at(-1)
     },
   },
   {

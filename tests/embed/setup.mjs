@@ -29,7 +29,7 @@ const steps = [
     tools,
     `npm install --save-dev ${engines} && apt-get install -y chromium firefox-esr lld-14 wabt && pip install wasmtime`,
   ],
-  ['modules that are linked', tools, 'npm install --save-dev @cwasm/lodepng@0.1.9'],
+  ['modules that are linked', tools, 'npm install --save-dev @cwasm/lodepng@0.1.9 vscode-oniguruma@2.0.1'],
   ['sources: crates', sources, '[ -d vendor ] || cargo vendor'],
   [
     'sources: cJSON',
