@@ -7,7 +7,7 @@ import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, mapOf, NONE, r
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
 import { extend, recover } from './growth'
 import { BEGIN_SIZE } from './tables'
-import { addressOf, DETACHED, KEPT, releaseSpan, Span, takeSpan } from './span'
+import { addressOf, DETACHED, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
@@ -46,7 +46,7 @@ export function nextOf(span: Span): usize {
 }
 /** The bits of a span's blocks in use. */
 export function usedIn(span: Span): u64 {
-  return span.prev == DETACHED ? cellsOf(span) : ~span.free
+  return span.prev == DETACHED && !isHeader(span) ? cellsOf(span) : ~span.free
 }
 /** The active span of a bin. */
 // @ts-ignore: decorator
@@ -169,8 +169,12 @@ export function freeIn(span: Span, used: u64): void {
 /** After a free that left more than a block free: if no block is in use at all, releases what empty spans the bins keep, and what was
  *  lost for lack of nodes. So the same requests find the same places again. Spans in the first page may stay: they keep no long runs
  *  apart. */
+export function settle(): void {
+  hotSettle()
+}
+/** As settle, without a call. */
 // @ts-ignore: decorator
-@inline export function settle(): void {
+@inline export function hotSettle(): void {
   if (!header().settled) if (isArenaEmpty()) settleNow()
 }
 function settleNow(): void {
@@ -215,7 +219,7 @@ export function obtain(n: usize): usize {
     let p = find(n, reach)
     if (p || reach == EVERYWHERE) return p
     if (reach == IN_PAGE) {
-      if (h.settled || !crosses(h.top, n) || !gather(false)) reach = IN_TOP
+      if (h.settled || !(h.lost || crosses(h.top, n)) || !gather(false)) reach = IN_TOP
     } else if (!extend(n) && !gather(true)) reach = EVERYWHERE
   }
 }

@@ -132,7 +132,7 @@ export class Header {
 
 /** For each bin of small blocks { descriptor of its active span u32, address of that span u32, cells where blocks begin u64 },
  *  16 bytes each. */
-export const ACTIVE: usize = 136
+export const ACTIVE: usize = 128
 /** For each bin { descriptor of the first span with room u32, of the last u32, number of spans u32, unused }, 16 bytes each. */
 export const LISTS: usize = ACTIVE + 256
 /** A descriptor with no bit set: the active span of a bin that has none. */

@@ -21,7 +21,7 @@ import {
   obtain,
   obtainAligned,
   refill,
-  settle,
+  hotSettle,
   usedIn,
 } from './bin'
 import { isInHeap, isKnown, ready, smallLimit } from './start'
@@ -97,7 +97,7 @@ function freeSlow(p: usize): void {
       let w = around64(header().shadow, p)
       if (isUsed(w)) {
         release(p, w)
-        settle()
+        hotSettle()
         return
       }
     }

@@ -9,6 +9,8 @@ import { extend } from './growth'
 
 /** Smallest page of spans, in bytes. */
 const PAGE_MIN: usize = 8192
+/** Bytes of a cache line. */
+const LINE: usize = 64
 /** Free blocks of the arena that are looked at for a page. */
 const PAGE_TRIES: u32 = 16
 
@@ -30,6 +32,11 @@ export const KEPT: usize = 2
 // @ts-ignore: decorator
 @inline export function spanOf(p: usize): Span {
   return changetype<Span>((p | 0xffff) - 1023 + ((p >>> 6) & 0x3f0))
+}
+/** Whether a descriptor is that of its page's header, which is no span: a write before the block behind it may have changed it. */
+// @ts-ignore: decorator
+@inline export function isHeader(span: Span): bool {
+  return (~<u32>changetype<usize>(span) & 0x3f0) == 0
 }
 /** Address of the span of a descriptor. */
 // @ts-ignore: decorator
@@ -123,7 +130,10 @@ export function takeSpan(grow: bool): Span {
     left = unused & (unused - 1)
   store<u64>(entry, left)
   if (!left) turnRoomy(page)
-  return spanOf(page + ((<usize>ctz(unused)) << 10))
+  let s = page + ((<usize>ctz(unused)) << 10)
+  // A write to each of its cache lines: they come from memory all at once, before blocks would wait for one after the other.
+  for (let p = s; p < s + SPAN; p += LINE) store<u8>(p, 0)
+  return spanOf(s)
 }
 
 /** Takes back a span whose blocks are all free. Refused, and nothing has changed, if its page should join a free block that was

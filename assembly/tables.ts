@@ -42,7 +42,7 @@ export function endFor(capacity: usize): usize {
 /** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
 // @ts-ignore: decorator
 @inline export function capacityFor(to: usize): usize {
-  let capacity = (to + PAGE - 1) >>> 16
+  let capacity = to >>> 16
   while (endFor(capacity) < to) capacity++
   return capacity
 }

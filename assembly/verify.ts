@@ -29,9 +29,9 @@ import { BINS_SMALL, cellsOfBin } from './size'
 
 /** The header: magic number, ABI version and variant are those of this module. */
 const HEADER: u32 = 1
-/** top ≤ end ≤ break ≤ the heap's memory; the tables begin where the arena ends. */
+/** top ≤ end ≤ break ≤ the heap's memory; the tables stand where their number of pages says. */
 const BORDERS: u32 = 2
-/** The blocks follow one another without a gap from the tables to top, each with the marks of one kind, in pages that are not
+/** The blocks follow one another without a gap from the first one to top, each with the marks of one kind, in pages that are not
  *  called untouched. */
 const ROW: u32 = 3
 /** No two free blocks touch, none touches top. */
@@ -40,11 +40,12 @@ const JOINED: u32 = 4
 const REACH: u32 = 5
 /** Each free block is in its bin's ring once, nothing else is; the bin's bit is set. */
 const IN_BINS: u32 = 6
-/** The counter of free bytes is their sum; there are as many nodes as free blocks, and as many lost ones as counted. */
+/** The counters of free bytes, of spans' bytes and of what is neither a block nor a span are their sums; there are as many nodes as
+ *  free blocks, and as many lost ones as counted. */
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; its roomy bit is set exactly if it has an unused one. */
 const SPAN_PAGE: u32 = 8
-/** An unused span's descriptor, and that of the page's header, has all bits set and is not detached. */
+/** An unused span's descriptor, and that of the page's header, has all bits set; the former is not detached. */
 const UNUSED: u32 = 9
 /** A span's bits are clear only where blocks of its bin begin. */
 const DESCRIPTOR: u32 = 10
@@ -195,7 +196,9 @@ export function verify(): u32 {
     binned: usize = 0,
     mapped: u32 = 0,
     nodes: u32 = 0,
-    lost: u32 = 0
+    lost: u32 = 0,
+    spanned: usize = 0,
+    fixed = p - base()
   while (p != h.top) {
     if (p > h.top || load<u8>(mapOf(p + CELL)) == UNTOUCHED) return ROW
     let w = around64(h.shadow, p),
@@ -208,6 +211,8 @@ export function verify(): u32 {
       if (!isUsed(w) || firstMark(p + 2 * CELL, end) != end) return ROW
       let wrong = verifyPage(p)
       if (wrong) return wrong
+      spanned += end - p - SPAN
+      fixed += SPAN
     } else if (isUsed(w)) {
       end = firstMark(p + 2 * CELL, h.top)
       if (stopOf(p, w) != end) return REACH
@@ -230,7 +235,7 @@ export function verify(): u32 {
       if (first == MAPPED) {
         if (p & (PAGE - 1) || end & (PAGE - 1)) return MAPPINGS
         for (let q = p; q < end; q += PAGE, mapped++) if (load<u8>(mapOf(q)) != MAPPED) return MAPPINGS
-      }
+      } else fixed += end - p
     }
     if (end - p < BLOCK_MIN) return ROW
     p = end
@@ -238,6 +243,7 @@ export function verify(): u32 {
   if (load<u8>(mapOf(p + CELL)) == UNTOUCHED || firstMark(p + CELL, h.end) < h.end) return ROW
   if (afterFree) return JOINED
   if (binned != h.binned || nodes != countNodes() || lost != h.lost) return COUNTED
+  if (spanned != h.spanned || fixed != h.fixed) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
   if (!areListed(nodes)) return IN_BINS
   if (load<u64>(base(), NONE)) return STATE

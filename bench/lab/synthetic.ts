@@ -98,8 +98,8 @@ function replaceAtRandom(script: Script, random: Random, live: number, times: nu
   return blocks
 }
 
-function allThenFree(script: Script, order: (blocks: number[]) => number[]): void {
-  const blocks = Array.from({ length: 500_000 }, () => script.malloc(32))
+function allThenFree(script: Script, order: (blocks: number[]) => number[], size = () => 32): void {
+  const blocks = Array.from({ length: 500_000 }, () => script.malloc(size()))
   for (const block of order(blocks)) script.free(block)
 }
 
@@ -221,6 +221,15 @@ const patterns: Record<string, Pattern> = {
   'free-at-random': {
     about: '500,000 blocks of 32 B, then all freed in random order',
     write: (script, random) => allThenFree(script, (blocks) => random.shuffle(blocks)),
+  },
+  'mixed-in-order': {
+    about: '500,000 blocks of 16 to 192 B, then all freed in the order of their allocation',
+    write: (script, random) =>
+      allThenFree(
+        script,
+        (blocks) => blocks,
+        () => random.between(16, 192),
+      ),
   },
   'hot-pair': {
     about: 'one block of 32 B, allocated and freed at once',

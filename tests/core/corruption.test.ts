@@ -81,6 +81,21 @@ it.each([1, 8, 16])('a write of %d bytes before the first block harms nothing, w
   }
 })
 
+it('a write of up to 8 bytes before the block behind a page of spans harms nothing', () => {
+  // 1 is what marks a span whose blocks are all in use.
+  for (const value of [0, 1, 2, 0x41414141, 0xffffffff]) {
+    const core = createCore({ initial: 8 })
+    const oracle = new Oracle(core.memory, core.base)
+    const [small, large] = [core.malloc(16), core.malloc(1000)]
+    expect(large % PAGE).toBe(0)
+    core.setU32(large - 8, value)
+    core.setU32(large - 4, value)
+    for (const p of [large - 1024, large - 16]) expect(refusal(core, () => core.free(p)).address).toBe(p)
+    for (const p of [small, large]) oracle.claim(p, p + core.usableSize(p), 'block')
+    expectSound(core, oracle)
+  }
+})
+
 it('a write into free blocks of spans, all of them, harms nothing', () => {
   const core = createCore()
   const oracle = new Oracle(core.memory, core.base)

@@ -27,6 +27,20 @@ const mutants: Mutant[] = [
     tests: ['misuse'],
   },
   {
+    name: 'what the header of a page of spans says of itself is believed',
+    file: 'bin.ts',
+    find: ' && !isHeader(span)',
+    replace: '',
+    tests: ['corruption'],
+  },
+  {
+    name: 'lost blocks are not looked for where top has no room in its page',
+    file: 'bin.ts',
+    find: 'h.lost || crosses',
+    replace: 'crosses',
+    tests: ['nodes'],
+  },
+  {
     name: 'a large block may be freed twice',
     file: 'malloc.ts',
     find: /(function freeSlow[\s\S]*?)isUsed\(w\)/,
@@ -134,7 +148,7 @@ const mutants: Mutant[] = [
   {
     name: 'what the bins keep is released only before the memory grows',
     file: 'bin.ts',
-    find: 'h.settled || !crosses(h.top, n) || !gather(false)',
+    find: 'h.settled || !(h.lost || crosses(h.top, n)) || !gather(false)',
     replace: 'true',
     tests: ['repetition'],
   },
@@ -281,7 +295,7 @@ const mutants: Mutant[] = [
   {
     name: 'a detached span has no blocks',
     file: 'bin.ts',
-    find: 'span.prev == DETACHED ? cellsOf(span) : ~span.free',
+    find: 'span.prev == DETACHED && !isHeader(span) ? cellsOf(span) : ~span.free',
     replace: '~span.free',
     tests: ['sizes'],
   },

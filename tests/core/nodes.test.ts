@@ -28,6 +28,25 @@ function scarce(maximum: number) {
   return { core, oracle, claim }
 }
 
+it('lost blocks in a row serve a request before the memory grows, however little top lacks', () => {
+  const core = createCore()
+  const field = (offset: number) => core.u32(core.base + offset)
+  const blocks = Array.from({ length: 1500 }, () => core.malloc(272))
+  while (field(END) - field(TOP) >= 400) core.malloc(300)
+  for (const [from, to] of [
+    [0, 1500],
+    [1201, 1300],
+  ])
+    for (let i = from; i < to; i += 2) core.free(blocks[i])
+  expect(field(LOST)).toBeGreaterThan(100)
+  const before = core.pages
+  const p = core.malloc(5000)
+  expect(blocks[1200]).toBeLessThanOrEqual(p)
+  expect(blocks[1300]).toBeGreaterThan(p)
+  expect(core.pages).toBe(before)
+  expect(core.verify()).toBe(0)
+})
+
 describe('where more nodes need more room than there is', () => {
   it('no block is harmed when others have grown the memory', () => {
     const { core, oracle, claim } = scarce(2000)
