@@ -1,4 +1,5 @@
-// Build switches, set with `--use NAME=1`.
+// What a build may have other than usual. It is said with `--use NAME=1`: GROW_BY_IMPORT, ERRNO_BY_IMPORT (error.ts), HEAP_END_IMPORT and
+// HEAP_BASE_BUILTIN (env.ts), EMSCRIPTEN (embed/c.as.ts).
 
 import { Runtime } from 'shared/runtime'
 
@@ -10,7 +11,6 @@ import { Runtime } from 'shared/runtime'
  *  (embed/assemblyscript/runtime.as.ts). */
 export const FRONT: usize = isDefined(HEAP_BASE_BUILTIN) && ASC_RUNTIME == Runtime.Incremental ? 4 : 0
 
-/** Number of the variant in the heap's header: modules that put other numbers of bytes in front cannot share a heap. */
-export const VARIANT: u32 = FRONT
-/** What the heap's header says of the module that made it: version of the ABI << 8 | variant. */
-export const ABI: u32 = (1 << 8) | VARIANT
+/** What the heap's header says of the module that made it: version of the ABI << 8 | variant. Modules that put other numbers of bytes in
+ *  front cannot share a heap. */
+export const ABI: u32 = (1 << 8) | <u32>FRONT

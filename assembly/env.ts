@@ -1,4 +1,4 @@
-// What the module imports besides its memory.
+// Where the program says that its memory may be used.
 
 // @ts-ignore: decorator
 @external('env', '__heap_base') declare const imported: usize

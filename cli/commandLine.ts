@@ -1,4 +1,4 @@
-// What all commands of this repository read their command lines with.
+// What the commands with options read their command lines with.
 
 import { parseArgs } from 'node:util'
 

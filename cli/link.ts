@@ -70,19 +70,19 @@ export async function link(
   const { default: binaryen } = await import('binaryen').catch(() => {
     throw new LinkError('granary link needs binaryen: npm install --save-dev binaryen')
   })
-  const module = read(binaryen, program)
-  const sections = customSections(program)
+  const sections = isModule(program) ? customSections(program) : []
   if (sections.some(({ name }) => name === 'linking'))
     throw new LinkError('this is an object file, not a module: give granary.o to the linker, with it')
   if (sections.some(({ name }) => name === 'dylink.0'))
     throw new LinkError(
       'this module is linked when it is loaded (it has dylink.0): only then is it known where its heap may begin',
     )
-  const app = parseFields(module.emitText())
+  const app = parseFields(read(binaryen, program).emitText())
   const heap = parseFields(read(binaryen, core).emitText())
   const memory = findMemory(app)
   const names = [...functionNames(program).values()]
-  if (names.includes('granary_set_errno')) throw new LinkError('granary is in this module already')
+  if (names.some((name) => name === 'granary_set_errno' || name.startsWith('assembly/malloc/')))
+    throw new LinkError('granary is in this module already')
   const { imports, replaced } = findFamily(app, heap, names, options.functions)
   const growth = findGrowth(app, replaced)
   const heapBase = findHeapBase(app, memory.size, options.heapBase, growth)
@@ -93,7 +93,8 @@ export async function link(
   if (growth) checkGrowth(simple, replaced, growth)
   // Where its initial memory ends a program can keep nothing; but the number, being round, is often in use for something else.
   if (options.heapBase !== memory.size) checkBegin(simple, replaced, heapBase)
-  if (options.heapBase !== undefined) checkGiven(simple, replaced, heapBase, memory.size)
+  if (options.heapBase !== undefined)
+    checkGiven(simple, replaced, heapBase, memory.isImported ? Number.POSITIVE_INFINITY : memory.size)
 
   const linked = app.map((field) => {
     if (field.kind !== 'func') return field
@@ -175,6 +176,9 @@ const ownBase = '$"granary.__heap_base"'
 const ownEnd = '$"granary.__heap_end"'
 
 const field = (text: string): Field => ({ text: ` ${text}`, kind: '', id: '' })
+
+/** Whether bytes begin as a module's do. */
+const isModule = (bytes: Uint8Array) => Buffer.from(bytes.subarray(0, 8)).equals(Buffer.from('\0asm\x01\0\0\0'))
 
 function read(binaryen: Binaryen, wasm: Uint8Array) {
   try {

@@ -26,7 +26,8 @@ size_t malloc_usable_size(void *block);
 void *sbrk(intptr_t increment);
 int brk(void *address);
 
-/* Anonymous memory, zeroed, in pages of 64 KiB; MAP_FAILED with errno on failure. Protection is not enforced.
+/* Anonymous memory, zeroed, in pages of 64 KiB; MAP_FAILED with errno on failure. Protection is not enforced;
+   bit 4 (PROT_EXEC) fails with ENOTSUP.
    A program that includes <sys/mman.h> takes the constants and the functions of the usual names from there: Emscripten has
    functions of its own, which map files too. */
 #ifndef MAP_FAILED

@@ -53,7 +53,9 @@ const magic = 0x4e415247
 export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> {
   const { memory, imports, heapBase } = toImports(options)
   const { module = (compiled ??= await WebAssembly.compile(bytesOf(base64))) } = options
-  const source = typeof module === 'string' || module instanceof URL ? fetch(module) : module
+  const source = await (typeof module === 'string' || classOf(module) === 'URL' ? fetched(`${module}`) : module)
+  if (!isModule(source) && classOf(source) !== 'Response')
+    throw new TypeError('module must be a WebAssembly.Module, its bytes, a Response or where to fetch it')
   const { instance } = await instantiate(source, imports)
   return toHeap(instance, memory, heapBase)
 }
@@ -62,11 +64,21 @@ export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> 
 export function createHeapSync(options: HeapOptions = {}): Heap {
   const { memory, imports, heapBase } = toImports(options)
   const { module = (compiled ??= new WebAssembly.Module(bytesOf(base64))) } = options
+  if (!isModule(module)) throw new TypeError('module must be a WebAssembly.Module or its bytes')
   const { instance } = instantiateSync(module, imports)
   return toHeap(instance, memory, heapBase)
 }
 
 let compiled: WebAssembly.Module | undefined
+
+const isModule = (value: unknown): value is WebAssembly.Module | BufferSource =>
+  ArrayBuffer.isView(value) || ['WebAssembly.Module', 'ArrayBuffer', 'SharedArrayBuffer'].includes(classOf(value))
+
+function fetched(url: string): Promise<Response> {
+  return fetch(url).catch((cause) => {
+    throw new TypeError(`module: ${url} cannot be fetched`, { cause })
+  })
+}
 
 function toImports(options: HeapOptions | AsyncHeapOptions) {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')

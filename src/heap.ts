@@ -90,9 +90,10 @@ const batchLength = 1024
  * A heap in a WebAssembly memory: C's malloc and its kin, and POSIX's mmap and sbrk, under the rules of C and POSIX.
  *
  * Addresses and sizes are bytes, from 0 to 2^32 - 1. Blocks are aligned to 16 bytes. What is not such a number gets a
- * TypeError or a RangeError that names the argument; larger sizes than 32 bits hold are taken for what no memory has.
+ * TypeError or a RangeError that names the argument; sizes from 2^32 to 2^53 - 1 are taken for what no memory has.
  * A block has at most 2^31 - 1 bytes, as in C, whatever the memory; a mapping may have more.
- * A call that would damage the heap (freeing a block twice, say) throws a HeapError and changes nothing.
+ * A call that would damage the heap (freeing a block twice, say) throws a HeapError and changes nothing; after `OVERWRITTEN`, what it
+ * had begun may be half done. malloc, free, calloc and realloc may be taken out of the object and called without it.
  */
 export class Heap {
   // `declare`, because a field that is defined first and set then is no constant to V8: 9 % of a pair of malloc and free.

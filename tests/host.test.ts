@@ -126,6 +126,12 @@ describe('creation', () => {
       expect(heap.malloc(1)).toBeGreaterThan(0)
     }
     await expect(createHeap({ module: new Uint8Array(8) })).rejects.toBeInstanceOf(WebAssembly.CompileError)
+    for (const module of [null, 5, {}, [1]] as never[]) {
+      await expect(createHeap({ module })).rejects.toThrow('module must be a WebAssembly.Module, its bytes, a Response')
+      expect(() => createHeapSync({ module })).toThrow('module must be a WebAssembly.Module or its bytes')
+    }
+    for (const module of [new URL('file:///granary.wasm'), 'build/granary.wasm'])
+      await expect(createHeap({ module })).rejects.toThrow(`module: ${module} cannot be fetched`)
   })
 
   test.each([

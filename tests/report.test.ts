@@ -224,6 +224,11 @@ describe('the command', { timeout: 120_000 }, () => {
       ['--only', 'nothing'],
       /^--only: no trace is called 'nothing'; there are assemblyscript-wasm32/,
     ],
+    [
+      'the name of a trace in place of a file',
+      ['jq-json'],
+      /^there is no file jq-json: the bundled trace is --only jq-json/,
+    ],
     ['a folder', [folder], /cannot be read/],
     ['no repetitions', ['--reps', '0'], /^--reps: '0' is not a count/],
     ['all and some', ['--all', '--only', 'jq-json'], /exclude each other/],

@@ -81,7 +81,7 @@ function parsed(args: string[]) {
         reps: { type: 'string' },
         traces: { type: 'string', multiple: true, default: [] },
         json: { type: 'string' },
-        help: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     })
   } catch (error) {

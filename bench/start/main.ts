@@ -1,5 +1,5 @@
 // npm start: replays traces in granary and in AssemblyScript's TLSF runtime, verifies every byte, and reports.
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -76,6 +76,9 @@ function chosenTraces({ all, only, files }: { all?: boolean; only?: string; file
   for (const name of names)
     if (!known.includes(name))
       throw new UsageError(`--only: no trace is called '${name}'; there are ${known.join(', ')}`)
+  for (const file of files)
+    if (known.includes(file) && !existsSync(userPath(file)))
+      throw new UsageError(`there is no file ${file}: the bundled trace is --only ${file}`)
   return [...files.map((file) => readTrace(userPath(file))), ...names.map(bundledTrace)]
 }
 

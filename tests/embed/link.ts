@@ -498,7 +498,9 @@ export const linkTests: Test[] = [
           `${clang} main.c ${options} -o ${output}\nnpx granary link ${output} -o linked.wasm 2>&1 || echo "status $?"`,
           work,
         )
-      equal(said('-c', 'main.o').includes('this is an object file'), true, 'object file')
+      equal(/^granary: this is an object file.*\nstatus 1\n$/.test(said('-c', 'main.o')), true, 'object file')
+      const twice = `${said('-Wl,--export=malloc', 'main.wasm')}${shell('npx granary link linked.wasm -o again.wasm 2>&1 || true', work)}`
+      equal(twice.endsWith('granary: granary is in this module already\n'), true, 'linked twice')
       equal(
         said(`${root}/build/embed/granary.o`, 'main.wasm'),
         'granary: granary is in this module already\nstatus 1\n',
@@ -593,6 +595,15 @@ export const linkTests: Test[] = [
         new Uint8Array(memory.buffer).fill(1, 0, heapBase)
         for (const size of [8, 1000, 100000]) if (take(size) < heapBase) throw new Error(`a block at ${take(size)}`)
       }
+    },
+  },
+  {
+    name: 'link: an imported memory may be larger than the least that the module asks for',
+    run: async () => {
+      const program =
+        wat(`(module (import "env" "memory" (memory 0)) (import "env" "malloc" (func $take (param i32) (result i32)))
+        (func (export "take") (param i32) (result i32) (call $take (local.get 0))))`)
+      equal((await link(program, core(), { heapBase: 1024 })).report.heapBase, 1024, 'reported')
     },
   },
   {
