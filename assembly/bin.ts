@@ -7,7 +7,7 @@ import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, mapOf, NONE, r
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
 import { extend, recover } from './growth'
 import { BEGIN_SIZE } from './tables'
-import { addressOf, DETACHED, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
+import { addressOf, DETACHED, fetch, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
@@ -138,7 +138,11 @@ export function freeIn(span: Span, used: u64): void {
     active = span == activeOf(record)
   if (used) {
     span.free = ~used
-    if (span.prev == DETACHED) append(record, span)
+    if (span.prev == DETACHED) {
+      // In a heap that caches may not hold, more of its blocks often follow.
+      if (header().extent >>> 22) fetch(addressOf(span), false)
+      append(record, span)
+    }
     return
   }
   if (active && !load<usize>(record, HEAD)) {
@@ -158,7 +162,7 @@ export function freeIn(span: Span, used: u64): void {
 // @ts-ignore: decorator
 @inline function isArenaEmpty(): bool {
   let h = header()
-  return h.top - base() - h.binned == h.fixed + h.spanned
+  return h.top - base() - h.binned == h.fixed
 }
 /** Whether a span's page is where a heap begins that has only small blocks. */
 // @ts-ignore: decorator

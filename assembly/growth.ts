@@ -1,7 +1,7 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGE, roundUp } from './layout'
-import { around32, firstMark, around64, isFreeFrom, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
+import { around32, firstMark, around64, hotTurn, isFreeFrom, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
 import { isGap, raiseTop, releaseAt, resizeInRow } from './arena'
 import { beginTables, capacityFor, firstBlock, trimNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
@@ -108,7 +108,8 @@ export function resize(p: usize, end: usize, n: usize): bool {
   }
   let stop = p + n
   raiseTop(stop)
-  turnBoth(end, stop)
+  hotTurn(h.shadow, end)
+  turn(stop)
   noteUsed(p, stop)
   return true
 }

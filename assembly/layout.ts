@@ -120,7 +120,7 @@ export class Header {
   exponents: u32
   /** Bytes of spans, unused ones too. */
   spanned: usize
-  /** Bytes of what is neither a block, a span nor free: header, first tables, headers of pages, memory of others. */
+  /** Bytes of what is neither a block of the arena nor free: header, first tables, pages of spans, memory of others. */
   fixed: usize
   /** Whether the bins' empty spans were released since a bin kept one, but for those in the first page, and no block is lost. */
   settled: u32

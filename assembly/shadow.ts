@@ -33,10 +33,8 @@ export function turn(p: usize): void {
 }
 /** Turns the marks on the cells of p and of q; a block may begin at q or a cell before it. */
 export function turnBoth(p: usize, q: usize): void {
-  let shadow = header().shadow
-  hotTurn(shadow, p)
-  hotTurn(shadow, q)
-  touch(q)
+  hotTurn(header().shadow, p)
+  turn(q)
 }
 
 /** The marks around p: bit 8 is that of p's cell, bit 7 the one before, the bits from 9 to 56 at least those behind. `shadow` is

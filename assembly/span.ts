@@ -45,6 +45,16 @@ export const KEPT: usize = 2
   return (d & ~0xffff) | ((d & 0x3f0) << 6)
 }
 
+/** Reads or, if it is `unused`, writes each cache line of the span at s: so they come from memory all at once, and its blocks do not wait
+ *  for one after the other. A write, since a page that was never touched would fault once for reading and once for writing. */
+export function fetch(s: usize, unused: bool): void {
+  do {
+    if (unused) store<u8>(s, 0)
+    else load<u8>(s)
+    s += LINE
+  } while (s & (SPAN - 1))
+}
+
 /** The spans of the page of spans that begins at s, as bits. */
 // @ts-ignore: decorator
 @inline export function spansFrom(s: usize): u64 {
@@ -115,7 +125,7 @@ function beginPage(s: usize, end: usize): void {
 function count(spans: usize, headers: usize): void {
   let h = header()
   h.spanned += spans
-  h.fixed += headers
+  h.fixed += spans + headers
 }
 
 /** An unused span; null if there is none, and the pages of spans may not `grow` into top or there is no memory. */
@@ -131,8 +141,7 @@ export function takeSpan(grow: bool): Span {
   store<u64>(entry, left)
   if (!left) turnRoomy(page)
   let s = page + ((<usize>ctz(unused)) << 10)
-  // A write to each of its cache lines: they come from memory all at once, before blocks would wait for one after the other.
-  for (let p = s; p < s + SPAN; p += LINE) store<u8>(p, 0)
+  fetch(s, true)
   return spanOf(s)
 }
 

@@ -57,7 +57,7 @@ export function stats(out: usize): void {
   }
   s.heap = h.brk - base()
   s.mapped = (<usize>h.mapped) << 16
-  s.inUse = used - h.fixed - h.spanned - s.mapped + small
+  s.inUse = used - h.fixed - s.mapped + small
   s.free = h.binned + (h.end - h.top) + smallFree + <usize>unused * SPAN
   h.peak = max(h.peak, used)
   s.peak = h.peak

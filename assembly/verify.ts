@@ -40,7 +40,7 @@ const JOINED: u32 = 4
 const REACH: u32 = 5
 /** Each free block is in its bin's ring once, nothing else is; the bin's bit is set. */
 const IN_BINS: u32 = 6
-/** The counters of free bytes, of spans' bytes and of what is neither a block nor a span are their sums; there are as many nodes as
+/** The counters of free bytes, of spans' bytes and of what is neither free nor a block of the arena are their sums; there are as many nodes as
  *  free blocks, and as many lost ones as counted. */
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; its roomy bit is set exactly if it has an unused one. */
@@ -212,7 +212,7 @@ export function verify(): u32 {
       let wrong = verifyPage(p)
       if (wrong) return wrong
       spanned += end - p - SPAN
-      fixed += SPAN
+      fixed += end - p
     } else if (isUsed(w)) {
       end = firstMark(p + 2 * CELL, h.top)
       if (stopOf(p, w) != end) return REACH
