@@ -36,7 +36,7 @@ export const KEPT: usize = 2
 /** Whether a descriptor is that of its page's header, which is no span: a write before the block behind it may have changed it. */
 // @ts-ignore: decorator
 @inline export function isHeader(span: Span): bool {
-  return (~<u32>changetype<usize>(span) & 0x3f0) == 0
+  return (~(<u32>changetype<usize>(span)) & 0x3f0) == 0
 }
 /** Address of the span of a descriptor. */
 // @ts-ignore: decorator

@@ -1,7 +1,7 @@
 // The tables: the shadow with its distances, the pages' entries, and the nodes. They stand behind the header, and behind the arena as
 // soon as that has more than a few pages: then they move up whenever it grows.
 
-import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, PAGE, roundUp, UNTOUCHED } from './layout'
+import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, roundUp, UNTOUCHED } from './layout'
 import { around32, turn } from './shadow'
 import { beginNodes, BINS_SIZE, nodeAt, NODE_SIZE } from './node'
 

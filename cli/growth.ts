@@ -2,7 +2,7 @@
 
 import { reach } from './checks.ts'
 import { LinkError } from './error.ts'
-import { dataEnd, type Field, factsOf, initialWord, labelOf, rootsOf, signatureOf } from './text.ts'
+import { dataEnd, type Field, factsOf, initialWord, labelOf, rootsOf, signatureOf, stackTop } from './text.ts'
 
 /** An import by which the module's own allocator has its host grow the memory, or tells it that it has grown. */
 export interface Growth {
@@ -67,7 +67,8 @@ export function checkGrowth(app: Field[], replaced: Map<string, string>, growth:
 
 /**
  * Where the heap begins: what the module's data put at the place of its own break; undefined if none looks like that. The place is an address
- * that the functions use which have to do with growth, those that call them, or a function that says it. `size` is that of the memory.
+ * that the functions use which have to do with growth, those that call them, or a function that says it. Data and stack end before.
+ * `size` is that of the memory.
  */
 export function breakOf(app: Field[], growth: Growth, size: number): number | undefined {
   const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
@@ -80,7 +81,8 @@ export function breakOf(app: Field[], growth: Growth, size: number): number | un
     const { calls = [], state = [] } = facts.get(id) ?? {}
     return [...state, ...functions.filter((field) => calls.includes(field.id)).flatMap(({ text }) => said(text))]
   })
-  const end = dataEnd(app)
+  const top = stackTop(app)
+  const end = Math.max(dataEnd(app), top <= size ? top : 0)
   const words = places.map((place) => (typeof place === 'number' ? initialWord(app, place) : 0))
   const found = new Set(words.filter((word) => word > 0 && word >= end && word <= size && word % 16 === 0))
   return found.size === 1 ? [...found][0] : undefined
