@@ -56,24 +56,44 @@ export function checkHeaders(app: Field[], replaced: Map<string, string>): void 
   }
 }
 
-/** Refuses a module in which a function that stays has the address where the heap begins, but to set a global (where the stack ends). */
+/** Refuses a module in which a function that stays has the address where the heap begins, but to say that the stack begins there: in a
+ *  global, or in front of the stack's size in what a C library keeps of a thread. */
 export function checkBegin(app: Field[], replaced: Map<string, string>, heapBase: number): void {
   const functions = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, field]))
   const facts = new Map([...functions].map(([id, field]) => [id, factsOf(field)]))
   for (const id of reach(facts, rootsOf(app), replaced)) {
-    const text = functions.get(id)?.text.replace(/\(global\.set \S+\s+\(i32\.const -?\d+\)/g, '')
-    if (replaced.has(id) || !text?.includes(`(i32.const ${heapBase | 0})`)) continue
+    const text = withoutStack(functions.get(id)?.text ?? '')
+    if (replaced.has(id) || !text.includes(`(i32.const ${heapBase | 0})`)) continue
     throw new LinkError(
       `function ${labelOf(id, app)} uses the address where the heap begins: what it keeps there would be overwritten`,
     )
   }
 }
 
-/** Refuses an address from the user if the stack or a variable at a fixed address is behind it, or if it is behind the memory itself. */
-export function checkGiven(app: Field[], replaced: Map<string, string>, heapBase: number, size: number): void {
+const constantStore = /\(i32\.store\n\s*\(i32\.const (\d+)\)\n\s*\(i32\.const (\d+)\)/g
+
+/** A function's text without what says where the stack begins. */
+function withoutStack(text: string): string {
+  const stored = new Map([...text.matchAll(constantStore)].map(([, at, value]) => [Number(at), Number(value)]))
+  const isSize = (size: number | undefined, begin: number) => size !== undefined && size > 0 && size <= begin
+  return text
+    .replace(/\(global\.set \S+\s+\(i32\.const -?\d+\)/g, '')
+    .replace(constantStore, (all, at, value) => (isSize(stored.get(Number(at) + 4), Number(value)) ? '' : all))
+}
+
+/** Refuses an address from the user if the stack or a variable at a fixed address is behind it, or if it is behind the memory itself; of one
+ *  that is imported, `size` is only the least. */
+export function checkGiven(
+  app: Field[],
+  replaced: Map<string, string>,
+  heapBase: number,
+  size: number,
+  isImported: boolean,
+): void {
   const top = stackTop(app)
   if (top > heapBase && top <= size) throw new LinkError(`the stack begins at ${top}, behind --heap-base ${heapBase}`)
-  if (heapBase > size) throw new LinkError(`--heap-base ${heapBase} is behind the memory, which ends at ${size}`)
+  if (heapBase > size && !isImported)
+    throw new LinkError(`--heap-base ${heapBase} is behind the memory, which ends at ${size}`)
   const facts = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, factsOf(field)]))
   for (const id of reach(facts, rootsOf(app), replaced)) {
     const place = facts.get(id)?.state.find((place) => typeof place === 'number' && place >= heapBase && place < size)
@@ -108,6 +128,7 @@ function looksLike(field: Field, replaced: Map<string, string>): string | undefi
   const { calls } = factsOf(field)
   const callsTo = (base: string) => calls.some((callee) => replaced.get(callee) === base)
   if (hands('free', first) && hands('malloc', second)) return 'realloc'
+  if (hands('malloc', second) && !callsTo('free')) return 'memalign'
   return callsTo('malloc') && !callsTo('free') && /\((?:i32|i64)\.mul\b/.test(field.text) ? 'calloc' : undefined
 }
 

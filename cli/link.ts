@@ -93,8 +93,7 @@ export async function link(
   if (growth) checkGrowth(simple, replaced, growth)
   // Where its initial memory ends a program can keep nothing; but the number, being round, is often in use for something else.
   if (options.heapBase !== memory.size) checkBegin(simple, replaced, heapBase)
-  if (options.heapBase !== undefined)
-    checkGiven(simple, replaced, heapBase, memory.isImported ? Number.POSITIVE_INFINITY : memory.size)
+  if (options.heapBase !== undefined) checkGiven(simple, replaced, heapBase, memory.size, memory.isImported)
 
   const linked = app.map((field) => {
     if (field.kind !== 'func') return field

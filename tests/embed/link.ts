@@ -244,6 +244,9 @@ const accepted: Record<string, string> = {
       (i32.shl (local.get 0) (i32.const 16)))
     (func $free (export "free") (param i32))
     (func (export "log") (drop (call $log (i32.const 1)))))`,
+  'a C library’s note of where the stack begins, which is where the heap does': `(module (memory 2) (global $sp (mut i32) (i32.const 70000))
+    (global $__heap_base i32 (i32.const 70000)) ${allocating}
+    (func (export "start") (i32.store (i32.const 1040) (i32.const 70000)) (i32.store (i32.const 1044) (i32.const 65536))))`,
   'parameters with names of several words': `(module ${withBase}
     (func $malloc (param $"size (bytes)" i32) (result i32) (i32.const 0)) (func $free (param $"a block" i32)))`,
 }
@@ -679,7 +682,10 @@ export const linkTests: Test[] = [
         (func $f (export "f") (param i32) (i32.store (i32.const 16) (local.get 0)))
         (func $1 (param i32 i32) (result i32) (if (i32.load (i32.const 16)) (then (call $f (local.get 0)))) (call $m (local.get 1)))
         (func $2 (param i32 i32) (result i32) (drop (i32.load (i32.const 16))) (call $m (i32.mul (local.get 0) (local.get 1))))
-        (func (export "run") (drop (call $1 (call $2 (i32.const 1) (i32.const 2)) (i32.const 3)))))`
+        (func $3 (param i32 i32) (result i32)
+          (if (i32.le_u (local.get 0) (i32.const 8)) (then (return (call $m (local.get 1))))) (i32.load (i32.const 16)))
+        (func (export "run") (drop (call $1 (call $2 (i32.const 1) (i32.const 2)) (i32.const 3))))
+        (func (export "align") (drop (call $3 (i32.const 64) (i32.const 2)))))`
       const functions = new Map<number | string, string>([
         ['m', 'malloc'],
         ['f', 'free'],
@@ -687,12 +693,13 @@ export const linkTests: Test[] = [
       for (const [index, name] of [
         [2, 'realloc'],
         [3, 'calloc'],
+        [4, 'memalign'],
       ] as const) {
         const said = await refusal(program, { functions })
         if (!said.endsWith(`; function ${index} looks like ${name}`)) throw new Error(said)
         functions.set(index, name)
       }
-      equal((await link(wat(program), core(), { functions })).report.replaced.length, 4, 'replaced')
+      equal((await link(wat(program), core(), { functions })).report.replaced.length, 5, 'replaced')
     },
   },
   {
