@@ -21,7 +21,7 @@ import { header, BREAK_MAX, PAGE, roundUp } from './layout'
 /** Pages of memory, at most what the break may reach. */
 export function memoryPages(): u32 {
   let pages: u32 = memory.size()
-  return pages - (pages >>> 16)
+  return pages - (pages >>> 16) // 65,536, all there can be, are one too many
 }
 
 /** Makes the memory from brk to brk + bytes the heap's, or to brk + most if that is granted. What others have grown is

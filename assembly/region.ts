@@ -135,6 +135,7 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
 /** What is wrong with the arguments of mmap, as an errno; 0 if nothing is. */
 function errorOf(length: usize, prot: u32, flags: u32, offset: u32): u32 {
   let type = flags & MAP_TYPE
+  // As one comparison: neither shared nor private.
   if (!length || type - MAP_SHARED > MAP_PRIVATE - MAP_SHARED) return EINVAL
   if (!(flags & MAP_ANONYMOUS)) return EBADF
   if (offset) return EINVAL

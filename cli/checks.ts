@@ -1,9 +1,10 @@
 // What makes a module unsafe to link. `app` is the whole module, `replaced` its functions that are granary's instead, with their names in C.
 
+import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
 import { allocates } from './family.ts'
 import { headerReads } from './headers.ts'
-import { type Field, factsOf, idsAfter, labelOf, rootsOf, signatureOf, stackTop, variablesOf } from './text.ts'
+import { type Field, factsOf, idsAfter, labelOf, signatureOf, stackTop, variablesOf } from './text.ts'
 
 /**
  * Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
@@ -11,9 +12,7 @@ import { type Field, factsOf, idsAfter, labelOf, rootsOf, signatureOf, stackTop,
  * globals; of a free that does nothing, what the old malloc itself does.
  */
 export function checkState(app: Field[], replaced: Map<string, string>): void {
-  const functions = app.filter(({ kind }) => kind === 'func')
-  const variables = variablesOf(app)
-  const facts = new Map(functions.map((field) => [field.id, factsOf(field, variables)]))
+  const facts = factsOfAll(app, variablesOf(app))
   // Without those that only hand their operands on, and run constructors and destructors.
   const entries = (base: string) =>
     [...replaced]
@@ -28,8 +27,8 @@ export function checkState(app: Field[], replaced: Map<string, string>): void {
   const ofFree = ownOf('free')
   const ofMalloc = new Set(reached('malloc'))
   const shared = new Set(ofFree.length > 0 ? ofFree.filter((place) => ofMalloc.has(place)) : ownOf('malloc'))
-  for (const id of reach(facts, rootsOf(app), replaced)) {
-    if (replaced.has(id) || !facts.get(id)?.state.some((place) => shared.has(place))) continue
+  for (const id of staying(app, facts, replaced)) {
+    if (!facts.get(id)?.state.some((place) => shared.has(place))) continue
     throw new LinkError(
       `function ${labelOf(id, app)} uses the old allocator directly and would go on doing so: ${advice(id, app, replaced)}`,
     )
@@ -43,13 +42,12 @@ export function checkState(app: Field[], replaced: Map<string, string>): void {
  */
 export function checkHeaders(app: Field[], replaced: Map<string, string>): void {
   const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
-  const facts = new Map(functions.map((field) => [field.id, factsOf(field)]))
   const allocators = new Set([...replaced.keys()].filter((id) => allocates.test(replaced.get(id) ?? '')))
   const reads = new Map(functions.map((field) => [field.id, headerReads(field, allocators)]))
   const frees = [...replaced.keys()].filter((id) => replaced.get(id) === 'free')
   const sizes = new Set(frees.flatMap((id) => (reads.get(id) ?? []).map(({ mask }) => mask)).filter((mask) => mask < 0))
-  for (const id of reach(facts, rootsOf(app), replaced)) {
-    if (replaced.has(id) || !reads.get(id)?.some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
+  for (const id of staying(app, factsOfAll(app), replaced)) {
+    if (!reads.get(id)?.some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
     throw new LinkError(
       `function ${labelOf(id, app)} reads what the old allocator keeps in front of blocks, and granary does not: ${advice(id, app, replaced)}`,
     )
@@ -60,10 +58,9 @@ export function checkHeaders(app: Field[], replaced: Map<string, string>): void 
  *  global, or in front of the stack's size in what a C library keeps of a thread. */
 export function checkBegin(app: Field[], replaced: Map<string, string>, heapBase: number): void {
   const functions = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, field]))
-  const facts = new Map([...functions].map(([id, field]) => [id, factsOf(field)]))
-  for (const id of reach(facts, rootsOf(app), replaced)) {
+  for (const id of staying(app, factsOfAll(app), replaced)) {
     const text = withoutStack(functions.get(id)?.text ?? '')
-    if (replaced.has(id) || !text.includes(`(i32.const ${heapBase | 0})`)) continue
+    if (!text.includes(`(i32.const ${heapBase | 0})`)) continue
     throw new LinkError(
       `function ${labelOf(id, app)} uses the address where the heap begins: what it keeps there would be overwritten`,
     )
@@ -94,10 +91,10 @@ export function checkGiven(
   if (top > heapBase && top <= size) throw new LinkError(`the stack begins at ${top}, behind --heap-base ${heapBase}`)
   if (heapBase > size && !isImported)
     throw new LinkError(`--heap-base ${heapBase} is behind the memory, which ends at ${size}`)
-  const facts = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, factsOf(field)]))
-  for (const id of reach(facts, rootsOf(app), replaced)) {
+  const facts = factsOfAll(app)
+  for (const id of staying(app, facts, replaced)) {
     const place = facts.get(id)?.state.find((place) => typeof place === 'number' && place >= heapBase && place < size)
-    if (replaced.has(id) || place === undefined) continue
+    if (place === undefined) continue
     throw new LinkError(
       `function ${labelOf(id, app)} seems to have a variable at ${place}, behind --heap-base ${heapBase}: ${size}, where the initial memory ends, is behind all of them`,
     )
@@ -137,14 +134,3 @@ const handsOn = ({ text }: Field, callee: string, operand: string) =>
   text
     .split(`(call ${callee}\n`)
     .some((rest, index) => index > 0 && rest.trimStart().startsWith(`(local.get ${operand})`))
-
-/** The functions that some call, directly or through others, with themselves; not through those of `ends`. */
-export function reach(
-  facts: Map<string, { calls: string[] }>,
-  from: Iterable<string>,
-  ends: Map<string, string> = new Map(),
-): Set<string> {
-  const seen = new Set(from)
-  for (const id of seen) if (!ends.has(id)) for (const callee of facts.get(id)?.calls ?? []) seen.add(callee)
-  return seen
-}

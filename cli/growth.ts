@@ -1,8 +1,8 @@
 // Hosts that have to do with the growth of a module's memory, as Emscripten's JavaScript, which then makes its views of it anew.
 
-import { reach } from './checks.ts'
+import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
-import { dataEnd, type Field, factsOf, initialWord, labelOf, rootsOf, signatureOf, stackTop } from './text.ts'
+import { dataEnd, type Field, initialWord, labelOf, signatureOf, stackTop } from './text.ts'
 
 /** An import by which the module's own allocator has its host grow the memory, or tells it that it has grown. */
 export interface Growth {
@@ -19,7 +19,7 @@ const notifyGrowth = 'emscripten_notify_memory_growth'
 /** Finds the import by its name or, where a tool has shortened it, by what the functions do that are to be replaced. */
 export function findGrowth(app: Field[], replaced: Map<string, string>): Growth | undefined {
   const functions = app.filter(({ kind }) => kind === 'func')
-  const facts = new Map(functions.map((field) => [field.id, factsOf(field)]))
+  const facts = factsOfAll(app)
   const own = functions.filter(({ from }) => !from)
   const growth = (host: Field, grows: boolean) => ({
     host,
@@ -54,11 +54,9 @@ export function findGrowth(app: Field[], replaced: Map<string, string>): Growth 
 
 /** Refuses a module in which functions that stay grow the memory through its host: they move the old break. */
 export function checkGrowth(app: Field[], replaced: Map<string, string>, growth: Growth): void {
-  const functions = app.filter(({ kind }) => kind === 'func')
-  const facts = new Map(functions.map((field) => [field.id, factsOf(field)]))
   const callers = new Set(growth.callers.map(({ id }) => id))
-  for (const id of reach(facts, rootsOf(app), replaced)) {
-    if (replaced.has(id) || !callers.has(id)) continue
+  for (const id of staying(app, factsOfAll(app), replaced)) {
+    if (!callers.has(id)) continue
     throw new LinkError(
       `function ${labelOf(id, app)} has its host grow the memory and would go on doing so: name it if it is sbrk, with --function sbrk=INDEX`,
     )
@@ -72,7 +70,7 @@ export function checkGrowth(app: Field[], replaced: Map<string, string>, growth:
  */
 export function breakOf(app: Field[], growth: Growth, size: number): number | undefined {
   const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
-  const facts = new Map(functions.map((field) => [field.id, factsOf(field)]))
+  const facts = factsOfAll(app)
   const movers = new Set(growth.callers)
   for (const { id } of growth.callers) {
     for (const field of functions) if (facts.get(field.id)?.calls.includes(id)) movers.add(field)

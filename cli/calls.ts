@@ -1,0 +1,22 @@
+// Which functions of a module call which, and which of them remain in use once some are granary's.
+
+import { type Field, factsOf, rootsOf } from './text.ts'
+
+export type Facts = Map<string, ReturnType<typeof factsOf>>
+
+/** What each of the module's functions calls, and the state that it uses (factsOf), by its name in the text. */
+export function factsOfAll(app: Field[], variables?: Set<string>): Facts {
+  return new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, factsOf(field, variables)]))
+}
+
+/** The functions that some call, directly or through others, with themselves; not through those of `ends`. */
+export function reach(facts: Facts, from: Iterable<string>, ends: Map<string, string> = new Map()): Set<string> {
+  const seen = new Set(from)
+  for (const id of seen) if (!ends.has(id)) for (const callee of facts.get(id)?.calls ?? []) seen.add(callee)
+  return seen
+}
+
+/** The functions that are in use still when those of `replaced` are granary's. */
+export function staying(app: Field[], facts: Facts, replaced: Map<string, string>): string[] {
+  return [...reach(facts, rootsOf(app), replaced)].filter((id) => !replaced.has(id))
+}
