@@ -1,30 +1,30 @@
 // The arena: blocks of more than 256 bytes, pages of spans and mappings, all out of one row. Free blocks are joined with
-// their neighbours at once and kept in bins by size; the last stretch, up to the break, is `top` and in no bin.
+// their neighbours at once and kept in bins by size; the last stretch, [top, end), is in no bin.
 //
 // Invariants: two free blocks never touch; none touches top.
 
-import { header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
+import { Header, header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
 import {
   around32,
-  BEHIND,
+  MARK_BEHIND,
   around64,
-  hotTurn,
-  hotTurnAround,
+  turnMark,
+  turnMarks,
   followsFree,
-  hotNoteUsed,
+  noteUsedInline,
   isFree,
   noteUsed,
   stopOf,
-  THREE,
+  MARKS_AROUND,
   touch,
-  turn,
   turnBoth,
+  turnLost,
 } from './shadow'
 import {
   binOf,
   dropNode,
   headFrom,
-  hotHeadFrom,
+  headFromInline,
   headOf,
   link,
   newNode,
@@ -65,12 +65,11 @@ export const EVERYWHERE: u32 = 2
   return ((top - 1) ^ (top + n - 1)) >>> 16 != 0
 }
 
-/** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. Looks at some blocks of the
- *  bin for n, which may be too small, and then at the first of a bin that fits for sure. */
-export function find(n: usize, reach: u32): usize {
-  let h = header(),
-    tries: u32 = reach == EVERYWHERE ? -1 : TRIES,
-    nodes = h.nodes,
+/** The node of a free block of at least n bytes, or 0: the smallest of some blocks of the bin for n, which may be too small; else the
+ *  first of a bin whose blocks all fit. */
+// @ts-ignore: decorator
+@inline function bestFit(h: Header, n: usize, tries: u32): u32 {
+  let nodes = h.nodes,
     bin = binOf(n),
     head = headOf(bin),
     best: u32 = 0,
@@ -86,10 +85,18 @@ export function find(n: usize, reach: u32): usize {
     number = node.next
   }
   if (!best) {
-    head = hotHeadFrom(h, bin + 1)
+    head = headFromInline(h, bin + 1)
     if (head) best = nodeIn(nodes, head).next
   }
-  let shadow = h.shadow,
+  return best
+}
+
+/** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
+export function find(n: usize, reach: u32): usize {
+  let h = header(),
+    nodes = h.nodes,
+    best = bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
+    shadow = h.shadow,
     p = h.top,
     stop: usize,
     turned: usize
@@ -110,7 +117,7 @@ export function find(n: usize, reach: u32): usize {
       link(h, nodes, best, end - stop)
       turned = stop
     }
-    h.binned -= stop - p
+    h.freeBytes -= stop - p
     h.zeroFrom = -1
   } else {
     if (h.end - p < n || (reach == IN_PAGE && crosses(p, n))) return 0
@@ -118,9 +125,9 @@ export function find(n: usize, reach: u32): usize {
     stop = turned = p + n
     raiseTop(stop)
   }
-  hotTurnAround(shadow, p, BEHIND)
-  hotTurn(shadow, turned)
-  hotNoteUsed(p, stop)
+  turnMarks(shadow, p, MARK_BEHIND)
+  turnMark(shadow, turned)
+  noteUsedInline(p, stop)
   touch(stop)
   return p
 }
@@ -182,7 +189,7 @@ export function carve(number: u32, a: usize, stop: usize): usize {
     p = node.start,
     end = node.end
   dropNode(number)
-  h.binned -= end - p
+  h.freeBytes -= end - p
   h.zeroFrom = -1
   turnBoth(p + CELL, end - CELL)
   noteUsed(p, end)
@@ -231,7 +238,7 @@ export function release(p: usize, w: u64): void {
   }
   if (stop == h.top) {
     h.top = start
-    h.binned -= p - start
+    h.freeBytes -= p - start
     gone = number
   } else {
     let linked = number
@@ -252,14 +259,14 @@ export function release(p: usize, w: u64): void {
     node.end = end
     store<u32>(start, number)
     store<u32>(end - 4, number)
-    h.binned += stop - p
+    h.freeBytes += stop - p
     if (linked) unlink(nodes, node)
     link(h, nodes, number, end - start)
     if (end == stop) stop -= CELL
   }
   if (gone) dropNode(gone)
-  hotTurn(shadow, stop)
-  hotTurnAround(shadow, p, start == p ? BEHIND : THREE)
+  turnMark(shadow, stop)
+  turnMarks(shadow, p, start == p ? MARK_BEHIND : MARKS_AROUND)
 }
 
 /** Frees the block in use [p, stop) when there is no node left, though it needs one. If there is no room for more nodes, the
@@ -275,15 +282,15 @@ function releaseWithout(p: usize, stop: usize, w: u64): void {
     end = nodeAt(number).end
   if (end - start < stop - p) {
     dropNode(number)
-    h.binned -= end - start
+    h.freeBytes -= end - start
     turnBoth(start + CELL, end - CELL)
     noteUsed(start, end)
     release(p, w)
     p = start
     stop = end
   }
-  turn(p + 3 * CELL)
-  h.binned += stop - p
+  turnLost(p)
+  h.freeBytes += stop - p
   h.lost++
   h.settled = 0
 }
@@ -298,7 +305,7 @@ export function resizeInRow(p: usize, end: usize, n: usize): bool {
       behind = nodeAt(number).end
     if (behind - p < n) return false
     dropNode(number)
-    h.binned -= behind - end
+    h.freeBytes -= behind - end
     turnBoth(end, behind - CELL)
     end = behind
     noteUsed(p, end)

@@ -162,7 +162,7 @@ export function freeIn(span: Span, used: u64): void {
 // @ts-ignore: decorator
 @inline function isArenaEmpty(): bool {
   let h = header()
-  return h.top - base() - h.binned == h.fixed
+  return h.top - base() - h.freeBytes == h.fixed
 }
 /** Whether a span's page is where a heap begins that has only small blocks. */
 // @ts-ignore: decorator
@@ -174,11 +174,11 @@ export function freeIn(span: Span, used: u64): void {
  *  lost for lack of nodes. So the same requests find the same places again. Spans in the first page may stay: they keep no long runs
  *  apart. */
 export function settle(): void {
-  hotSettle()
+  settleInline()
 }
 /** As settle, without a call. */
 // @ts-ignore: decorator
-@inline export function hotSettle(): void {
+@inline export function settleInline(): void {
   if (!header().settled) if (isArenaEmpty()) settleNow()
 }
 function settleNow(): void {

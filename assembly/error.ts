@@ -27,7 +27,7 @@ export const OVERWRITTEN: u32 = 6
 // @ts-ignore: decorator
 @external('env', 'set_errno') declare function set_errno(error: u32): void
 
-/** Notes an errno, where the build says so in the embedding program too. Returns 0, the failed result of most functions. */
+/** Notes an errno; with ERRNO_BY_IMPORT, also in the embedding program. Returns 0, the failed result of most functions. */
 export function fail(error: u32): usize {
   header().error = error
   if (isDefined(ERRNO_BY_IMPORT)) set_errno(error)

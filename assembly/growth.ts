@@ -1,7 +1,19 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
-import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGE, roundUp } from './layout'
-import { around32, firstMark, around64, hotTurn, isFreeFrom, isLost, noteUsed, stopOf, turn, turnBoth } from './shadow'
+import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './layout'
+import {
+  around32,
+  firstMark,
+  around64,
+  turnMark,
+  isFreeFrom,
+  isLost,
+  noteUsed,
+  stopOf,
+  turn,
+  turnBoth,
+  turnLost,
+} from './shadow'
 import { isGap, raiseTop, releaseAt, resizeInRow } from './arena'
 import { beginTables, capacityFor, firstBlock, trimNodes, endFor, setEnd } from './tables'
 import { NODE_SIZE } from './node'
@@ -16,18 +28,18 @@ export function extend(n: usize): bool {
     size = h.end - base(),
     spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
     nodesSize = h.nodesSize
-  if (!h.binned) trimNodes()
+  if (!h.freeBytes) trimNodes()
   else if (h.nodesUsed + 4 * NODE_SIZE > nodesSize) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
   while (true) {
-    // A capacity of PAGE or more is beyond BREAK_MAX.
+    // A capacity of PAGES_MAX or more is beyond BREAK_MAX.
     let brk = h.brk,
       from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN,
-      capacity: usize = n > BREAK_MAX - from ? PAGE : capacityFor(from + n),
+      capacity: usize = n > BREAK_MAX - from ? PAGES_MAX : capacityFor(from + n),
       need = (capacity << 16) - brk,
-      start = capacity < PAGE ? advance(need, max(need, spare)) : 0
+      start = capacity < PAGES_MAX ? advance(need, max(need, spare)) : 0
     if (start && absorb(start, h.brk)) {
       if (h.end - h.top >= n) {
-        h.peak = max(h.peak, h.top - base() - h.binned + n)
+        h.peak = max(h.peak, h.top - base() - h.freeBytes + n)
         return true
       }
       nodesSize = h.nodesSize
@@ -82,9 +94,9 @@ export function recover(): bool {
       do {
         // In use again, as a part of the block at p.
         let q = next
-        turn(q + 3 * CELL)
+        turnLost(q)
         next = stopOf(q, around64(h.shadow, q))
-        h.binned -= next - q
+        h.freeBytes -= next - q
         h.lost--
         if (q != p) turnBoth(q, q + CELL)
       } while (isLost(around32(next)))
@@ -108,7 +120,7 @@ export function resize(p: usize, end: usize, n: usize): bool {
   }
   let stop = p + n
   raiseTop(stop)
-  hotTurn(h.shadow, end)
+  turnMark(h.shadow, end)
   turn(stop)
   noteUsed(p, stop)
   return true

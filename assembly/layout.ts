@@ -25,7 +25,8 @@
 // number stands in the block's first four bytes and in its last four: a hint, worth nothing if the node is not of that block.
 //
 //   node         0  start u32, 4 end u32    addresses; 0 in an unused node
-//                8  next u32, 12 prev u32   numbers of other nodes, 0: none
+//                8  next u32, 12 prev u32   neighbours in the bin's ring, its head among them; of an unused node, the next unused one,
+//                                         or 0
 //
 // Blocks of up to 256 bytes stand in spans of 1 KiB, each for blocks of one size. A page of spans ends at a 64 KiB boundary
 // and starts where the arena had room, at least 1 KiB behind the boundary before; its last KiB is its header, with a
@@ -46,8 +47,13 @@
 
 import { heapBase } from './env'
 
+/** Bytes of a page of WebAssembly's memory. */
 export const PAGE: usize = 0x10000
+/** Pages of all memory that an address reaches. */
+export const PAGES_MAX: usize = 0x10000
+/** Bytes for which the shadow has a bit; all blocks begin at multiples of it. */
 export const CELL: usize = 16
+/** Bytes of a span. */
 export const SPAN: usize = 1024
 
 /** Largest address that the break may reach. */
@@ -76,7 +82,7 @@ export class Header {
   abi: u32
   /** errno of the last failure, as musl numbers it. */
   error: u32
-  /** Why the last refused call was refused (error.ts), and the address it was given. */
+  /** Why the last refused call was refused (error.ts), and the address that this is about. */
   reason: u32
   address: usize
   /** Bytes from the header to `end`: a block's address p satisfies p - header < extent. */
@@ -103,17 +109,17 @@ export class Header {
   /** The arena's last stretch without blocks is [top, end). */
   top: usize
   end: usize
-  /** From here on the arena was never written. What it was when the block that was handed out last was taken from top, or -1
-   *  if that was in a bin: from there on, the block reads as zero. */
+  /** `fresh`: from here on, the arena was never written. `zeroFrom`: from here on, the block that was handed out last reads as zero:
+   *  what `fresh` was if it came from top, or -1 if it came from a bin. */
   fresh: usize
   zeroFrom: usize
   /** The break, the lowest value sbrk may give it, and the pages of memory that are the heap's up to there. */
   brk: usize
   floor: usize
   limit: u32
-  /** Counters: successful growths, free bytes in the arena's bins, mapped pages, sampled peak of bytes not free. */
+  /** Counters: successful growths, free bytes below top, lost blocks' included, mapped pages, sampled peak of bytes not free. */
   growths: u32
-  binned: usize
+  freeBytes: usize
   mapped: u32
   peak: usize
   /** Bit e: some bin of sizes in [2^(e+6), 2^(e+7)) may have a free block. */
@@ -139,9 +145,10 @@ export const LISTS: usize = ACTIVE + 256
 export const NONE: usize = LISTS + 256
 /** For each exponent of free blocks' sizes, which of its bins may have any; u32 each. */
 export const STEPS: usize = NONE + 16
+/** log2 of the bins for each doubling of size. */
 export const STEP_BITS: u32 = 4
 export const EXPONENTS: u32 = 26
-/** Behind the last exponent's stands one more, always 0: a search may begin there. */
+/** Bytes of the header, with its records. Behind the last exponent's STEPS stands one more, always 0: a search may begin there. */
 export const HEADER_SIZE: usize = STEPS + (EXPONENTS + 1) * 4
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
@@ -175,6 +182,16 @@ export const ENTRY_ROOMY: usize = 8
 // @ts-ignore: decorator
 @inline export function mapOf(p: usize): usize {
   return header().map + (p >>> 16)
+}
+/** End of the page that holds p. */
+// @ts-ignore: decorator
+@inline export function pageEnd(p: usize): usize {
+  return (p | 0xffff) + 1
+}
+/** Number in its page of the KiB, and so of the span, that holds p. */
+// @ts-ignore: decorator
+@inline export function spanNumber(p: usize): u32 {
+  return <u32>(p >>> 10) & 63
 }
 // @ts-ignore: decorator
 @inline export function roundUp(n: usize, to: usize): usize {

@@ -4,7 +4,7 @@
 // malloc and free are so small that engines copy them to where they are called (V8 takes up to 500 bytes). Each leaves what is
 // rare to one large function. That function also calls itself, because optimizers inline a function that has only one caller.
 
-import { base, BLOCK_MIN, CELL, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX } from './layout'
+import { base, BLOCK_MIN, CELL, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX, spanNumber } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
 import { around32, around64, isFreeStart, isUsed, stopOf } from './shadow'
 import { release } from './arena'
@@ -21,7 +21,7 @@ import {
   obtain,
   obtainAligned,
   refill,
-  hotSettle,
+  settleInline,
   usedIn,
 } from './bin'
 import { isInHeap, isKnown, ready, smallLimit } from './start'
@@ -35,7 +35,8 @@ import { FRONT } from './config'
 }
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
- *  no memory or `size` is above PTRDIFF_MAX. The block is the caller's until free or realloc takes it. */
+ *  no memory or `size` is above PTRDIFF_MAX. The block is the caller's until free or realloc takes it. Like all calls that take or
+ *  give back memory, refused as OVERWRITTEN where a free block that they come by was written to. */
 export function malloc(size: usize): usize {
   if (size - 1 < smallLimit) {
     let record = base() + offsetFor(size),
@@ -64,7 +65,7 @@ function mallocSlow(size: usize): usize {
 }
 
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the
- *  last error. Refused if no block in use starts at p. */
+ *  last error. Refused if no block in use starts at p, or if a free neighbour was written to. */
 export function free(p: usize): void {
   if (isKnown(p)) {
     if (inSpan(p)) {
@@ -97,7 +98,7 @@ function freeSlow(p: usize): void {
       let w = around64(header().shadow, p)
       if (isUsed(w)) {
         release(p, w)
-        hotSettle()
+        settleInline()
         return
       }
     }
@@ -108,7 +109,8 @@ function freeSlow(p: usize): void {
   refuseBlock(p)
 }
 
-/** Bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused as free is. */
+/** glibc's malloc_usable_size: bytes of the block at p that its owner may use, at least what was asked for; 0 if p is 0. Refused if
+ *  no block in use starts at p. */
 export function malloc_usable_size(p: usize): usize {
   if (isKnown(p) || isInHeap(p)) {
     if (inSpan(p)) {
@@ -126,7 +128,7 @@ export function malloc_usable_size(p: usize): usize {
 /** Whether p, an address in the heap, lies in a page of spans. */
 // @ts-ignore: decorator
 @inline function inSpan(p: usize): bool {
-  return <u32>((p >>> 10) & 63) >= load<u8>(mapOf(p))
+  return spanNumber(p) >= load<u8>(mapOf(p))
 }
 
 /** Refuses p, where no block in use starts, with the reason; not if it is 0. */
@@ -174,7 +176,7 @@ function copy(to: usize, from: usize, n: usize): void {
 
 /** C's realloc: makes the block at p `size` bytes long, where it is if it shrinks or has room behind it. Returns where it
  *  is now; 0 with ENOMEM if there is no memory, and the block is as before. p = 0 is malloc; size = 0 frees and returns 0,
- *  as in glibc. Refused if no block in use starts at p. */
+ *  as in glibc. Refused as free is. */
 export function realloc(p: usize, size: usize): usize {
   if (!p) return malloc(size)
   if (!size) {
@@ -232,7 +234,7 @@ function aligned(alignment: usize, size: usize): usize {
 }
 
 /** C11's aligned_alloc: `size` bytes at a multiple of `alignment`, a power of two. 0 with EINVAL if it is none, with ENOMEM
- *  if there is no memory. The size need not be a multiple of the alignment (C23). */
+ *  if there is no memory. The size need not be a multiple of the alignment (since C17). */
 export function aligned_alloc(alignment: usize, size: usize): usize {
   if (!isPowerOfTwo(alignment)) return ready() ? fail(EINVAL) : 0
   return aligned(alignment, size)
@@ -276,7 +278,8 @@ export function lastError(): u32 {
 export function trapReason(): u32 {
   return ready() ? header().reason : 0
 }
-/** The address that the last refused call was given. */
+/** The address that the last refusal is about: the one that the call was given; for OVERWRITTEN, the free block that was written
+ *  to. */
 export function trapAddress(): usize {
   return ready() ? header().address : 0
 }

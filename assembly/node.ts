@@ -89,11 +89,11 @@ function refuseUpTo(p: usize): void {
 }
 /** The head of the first bin from `bin` on that has a node, or 0. */
 export function headFrom(bin: u32): u32 {
-  return hotHeadFrom(header(), bin)
+  return headFromInline(header(), bin)
 }
 /** As headFrom, without a call. */
 // @ts-ignore: decorator
-@inline export function hotHeadFrom(h: Header, bin: u32): u32 {
+@inline export function headFromInline(h: Header, bin: u32): u32 {
   while (true) {
     let e = bin >>> STEP_BITS,
       steps = load<u32>(stepsOf(h, e)) & (-1 << (bin & STEP_MASK))

@@ -31,15 +31,15 @@ const MADV_DONTNEED: u32 = 4
   return fail(error) - 1
 }
 
-/** Whether the pages from p to p + n are in the heap. */
-function inHeap(p: usize, n: usize): bool {
+/** Whether the pages from p to p + n are in the arena. */
+function isInArena(p: usize, n: usize): bool {
   let h = header(),
     rest = h.end - p
   return rest < h.extent && n <= rest
 }
 /** Whether all pages from p to p + n are mapped. */
 function areMapped(p: usize, n: usize): bool {
-  if (!inHeap(p, n)) return false
+  if (!isInArena(p, n)) return false
   for (let end = p + n; p < end; p += PAGE) if (load<u8>(mapOf(p)) != MAPPED) return false
   return true
 }
@@ -147,7 +147,8 @@ function errorOf(length: usize, prot: u32, flags: u32, offset: u32): u32 {
  *  64 KiB. MAP_SHARED and MAP_PRIVATE are the same; `address` counts only with MAP_FIXED or MAP_FIXED_NOREPLACE. -1 and
  *  EINVAL for a length of 0, an offset, neither or both of SHARED and PRIVATE, a fixed address that is no page's; EBADF
  *  without MAP_ANONYMOUS; ENOTSUP for PROT_EXEC; EEXIST where NOREPLACE finds memory in use; ENOMEM if there is none, or
- *  if MAP_FIXED asks for what malloc, sbrk or others hold. */
+ *  if MAP_FIXED asks for what malloc, sbrk or others hold. `offset` is in pages of 64 KiB; `fd`, and `prot` but for PROT_EXEC, are not
+ *  looked at. */
 export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i32, offset: u32): usize {
   if (!ready()) return -1
   let error = errorOf(length, prot, flags, offset),
@@ -218,7 +219,7 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
   return failed(ENOMEM)
 }
 
-/** POSIX's madvise on mapped pages. MADV_DONTNEED makes them read as zero; NORMAL, RANDOM, SEQUENTIAL and WILLNEED do
+/** Linux's madvise on mapped pages. MADV_DONTNEED makes them read as zero; NORMAL, RANDOM, SEQUENTIAL and WILLNEED do
  *  nothing. -1 and EINVAL for other advice or an address that is no page's, ENOMEM if a page is not mapped. */
 export function madvise(address: usize, length: usize, advice: u32): i32 {
   if (!ready()) return -1
@@ -231,7 +232,7 @@ export function madvise(address: usize, length: usize, advice: u32): i32 {
   return 0
 }
 
-/** POSIX's sbrk: moves the break by `bytes` and returns where it was; 0 asks. New bytes read as zero. Memory that others
+/** BSD's sbrk: moves the break by `bytes` and returns where it was; 0 asks. New bytes read as zero. Memory that others
  *  have grown is skipped: then the new bytes begin at the returned address, but not where the break was. -1 and ENOMEM if
  *  the memory may not grow, or to give back more than sbrk has handed out since the arena last grew. */
 export function sbrk(bytes: i32): usize {
@@ -240,7 +241,7 @@ export function sbrk(bytes: i32): usize {
   return start ? start : failed(ENOMEM)
 }
 
-/** POSIX's brk: moves the break to `address`. 0; or -1 and ENOMEM as sbrk, or if others' memory lies between. */
+/** BSD's brk: moves the break to `address`. 0; or -1 and ENOMEM as sbrk, or if others' memory lies between. */
 export function brk(address: usize): i32 {
   if (!ready()) return -1
   let h = header(),

@@ -3,20 +3,21 @@
 
 import { header, entryOf, ENTRY_OUT, CELL, mapOf, NO_SPANS, UNTOUCHED } from './layout'
 
-/** Turns the mark on p's cell, without a call; `shadow` is header.shadow. By the byte, so that no load waits for a store that has
- *  only part of what it wants. */
+/** Turns the mark on p's cell, where no block begins that `touch` does not know of; `shadow` is header.shadow. By the byte, so that
+ *  no load waits for a store that has only part of what it wants. */
 // @ts-ignore: decorator
-@inline export function hotTurn(shadow: usize, p: usize): void {
+@inline export function turnMark(shadow: usize, p: usize): void {
   let a = shadow + (p >>> 7)
   store<u8>(a, <u8>(<u32>load<u8>(a, 1) ^ (1 << (<u32>(p >>> 4) & 7))), 1)
 }
-// Of the marks around p: that of the cell behind p's, and those of the cells before p's, of p and behind it.
-export const BEHIND: u64 = 0x200
-export const THREE: u64 = 0x380
+// Of the marks around p, as around64 has them: that of the cell behind p's; and those of the cell before, of p's, and of that behind.
+export const MARK_BEHIND: u64 = 0x200
+export const MARKS_AROUND: u64 = 0x380
 
-/** Turns marks around p, which has a bit for each as around64: of the same width, so that the next look at p need not wait. */
+/** Turns those marks around p that are set in `marks`, whose bits are as around64's. By one store of the width that around64 loads, so
+ *  that it need not wait. */
 // @ts-ignore: decorator
-@inline export function hotTurnAround(shadow: usize, p: usize, marks: u64): void {
+@inline export function turnMarks(shadow: usize, p: usize, marks: u64): void {
   let a = shadow + (p >>> 7)
   store<u64>(a, load<u64>(a) ^ (marks << ((p >>> 4) & 7)))
 }
@@ -28,12 +29,12 @@ export const THREE: u64 = 0x380
 }
 /** Turns the mark on the cell of p, where a block may begin. */
 export function turn(p: usize): void {
-  hotTurn(header().shadow, p)
+  turnMark(header().shadow, p)
   touch(p)
 }
 /** Turns the marks on the cells of p and of q; a block may begin at q or a cell before it. */
 export function turnBoth(p: usize, q: usize): void {
-  hotTurn(header().shadow, p)
+  turnMark(header().shadow, p)
   turn(q)
 }
 
@@ -47,6 +48,11 @@ export function turnBoth(p: usize, q: usize): void {
 // @ts-ignore: decorator
 @inline export function around32(p: usize): u64 {
   return load<u32>(header().shadow + (p >>> 7)) >>> (<u32>(p >>> 4) & 7)
+}
+/** Whether the cell with these marks around is marked. */
+// @ts-ignore: decorator
+@inline export function isMarked(w: u64): bool {
+  return (<u32>w & 0x100) != 0
 }
 /** Whether a block in use starts at the cell with these marks around: 1 1 0 0. */
 // @ts-ignore: decorator
@@ -67,6 +73,11 @@ export function turnBoth(p: usize, q: usize): void {
 // @ts-ignore: decorator
 @inline export function isReserved(w: u64): bool {
   return (<u32>w & 0x700) == 0x500
+}
+/** Turns the mark that tells a lost block at p from one in use. */
+// @ts-ignore: decorator
+@inline export function turnLost(p: usize): void {
+  turn(p + 3 * CELL)
 }
 /** Of a cell where a block starts: whether that one is lost: 1 1 0 1. */
 // @ts-ignore: decorator
@@ -110,11 +121,11 @@ function farStop(p: usize): usize {
 }
 /** Notes where the block in use at p ends. */
 export function noteUsed(p: usize, end: usize): void {
-  hotNoteUsed(p, end)
+  noteUsedInline(p, end)
 }
 /** As noteUsed, without a call. */
 // @ts-ignore: decorator
-@inline export function hotNoteUsed(p: usize, end: usize): void {
+@inline export function noteUsedInline(p: usize, end: usize): void {
   if ((p ^ end) >>> 10) noteOut(p, end)
 }
 /** The first mark from c on, or `end`. Looks at each word between: for walks, not for blocks' sizes. */

@@ -3,7 +3,7 @@
 //
 // Invariant: the entries' roomy bits say which pages have an unused span, and none has below `header.roomy`.
 
-import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, roundUp, SPAN } from './layout'
+import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, pageEnd, roundUp, SPAN, spanNumber } from './layout'
 import { carveTop, findAligned, releaseAt, startFrom } from './arena'
 import { extend } from './growth'
 
@@ -103,7 +103,7 @@ function newPage(grow: bool): bool {
       else if (!extend(end - top)) return false
     }
     if (s) {
-      beginPage(s, (s | 0xffff) + 1)
+      beginPage(s, pageEnd(s))
       return true
     }
   }
@@ -111,7 +111,7 @@ function newPage(grow: bool): bool {
 
 /** Makes the block in use [s, end) a page of spans. */
 function beginPage(s: usize, end: usize): void {
-  store<u8>(mapOf(s), <u8>(s >>> 10) & 63)
+  store<u8>(mapOf(s), <u8>spanNumber(s))
   store<u64>(entryOf(s), spansFrom(s))
   for (let d = end - SPAN + 16; d < end; d += 16) {
     store<u64>(d, -1)
@@ -153,7 +153,7 @@ export function releaseSpan(span: Span): void {
     unused = was | ((<u64>1) << (s >>> 10)),
     start = (s & ~0xffff) + ((<usize>load<u8>(mapOf(s))) << 10)
   if (unused == spansFrom(start)) {
-    let end = (s | 0xffff) + 1
+    let end = pageEnd(s)
     releaseAt(start)
     turnRoomy(s)
     store<u8>(mapOf(s), <u8>NO_SPANS)

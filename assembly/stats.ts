@@ -44,7 +44,7 @@ export function stats(out: usize): void {
   memory.fill(out, 0, offsetof<Stats>())
   if (!ready()) return
   let h = header(),
-    used = h.top - base() - h.binned
+    used = h.top - base() - h.freeBytes
   let unused = <u32>(h.spanned >>> 10),
     small: usize = 0,
     smallFree: usize = 0
@@ -58,7 +58,7 @@ export function stats(out: usize): void {
   s.heap = h.brk - base()
   s.mapped = (<usize>h.mapped) << 16
   s.inUse = used - h.fixed - s.mapped + small
-  s.free = h.binned + (h.end - h.top) + smallFree + <usize>unused * SPAN
+  s.free = h.freeBytes + (h.end - h.top) + smallFree + <usize>unused * SPAN
   h.peak = max(h.peak, used)
   s.peak = h.peak
   s.growths = h.growths

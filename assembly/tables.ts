@@ -2,7 +2,7 @@
 // soon as that has more than a few pages: then they move up whenever it grows.
 
 import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, roundUp, UNTOUCHED } from './layout'
-import { around32, turn } from './shadow'
+import { around32, isMarked, turn } from './shadow'
 import { beginNodes, BINS_SIZE, nodeAt, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
@@ -121,7 +121,7 @@ export function setEnd(capacity: usize): void {
     // behind noted as touched.
     let top = h.top
     turn(top)
-    if (!(<u32>around32(top) & 0x100)) turn(top)
+    if (!isMarked(around32(top))) turn(top)
   }
   h.end = end
   h.extent = end - base()

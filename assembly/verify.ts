@@ -13,7 +13,9 @@ import {
   NO_SPANS,
   NONE,
   PAGE,
+  pageEnd,
   SPAN,
+  spanNumber,
   STEP_BITS,
   STEPS,
   UNTOUCHED,
@@ -40,8 +42,8 @@ const JOINED: u32 = 4
 const REACH: u32 = 5
 /** Each free block is in its bin's ring once, nothing else is; the bin's bit is set. */
 const IN_BINS: u32 = 6
-/** The counters of free bytes, of spans' bytes and of what is neither free nor a block of the arena are their sums; there are as many nodes as
- *  free blocks, and as many lost ones as counted. */
+/** The counters of free bytes, of spans' bytes and of what is neither free nor a block of the arena are their sums; there are as many
+ *  nodes as free blocks, and as many lost ones as counted. */
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; its roomy bit is set exactly if it has an unused one. */
 const SPAN_PAGE: u32 = 8
@@ -101,8 +103,8 @@ function isRoomy(s: usize): bool {
 function verifyPage(s: usize): u32 {
   let all = spansFrom(s),
     unused = load<u64>(entryOf(s)),
-    end = (s | 0xffff) + 1 - SPAN
-  if (s & (SPAN - 1) || load<u8>(mapOf(s)) != ((s >>> 10) & 63) || unused & ~all || unused == all) return SPAN_PAGE
+    end = pageEnd(s) - SPAN
+  if (s & (SPAN - 1) || load<u8>(mapOf(s)) != spanNumber(s) || unused & ~all || unused == all) return SPAN_PAGE
   if (isRoomy(s) != (unused != 0)) return SPAN_PAGE
   for (; s < end; s += SPAN) {
     let span = spanOf(s),
@@ -193,7 +195,7 @@ export function verify(): u32 {
   if (!areTablesInPlace()) return BORDERS
   let p = firstBlock(),
     afterFree = false,
-    binned: usize = 0,
+    freeBytes: usize = 0,
     mapped: u32 = 0,
     nodes: u32 = 0,
     lost: u32 = 0,
@@ -206,8 +208,8 @@ export function verify(): u32 {
     if (followsFree(w) != afterFree) return ROW
     afterFree = false
     let first: u32 = load<u8>(mapOf(p))
-    if (<u32>((p >>> 10) & 63) >= first) {
-      end = (p | 0xffff) + 1
+    if (spanNumber(p) >= first) {
+      end = pageEnd(p)
       if (!isUsed(w) || firstMark(p + 2 * CELL, end) != end) return ROW
       let wrong = verifyPage(p)
       if (wrong) return wrong
@@ -221,13 +223,13 @@ export function verify(): u32 {
       if (end >= h.top) return JOINED
       let number = nodeOf(p, end)
       if (!number) return REACH
-      binned += end - p
+      freeBytes += end - p
       afterFree = true
       nodes++
       if (isFree(around32(end))) return JOINED
     } else if (isLost(w)) {
       end = firstMark(p + 4 * CELL, h.top)
-      binned += end - p
+      freeBytes += end - p
       lost++
     } else {
       if (!isReserved(w)) return ROW
@@ -242,7 +244,7 @@ export function verify(): u32 {
   }
   if (load<u8>(mapOf(p + CELL)) == UNTOUCHED || firstMark(p + CELL, h.end) < h.end) return ROW
   if (afterFree) return JOINED
-  if (binned != h.binned || nodes != countNodes() || lost != h.lost) return COUNTED
+  if (freeBytes != h.freeBytes || nodes != countNodes() || lost != h.lost) return COUNTED
   if (spanned != h.spanned || fixed != h.fixed) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
   if (!areListed(nodes)) return IN_BINS

@@ -134,7 +134,7 @@ const mutants: Mutant[] = [
   {
     name: 'nodes that are not in use are not given back',
     file: 'growth.ts',
-    find: 'if (!h.binned) trimNodes()',
+    find: 'if (!h.freeBytes) trimNodes()',
     replace: 'if (false) trimNodes()',
     tests: ['nodes'],
   },
@@ -253,7 +253,7 @@ const mutants: Mutant[] = [
   {
     name: 'the mark at top is lost when the tables move to the end',
     file: 'tables.ts',
-    find: 'if (!(<u32>around32(top) & 0x100)) turn(top)',
+    find: 'if (!isMarked(around32(top))) turn(top)',
     replace: '',
     tests: ['sizes', 'mapping', 'base'],
   },
@@ -358,7 +358,7 @@ const mutants: Mutant[] = [
   {
     name: 'heap_verify does not compare the sum of free bytes',
     file: 'verify.ts',
-    find: 'binned != h.binned || ',
+    find: 'freeBytes != h.freeBytes || ',
     replace: '',
     tests: ['verify'],
   },
