@@ -3,8 +3,8 @@
 /**
  * Why a call failed. A pointer was no block's in use: `OUTSIDE` of the heap, `MISALIGNED`, `NOT_IN_USE` (freed before, or
  * never allocated), `NOT_A_BLOCK` (none begins there: inside another, or freed before and joined with a free neighbour),
- * `IS_MAPPED`; or a free block was `OVERWRITTEN`. The others are
- * POSIX's: `ENOMEM`, no memory or no room; `EFAULT`, a range that is not mapped; `EINVAL`, one that cannot be.
+ * `IS_MAPPED`; or a free block was `OVERWRITTEN`. The others are POSIX's: `ENOMEM`, no memory or no room; `EFAULT`, a range
+ * that is not mapped; `EINVAL`, one that cannot be.
  */
 export type HeapErrorCode =
   | 'OUTSIDE'

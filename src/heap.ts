@@ -87,7 +87,7 @@ const mayMove = 1
 const batchLength = 1024
 
 /**
- * A heap in a WebAssembly memory: C's malloc and its kin, and POSIX's mmap and sbrk, under the rules of C and POSIX.
+ * A heap in a WebAssembly memory: C's malloc and its kin, POSIX's mmap and BSD's sbrk, under their rules.
  *
  * Addresses and sizes are bytes, from 0 to 2^32 - 1. Blocks are aligned to 16 bytes. What is not such a number gets a
  * TypeError or a RangeError that names the argument; sizes from 2^32 to 2^53 - 1 are taken for what no memory has.

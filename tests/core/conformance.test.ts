@@ -1,5 +1,5 @@
 // How C's and POSIX's functions have to behave: what the test suites of glibc, musl, mimalloc and jemalloc hold their
-// own heaps to, and defects that the heaps of SIP servers had.
+// own heaps to, and defects known from other heaps.
 import { describe, expect, it } from 'vitest'
 import { type Core, createCore, Errno, PAGE, PTRDIFF_MAX } from './core.ts'
 import { Oracle } from './oracle.ts'

@@ -151,7 +151,7 @@ describe.each([1000, 5000, 70_000])('what a write after free leaves in a free bl
 
 it('a page of spans whose neighbour was overwritten stays as it is when its last block should be freed', () => {
   const core = createCore()
-  core.malloc(4 * PAGE) // so that the heap is not sparse
+  core.malloc(4 * PAGE) // so that the arena is not empty
   const small = Array.from({ length: 600 }, () => core.malloc(256))
   const page = small[599] & -PAGE
   const behind = core.malloc(2 * PAGE)

@@ -272,7 +272,7 @@ describe('munmap', () => {
     const core = createCore({ maximum: 64 })
     const blocks = [core.malloc(4 * PAGE - 9000), ...Array.from({ length: 200 }, () => core.malloc(256))]
     const p = core.mmap(0, 30 * PAGE)
-    // While the heap is not sparse, so that an empty span stays with its bin.
+    // While something else is in use, so that an empty span stays with its bin.
     for (const block of blocks.reverse()) core.free(block)
     core.munmap(p, 30 * PAGE)
     expect(core.munmap(PAGE, 20 * PAGE)).toBe(0)
