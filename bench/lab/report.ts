@@ -1,8 +1,8 @@
 // docs/benchmarks.md and its pictures, made from a run's JSON. Every figure on the page comes from there.
 
 import { table, thousands, two, withInterval } from './markdown.ts'
-import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from './report-costs.ts'
-import { newestNode } from './report-newest.ts'
+import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from './reportCosts.ts'
+import { newestNode } from './reportNewest.ts'
 import type { EngineResult, Results, Size } from './results.ts'
 import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, net, ratioEstimate } from './stats.ts'
 import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
