@@ -1,5 +1,6 @@
 // The statistics of the lab. A figure is the least of its repetitions, net of the floor; how far it can be trusted is told
 // by what halves of the repetitions would have given.
+import { median as d3Median, quantileSorted } from 'd3-array'
 import { geometricMean, LEAST_NET } from '../replay/measure.ts'
 import { Random } from './synthetic.ts'
 
@@ -17,20 +18,15 @@ export interface Estimate {
   high: number
 }
 
+// Only of an empty list, which nobody has here, are the next two undefined.
+
 /** The value below which the given share of an ascending list lies, between neighbours in proportion. */
 export function quantile(sorted: ArrayLike<number>, share: number): number {
-  const at = (sorted.length - 1) * share
-  const below = Math.floor(at)
-  const next = Math.min(below + 1, sorted.length - 1)
-  return sorted[below] + (at - below) * (sorted[next] - sorted[below])
+  return quantileSorted(sorted as number[], share) as number
 }
 
-export function median(values: number[]): number {
-  return quantile(
-    [...values].sort((a, b) => a - b),
-    0.5,
-  )
-}
+/** The value in the middle of a list in any order. */
+export const median = d3Median as (values: number[]) => number
 
 /** The least of the repetitions minus the least of the floor's, in nanoseconds. */
 export function net(gross: number[], floor: number[]): number {

@@ -1,4 +1,5 @@
 // Plots as SVG, drawn from the figures alone: a scatter plot with labels, bars in groups, and lines.
+import { extent } from 'd3-array'
 import { scaleLinear, scaleLog } from 'd3-scale'
 import { curveMonotoneX, line } from 'd3-shape'
 
@@ -60,8 +61,9 @@ function document(height: number, title: string, body: string[]): string {
   ].join('\n')
 }
 
-function extent(values: number[]): [number, number] {
-  return [Math.min(...values), Math.max(...values)]
+/** The least and the greatest of what is drawn, which is never nothing. */
+function extentOf(points: Point[], axis: 'x' | 'y'): [number, number] {
+  return extent(points, (point) => point[axis]) as [number, number]
 }
 
 /** Ticks of 1, 2 and 5 times a power of ten within the bounds. */
@@ -117,8 +119,8 @@ export function scatter(
 ): string {
   const height = 520
   const wider = ([low, high]: [number, number]): [number, number] => [low / 1.1, high * 1.1]
-  const xScale = scaleLog(wider(extent(points.map((point) => point.x))), [MARGIN.left, WIDTH - MARGIN.right])
-  const yScale = scaleLog(wider(extent(points.map((point) => point.y))), [height - MARGIN.bottom, MARGIN.top])
+  const xScale = scaleLog(wider(extentOf(points, 'x')), [MARGIN.left, WIDTH - MARGIN.right])
+  const yScale = scaleLog(wider(extentOf(points, 'y')), [height - MARGIN.bottom, MARGIN.top])
   const sorted = [...points].sort((a, b) => yScale(a.y) - yScale(b.y))
   const labels = apart(
     sorted.map((point) => yScale(point.y) + 4),
@@ -148,8 +150,8 @@ export function lines(title: string, x: Axis, y: Axis, series: Series[], palette
   const height = 480
   const all = series.flatMap(({ points }) => points)
   const range: [number, number] = reversed ? [WIDTH - MARGIN.right, MARGIN.left] : [MARGIN.left, WIDTH - MARGIN.right]
-  const xScale = scaleLog(extent(all.map((point) => point.x)), range)
-  const yScale = scaleLog(extent(all.map((point) => point.y)), [height - MARGIN.bottom, MARGIN.top]).nice()
+  const xScale = scaleLog(extentOf(all, 'x'), range)
+  const yScale = scaleLog(extentOf(all, 'y'), [height - MARGIN.bottom, MARGIN.top]).nice()
   const path = line<Point>(
     (point) => xScale(point.x),
     (point) => yScale(point.y),
