@@ -1,3 +1,4 @@
+// npm run bench: its workloads, its statistics, what it is asked for, and the page that it writes.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -7,7 +8,7 @@ import { compare, comparison, orders } from '../bench/lab/compare.ts'
 import { report } from '../bench/lab/report.ts'
 import { FORMAT, type ReplayResult, type Results } from '../bench/lab/results.ts'
 import { runTasks } from '../bench/lab/runner.ts'
-import { estimate, geometricMean, LEAST_NET, median, net, quantile, ratioEstimate } from '../bench/lab/stats.ts'
+import { estimate, geometricMean, LEAST_NET, net, ratioEstimate } from '../bench/lab/stats.ts'
 import { apart } from '../bench/lab/svg.ts'
 import { fillThenReplace, Random, Script, synthetic, syntheticNames } from '../bench/lab/synthetic.ts'
 import { meanRatio, meanTime, memoryOf, netOf, ratioTables } from '../bench/lab/tables.ts'
@@ -82,13 +83,6 @@ describe('synthetic workloads', () => {
 })
 
 describe('statistics', () => {
-  it('quantiles lie between neighbours', () => {
-    expect(quantile([1, 2, 3, 4, 5], 0.5)).toBe(3)
-    expect(quantile([10, 20], 0.25)).toBe(12.5)
-    expect(quantile([7], 0.9)).toBe(7)
-    expect(median([9, 1, 5, 3])).toBe(4)
-  })
-
   it('net is the least minus the floor’s least, and never less than can be told', () => {
     expect(net([12, 10, 30], [4, 3])).toBe(7)
     expect(net([3], [3.1])).toBe(LEAST_NET)
