@@ -5,9 +5,9 @@ import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { ENGINE_FLAGS } from '../replay/engine.ts'
 import type { Contestant, Job, Message, Task } from './worker.ts'
 
-export const ENGINE_FLAGS = ['--no-liftoff', '--no-wasm-lazy-compilation', '--expose-gc']
 const worker = path.join(path.dirname(fileURLToPath(import.meta.url)), 'worker.ts')
 
 export type Report = Exclude<Message, { step: string } | { done: number }>
