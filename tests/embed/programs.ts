@@ -6,7 +6,7 @@ import path from 'node:path'
 import { type Estimate, estimate } from '../../bench/lab/stats.ts'
 import { equal, root, shell, type Test, tools, workFolder } from './harness.ts'
 
-export interface Program {
+interface Program {
   name: string
   toolchain: string
   /** The allocator that granary is compared with. */
@@ -142,14 +142,14 @@ export const programs: Program[] = [
 const title = (program: Program) => `${program.name} (${program.toolchain})`
 
 /** Builds both versions in a folder of their own and returns it. */
-export function build(program: Program): string {
+function build(program: Program): string {
   const folder = workFolder(`program-${title(program).replace(/[^\w]+/g, '-')}`)
   if (program.toolchain.startsWith('Rust')) cpSync(path.join(here, 'rust'), folder, { recursive: true })
   shell(program.script, folder)
   return folder
 }
 
-export interface Run {
+interface Run {
   output: string
   /** CPU time in ms. */
   time: number
@@ -168,7 +168,7 @@ function execute(program: Program, folder: string, version: 'rival' | 'granary')
   return { output: stdout.slice(0, end), ...JSON.parse(stdout.slice(end)) }
 }
 
-export interface Comparison {
+interface Comparison {
   program: Program
   /** Granary's figures over the rival's; of the time, the least of the runs. */
   time: Estimate
