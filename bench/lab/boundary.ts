@@ -1,8 +1,9 @@
 // What a pair of malloc and free costs when JavaScript calls it.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { root } from '../../scripts/run.mjs'
 import type { Results } from './results.ts'
-import { granaryModule, labFolder, root, text } from './rivals.ts'
+import { granaryModule, labFolder, text } from './rivals.ts'
 
 /** Runs every case for about `seconds` each. */
 export function measureBoundary(

@@ -1,12 +1,13 @@
 // npm run bench: measures every allocator side by side, prints the ratios and writes JSON, of which `report` makes docs/benchmarks.md.
 import path from 'node:path'
+import { root } from '../../scripts/run.mjs'
 import { parseCommand, Refused, type Request, usage } from './arguments.ts'
 import { comparison } from './compare.ts'
 import { measure } from './measure.ts'
 import { Progress } from './progress.ts'
 import { report } from './report.ts'
 import type { Results } from './results.ts'
-import { labFolder, put, root, text } from './rivals.ts'
+import { labFolder, put, text } from './rivals.ts'
 import { ratioTables } from './tables.ts'
 
 try {

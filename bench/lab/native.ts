@@ -1,9 +1,10 @@
 // The same replay by native allocators and by ours in this engine, in turns; gross on both sides.
 import { execFileSync } from 'node:child_process'
 import path from 'node:path'
+import { root } from '../../scripts/run.mjs'
 import { formatTrace } from '../trace.ts'
 import type { NativeResult } from './results.ts'
-import { debianVersion, labFolder, put, root, text } from './rivals.ts'
+import { debianVersion, labFolder, put, text } from './rivals.ts'
 import { runTasks } from './runner.ts'
 import { warmRounds } from './turns.ts'
 import type { Contestant, Task } from './worker.ts'

@@ -5,10 +5,9 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { root } from '../../scripts/run.mjs'
 import { HEAP_BASE, tlsfAllocator } from '../replay/merge.ts'
 
-export const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..')
 export const labFolder = path.join(root, 'build/lab')
 const shims = path.join(root, 'bench/lab/rivals')
 const emscripten = '/usr/share/emscripten'

@@ -4,11 +4,11 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { root } from '../../scripts/run.mjs'
 import { ENGINE_FLAGS } from '../replay/engine.ts'
 import type { Contestant, Job, Message, Task } from './worker.ts'
 
-const worker = path.join(path.dirname(fileURLToPath(import.meta.url)), 'worker.ts')
+const worker = path.join(root, 'bench/lab/worker.ts')
 
 export type Report = Exclude<Message, { step: string } | { done: number }>
 

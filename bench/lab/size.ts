@@ -3,27 +3,16 @@
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import binaryen from 'binaryen'
+import { mallocFamily } from '../../cli/family.ts'
 import type { Size } from './results.ts'
 import { buildRival, type Level, type Rival } from './rivals.ts'
 
 const core = ['malloc', 'free', 'realloc']
 const five = [...core, 'calloc', 'aligned_alloc']
-/** What ISO C, POSIX and glibc have. */
-const family = [
-  ...five,
-  'reallocarray',
-  'memalign',
-  'posix_memalign',
-  'valloc',
-  'pvalloc',
-  'malloc_usable_size',
-  'free_sized',
-  'free_aligned_sized',
-]
 const sets: { functions: Size['functions']; names?: string[] }[] = [
   { functions: 'core', names: core },
   { functions: 'five', names: five },
-  { functions: 'family', names: family },
+  { functions: 'family', names: mallocFamily },
   { functions: 'all' },
 ]
 

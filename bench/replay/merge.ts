@@ -3,10 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { root } from '../../scripts/run.mjs'
 
-const here = path.dirname(fileURLToPath(import.meta.url))
-const root = path.join(here, '../..')
+const here = path.join(root, 'bench/replay')
 const modules = path.join(root, 'node_modules')
 const cache = path.join(root, 'build/replay')
 

@@ -2,8 +2,9 @@
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { parseCommandLine } from '../../cli/commandLine.ts'
+import { root } from '../../scripts/run.mjs'
 import { useEngineFlags } from '../replay/engine.ts'
 import { inspect } from '../replay/inspect.ts'
 import { type Contestant, contestant, floorModule, measure } from '../replay/measure.ts'
@@ -17,7 +18,6 @@ import { formatReport, INTERVALS, MAP_CELLS } from './report.ts'
 import { type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
 import { formatRun } from './table.ts'
 
-const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const DEFAULT_REPORT = 'build/report.html'
 const PAGE_START = '<!doctype html>'
 
