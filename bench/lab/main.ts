@@ -1,10 +1,10 @@
 // npm run bench: measures every allocator side by side, prints the ratios and writes JSON, of which `report` makes docs/benchmarks.md.
 import path from 'node:path'
 import { root } from '../../scripts/run.mjs'
+import { Progress } from '../progress.ts'
 import { parseCommand, Refused, type Request, usage } from './arguments.ts'
 import { comparison } from './compare.ts'
 import { measure } from './measure.ts'
-import { Progress } from './progress.ts'
 import { report } from './report.ts'
 import type { Results } from './results.ts'
 import { labFolder, put, text } from './rivals.ts'
@@ -34,8 +34,10 @@ async function bench({ mode, rivals, asked, workloads, repetitions, json }: Requ
   if (rivals.some(({ source }) => source === 'this repository'))
     text(process.execPath, [path.join(root, 'scripts/build.mjs')])
   const file = path.resolve(json ?? path.join(labFolder, `results/${mode}-${Date.now()}.json`))
-  const results = await measure({ mode, rivals, workloads, repetitions, limit: 3 }, new Progress(), (results) =>
-    put(file, JSON.stringify(results)),
+  const results = await measure(
+    { mode, rivals, workloads, repetitions, limit: 3 },
+    new Progress(process.stderr),
+    (results) => put(file, JSON.stringify(results)),
   )
   console.log(ratioTables(results))
   for (const { what, why } of results.missing) console.log(`missing: ${what}: ${why}`)

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import os from 'node:os'
+import { clock, type Progress } from '../progress.ts'
 import { ENGINE_FLAGS } from '../replay/engine.ts'
 import { measureBoundary } from './boundary.ts'
 import { prepare } from './contestants.ts'
 import { countInstructions, measureInstantiation, measurePeaks, SHIFT, shifted } from './costs.ts'
 import { engines, nodeTitle } from './engines.ts'
 import { measureNative } from './native.ts'
-import type { Progress } from './progress.ts'
 import { FORMAT, type Footprint, type Growth, type ReplayResult, type Results } from './results.ts'
 import { cargo, granaryModule, type Rival, text } from './rivals.ts'
 import { type Report, runTasks } from './runner.ts'
@@ -53,7 +53,7 @@ type Part = (
 
 // Each with the share of a full run's time that it takes, for the progress display.
 const fullParts: [string, number, Part][] = [
-  ['speed and memory', 0.6, replays],
+  ['speed and memory', 0.57, replays],
   ['latency', 0.12, latencies],
   ['growth', 0.1, growth],
   ['memory of small programs', 0.01, footprints],
@@ -69,7 +69,9 @@ const quickParts = fullParts.slice(0, 1).map(([name, , part]): [string, number, 
 /** Runs every part of the plan and saves as it goes. A part that fails is listed as missing, with the reason. */
 export async function measure(plan: Plan, progress: Progress, save: (results: Results) => void): Promise<Results> {
   const results = describeRun(plan)
-  const { contestants, allocators, missing } = await prepare(plan.rivals, (title) => progress.show(`building ${title}`))
+  const { contestants, allocators, missing } = await prepare(plan.rivals, (title) =>
+    progress.show(`building ${title}`, 0),
+  )
   results.allocators = allocators
   results.missing = missing
   if (plan.rivals.some(({ id }) => id === 'granary') && !allocators.some(({ id }) => id === 'granary'))
@@ -79,6 +81,7 @@ export async function measure(plan: Plan, progress: Progress, save: (results: Re
   let before = 0
   for (const [name, share, part] of plan.mode === 'full' ? fullParts : quickParts) {
     const start = before
+    const begun = Date.now()
     const show = (what: string, done: number) => progress.show(`${name}: ${what}`, start + share * done)
     results.unfinished = name
     try {
@@ -86,12 +89,11 @@ export async function measure(plan: Plan, progress: Progress, save: (results: Re
     } catch (error) {
       results.missing.push({ what: name, why: (error as Error).message })
     }
-    progress.finish(name)
+    progress.finish(`${clock(Date.now() - begun)}  ${name}`)
     before += share
   }
   delete results.unfinished
   save(results)
-  progress.end()
   return results
 }
 

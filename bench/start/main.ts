@@ -5,6 +5,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseCommandLine } from '../../cli/commandLine.ts'
 import { root } from '../../scripts/run.mjs'
+import { Progress } from '../progress.ts'
 import { useEngineFlags } from '../replay/engine.ts'
 import { inspect } from '../replay/inspect.ts'
 import { type Contestant, contestant, floorModule, measure } from '../replay/measure.ts'
@@ -13,7 +14,6 @@ import { assertReplayable, ReplayError } from '../replay/replay.ts'
 import { type Trace, TraceError } from '../trace.ts'
 import { bundledNames, bundledTrace, readTrace } from '../traces/bundled.ts'
 import { userPath } from '../userPath.ts'
-import { Progress } from './progress.ts'
 import { formatReport, INTERVALS, MAP_CELLS } from './report.ts'
 import { type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
 import { formatRun } from './table.ts'
@@ -103,10 +103,10 @@ function run(
   floor: WebAssembly.Module,
   both: Contestant[],
   repetitions: number,
-  progress: Progress,
+  step: (what: string) => void,
 ): Result {
   const inspections = both.map((one) => {
-    progress.step(`${trace.name}: verifying every byte in ${one.name}`)
+    step(`${trace.name}: verifying every byte in ${one.name}`)
     try {
       return inspect(one, trace, INTERVALS, Math.max(Math.ceil(trace.peak / MAP_CELLS), 16))
     } catch (error) {
@@ -114,7 +114,7 @@ function run(
     }
   })
   const measurements = measure(trace, floor, both, repetitions, (repetition) =>
-    progress.step(`${trace.name}: repetition ${repetition + 1} of ${repetitions}`),
+    step(`${trace.name}: repetition ${repetition + 1} of ${repetitions}`),
   )
   const [granary, rival] = both.map((_, i): Outcome | Error => {
     const inspection = inspections[i]
@@ -162,15 +162,18 @@ function main() {
 
   const here = machine()
   console.log(`${here.engine}, ${here.flags.join(' ')}; ${here.processor}, ${here.cores} cores\n`)
-  const progress = new Progress(1 + traces.length * (2 + repetitions))
-  progress.step('compiling the allocators')
+  const progress = new Progress(process.stdout)
+  const steps = 1 + traces.length * (2 + repetitions)
+  let begun = 0
+  const step = (what: string) => progress.show(what, begun++ / steps)
+  step('compiling the allocators')
   const wasm = readFileSync(path.join(root, 'build/granary.wasm'))
   const granary = contestant({ name: 'granary', wasm }, 16)
   const rival = contestant({ ...tlsfAllocator(), name: 'TLSF' }, 16)
   const floor = floorModule()
 
   const results = traces.map((trace) => {
-    const result = run(trace, floor, [granary, rival], repetitions, progress)
+    const result = run(trace, floor, [granary, rival], repetitions, step)
     progress.finish(summary(result, rival.name))
     return result
   })
