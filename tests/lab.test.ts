@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parseCommand, reportable } from '../bench/lab/arguments.ts'
 import { compare, comparison, orders } from '../bench/lab/compare.ts'
+import { table } from '../bench/lab/markdown.ts'
 import { report } from '../bench/lab/report.ts'
 import { FORMAT, type ReplayResult, type Results } from '../bench/lab/results.ts'
 import { runTasks } from '../bench/lab/runner.ts'
@@ -342,6 +343,13 @@ describe('the command line', () => {
 })
 
 describe('report', () => {
+  it('has prose at the left and numbers at the right', () => {
+    expect(table(['who', 'how many', 'why'], [['one', '1', 'so']], 'lrl')).toBe(
+      '| who | how many | why |\n| --- | ---: | --- |\n| one | 1 | so |',
+    )
+    expect(table(['who', 'a', 'b'], [])).toBe('| who | a | b |\n| --- | ---: | ---: |')
+  })
+
   it('takes every figure from the run', () => {
     const { markdown, pictures } = report(run(10, 30), 'pictures')
     expect(markdown).toContain('| dlmalloc | 3.00 (')

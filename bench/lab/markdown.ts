@@ -7,7 +7,9 @@ export const withInterval = ({ value, low, high }: Estimate) =>
   Number.isFinite(high) ? `${two(value)} (${two(low)}–${two(high)})` : two(value)
 export const thousands = (value: number) => value.toLocaleString('en-US')
 
-export function table(head: string[], rows: string[][]): string {
+/** A table with a letter for each column: l for prose, at the left, and r for numbers, which all but the first have. */
+export function table(head: string[], rows: string[][], columns = 'l'.padEnd(head.length, 'r')): string {
   const line = (cells: string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map((_, i) => (i ? '---:' : '---'))), ...rows.map(line)].join('\n')
+  const rule = Array.from(columns, (column) => (column === 'r' ? '---:' : '---'))
+  return [line(head), line(rule), ...rows.map(line)].join('\n')
 }

@@ -192,6 +192,7 @@ The best rival of each workload, where it wins by more than the noise and 2 %: $
 ${table(
   ['workload', 'best rival', 'figure', 'ratio'],
   sorted.map(({ cells }) => cells),
+  'lllr',
 )}`
   }
 
@@ -253,6 +254,7 @@ ${table(
     thousands(largest),
     about,
   ]),
+  'lrrrl',
 )}`
   }
 
@@ -556,9 +558,9 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
       why.replaceAll('|', '\\|').replaceAll('\n', ' '),
     ])
     const found = faults.length
-      ? table(['allocator', 'workload', 'what happened'], faults)
+      ? table(['allocator', 'workload', 'what happened'], faults, 'lll')
       : 'Every allocator did every workload right and in time.'
-    return `## Faults\n\n${found}${missing.length ? `\n\nWhat could not be had or measured:\n\n${table(['what', 'why'], missing)}` : ''}`
+    return `## Faults\n\n${found}${missing.length ? `\n\nWhat could not be had or measured:\n\n${table(['what', 'why'], missing, 'll')}` : ''}`
   }
 
   #sources(): string {
@@ -569,7 +571,7 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
       note ?? '',
     ])
     const tools = Object.values(this.#results.tools).map((version) => `- ${version}`)
-    return `## What was measured\n\n${table(['allocator', 'version', 'source', 'note'], rows)}\n\nBuilt with:\n\n${tools.join('\n')}`
+    return `## What was measured\n\n${table(['allocator', 'version', 'source', 'note'], rows, 'llll')}\n\nBuilt with:\n\n${tools.join('\n')}`
   }
 
   #method(): string {

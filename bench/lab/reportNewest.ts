@@ -34,7 +34,7 @@ export function newestNode(results: Results, title: (id: string) => string): str
     return `### ${phase === 'warm' ? 'Warm' : 'Cold'} in ${name}\n\n${table(['workload', ...others.map(title)], cells)}`
   })
   const lost = losses.length
-    ? `Where ${title(ours)} loses there by more than the noise and 2 %, its time over the rival’s:\n\n${table(['workload', 'rival', 'figure', 'ratio'], losses)}`
+    ? `Where ${title(ours)} loses there by more than the noise and 2 %, its time over the rival’s:\n\n${table(['workload', 'rival', 'figure', 'ratio'], losses, 'lllr')}`
     : `${title(ours)} loses nowhere there beyond the noise.`
   return `## In the newest V8\n\nNet time over ${title(ours)}’s in ${name}, of the strongest rivals on every real program and one synthetic workload, in fewer repetitions than above. As everywhere here, all is compiled by the optimising tier before the first call; then V8 has counted no calls and inlines what comes first and is small. With its default flags it inlines what is called often ([performance.md](performance.md#what-helped) has figures).\n\n${sections.join('\n\n')}\n\n${lost}`
 }

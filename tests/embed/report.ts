@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { two, withInterval } from '../../bench/lab/markdown.ts'
+import { table, two, withInterval } from '../../bench/lab/markdown.ts'
 import { run } from '../../scripts/run.mjs'
 import { root } from './harness.ts'
 import { compare, programs } from './programs.ts'
@@ -11,11 +11,6 @@ import { measureSizes } from './sizes.ts'
 const repetitions = 25
 
 run('npm', ['run', '--silent', 'build:embed'])
-
-function table(header: string[], rows: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n')
-}
 
 const programRows = programs.map((program) => {
   const { time, memory } = compare(program, repetitions)
@@ -29,7 +24,7 @@ const sizeRows = measureSizes().map(({ names, bytes }) => [
 ])
 
 const tables: Record<string, string> = {
-  programs: `${table(['program', 'toolchain', 'instead of', 'time', 'memory'], programRows)}
+  programs: `${table(['program', 'toolchain', 'instead of', 'time', 'memory'], programRows, 'lllrr')}
 
 Node ${process.versions.node}, ${repetitions} runs of each version in turn.`,
   sizes: table(['functions', 'bytes'], sizeRows),
