@@ -3,7 +3,15 @@ import { readFileSync } from 'node:fs'
 import binaryen from 'binaryen'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { FREED, inspect, LIVE_SIZES, OVERHEAD, UNTOUCHED } from '../bench/replay/inspect.ts'
-import { type Contestant, contestant, floorModule, geometricMean, measure } from '../bench/replay/measure.ts'
+import {
+  type Contestant,
+  contestant,
+  floorModule,
+  geometricMean,
+  LEAST_NET,
+  measure,
+  net,
+} from '../bench/replay/measure.ts'
 import { HEAP_BASE, merge, tlsfAllocator } from '../bench/replay/merge.ts'
 import { Replay } from '../bench/replay/replay.ts'
 import { Kind, type Trace, toTrace } from '../bench/trace.ts'
@@ -362,15 +370,10 @@ describe('what is said about a heap is exact', () => {
     expect(replay.liveBlocks().map(({ address, size }) => [address - HEAP_BASE, size])).toEqual(seen)
   })
 
-  it('times, as far as they can be foreseen', () => {
-    const [figures] = measure(long, floorModule(), [bump], 3, () => {})
-    if (figures instanceof Error) throw figures
-    for (const { minimum, lowerQuartile, median, upperQuartile } of [figures.cold, figures.warm]) {
-      expect(minimum).toBeGreaterThanOrEqual(0.3)
-      expect([minimum, lowerQuartile, median, upperQuartile]).toEqual(
-        [upperQuartile, lowerQuartile, median, minimum].sort((a, b) => a - b),
-      )
-    }
+  it('times, net of the least that the floor took, and never less than can be told from it', () => {
+    const quartiles = { minimum: 7, lowerQuartile: 8, median: 10, upperQuartile: 14 }
+    expect(net([24, 17, 20, 34, 18], [10, 12, 11])).toEqual(quartiles)
+    expect(net([10, 12], [10])).toEqual({ minimum: LEAST_NET, lowerQuartile: 0.5, median: 1, upperQuartile: 1.5 })
   })
 
   it('the geometric mean', () => {

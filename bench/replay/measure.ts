@@ -123,7 +123,8 @@ function run(module: WebAssembly.Module, trace: Trace): Run {
   return { cold, warm, heapBytes, heapBytesAgain: replay.heapBytes }
 }
 
-function net(gross: number[], floor: number[]): Figure {
+/** The quartiles of what is left beside the least of the floor. */
+export function net(gross: number[], floor: number[]): Figure {
   const least = Math.min(...floor)
   const at = (p: number) => Math.max((quantile(gross, p) as number) - least, LEAST_NET)
   return { minimum: at(0), lowerQuartile: at(0.25), median: at(0.5), upperQuartile: at(0.75) }
