@@ -78,12 +78,14 @@ const wallTime = () => performance.now() * 1e6
 
 const job: Job = JSON.parse(readFileSync(0, 'utf8'))
 const most = job.limit * 1e9
+/** Everyone but the floor. */
+const rivals = job.contestants.filter(({ id }) => id !== 'floor')
 const compiled = new Map<string, WebAssembly.Module>()
 for (const { file } of job.contestants) moduleOf(file)
 
 for (let task = job.from; task < job.tasks.length; task++) {
   const out = new Set(job.skip.filter((skip) => skip.task === task).map(({ contestant }) => contestant))
-  const tries = (contestants: Contestant[], step: string, attempt: (contestant: Contestant) => void) => {
+  const tries: Tries = (contestants, step, attempt) => {
     for (const contestant of contestants) {
       const { id } = contestant
       if (out.has(id)) continue
@@ -135,84 +137,96 @@ function budget() {
 }
 
 function run(work: Task, task: number, tries: Tries): void {
-  if (work.kind === 'replay') {
-    const trace = loaded(work.workload, task)
-    const judged = job.contestants.filter(({ id }) => id !== 'floor')
-    if (work.check)
-      tries(judged, 'checking', ({ file, alignment }) => {
-        const player = new Player(moduleOf(file), trace)
-        const inTime = deadline(most)
-        player.check(alignment, inTime)
-        player.checkDrain(inTime)
-      })
+  if (work.kind === 'replay') timeReplays(work, task, tries)
+  else if (work.kind === 'latency') timeOperations(work, task, tries)
+  else if (work.kind === 'growth') timeGrowth(work, task, tries)
+  else if (work.kind === 'peak') findPeaks(work, task, tries)
+  else findFootprints(task, tries)
+}
+
+type TaskOf<Kind> = Extract<Task, { kind: Kind }>
+
+/** Cold and warm times; before them the content check, and after them the residue, where they are asked for. */
+function timeReplays(work: TaskOf<'replay'>, task: number, tries: Tries): void {
+  const trace = loaded(work.workload, task)
+  if (work.check)
+    tries(rivals, 'checking', ({ file, alignment }) => {
+      const player = new Player(moduleOf(file), trace)
+      const inTime = deadline(most)
+      player.check(alignment, inTime)
+      player.checkDrain(inTime)
+    })
+  const { goesOn, spend } = budget()
+  for (let repetition = 0; repetition < work.repetitions; repetition++) {
+    const takePart = repetition < FEWEST ? turn(repetition) : turn(repetition).filter(goesOn)
+    tries(takePart, `repetition ${repetition + 1}`, ({ id, file }) => {
+      const start = cpuTime()
+      const player = new Player(moduleOf(file), trace)
+      const cold = player.time(cpuTime, most)
+      const heap = player.heapBytes
+      player.drain()
+      const { warm, heapAgain } = repeated(player, trace)
+      send({ task, contestant: id, cold, warm, heap, heapAgain })
+      spend(id, cpuTime() - start)
+    })
+  }
+  if (work.residue)
+    tries(rivals, 'residue', ({ id, frozen }) => {
+      if (frozen) send({ task, contestant: id, residue: residue(moduleOf(frozen), trace) })
+    })
+}
+
+/** How long the slowest operations take, net of the floor, which is measured first. */
+function timeOperations(work: TaskOf<'latency'>, task: number, tries: Tries): void {
+  const trace = loaded(work.workload, task)
+  const floor = job.contestants.filter(({ id }) => id === 'floor')
+  let clock = 0
+  let batch = 0
+  tries([...floor, ...rivals], 'latency', ({ id, file }) => {
+    const { single, batches } = minima(moduleOf(file), trace, work.repetitions)
+    if (id === 'floor') {
+      clock = quantile(single, 0.5)
+      batch = quantile(batches, 0.5)
+    }
+    const net = (ns: number) => Math.max(0, ns - clock)
+    const curve = shares.map((share) => ({ share, ns: net(quantile(single, 1 - share)) }))
+    const p50 = Math.max(0, quantile(batches, 0.5) - batch)
+    send({ task, contestant: id, clock, p50, curve, max: net(single[single.length - 1]) })
+  })
+}
+
+/** What an operation takes while so many bytes are live. */
+function timeGrowth(work: TaskOf<'growth'>, task: number, tries: Tries): void {
+  for (const live of work.lives) {
+    const { trace, filled } = fillThenReplace(live, 200_000)
     const { goesOn, spend } = budget()
-    for (let repetition = 0; repetition < work.repetitions; repetition++) {
-      const takePart = repetition < FEWEST ? turn(repetition) : turn(repetition).filter(goesOn)
-      tries(takePart, `repetition ${repetition + 1}`, ({ id, file }) => {
+    for (let repetition = 0; repetition < work.repetitions; repetition++)
+      tries(turn(repetition).filter(goesOn), `${live >>> 20} MiB`, ({ id, file }) => {
         const start = cpuTime()
         const player = new Player(moduleOf(file), trace)
-        const cold = player.time(cpuTime, most)
-        const heap = player.heapBytes
-        player.drain()
-        const { warm, heapAgain } = repeated(player, trace)
-        send({ task, contestant: id, cold, warm, heap, heapAgain })
+        player.time(cpuTime, most, 0, filled)
+        const ns = player.time(cpuTime, most, filled)
+        send({ task, contestant: id, live, ns, heap: player.heapBytes })
         spend(id, cpuTime() - start)
       })
-    }
-    if (work.residue)
-      tries(judged, 'residue', ({ id, frozen }) => {
-        if (frozen) send({ task, contestant: id, residue: residue(moduleOf(frozen), trace) })
-      })
-  } else if (work.kind === 'latency') {
-    const trace = loaded(work.workload, task)
-    const floor = job.contestants.filter(({ id }) => id === 'floor')
-    let clock = 0
-    let batch = 0
-    const measured = (contestant: Contestant) => {
-      const { single, batches } = minima(moduleOf(contestant.file), trace, work.repetitions)
-      if (contestant.id === 'floor') {
-        clock = quantile(single, 0.5)
-        batch = quantile(batches, 0.5)
-      }
-      const net = (ns: number) => Math.max(0, ns - clock)
-      const curve = shares.map((share) => ({ share, ns: net(quantile(single, 1 - share)) }))
-      const p50 = Math.max(0, quantile(batches, 0.5) - batch)
-      send({ task, contestant: contestant.id, clock, p50, curve, max: net(single[single.length - 1]) })
-    }
-    tries(floor, 'latency', measured)
-    tries(
-      job.contestants.filter(({ id }) => id !== 'floor'),
-      'latency',
-      measured,
-    )
-  } else if (work.kind === 'growth') {
-    for (const live of work.lives) {
-      const { trace, filled } = fillThenReplace(live, 200_000)
-      const { goesOn, spend } = budget()
-      for (let repetition = 0; repetition < work.repetitions; repetition++)
-        tries(turn(repetition).filter(goesOn), `${live >>> 20} MiB`, ({ id, file }) => {
-          const start = cpuTime()
-          const player = new Player(moduleOf(file), trace)
-          player.time(cpuTime, most, 0, filled)
-          const ns = player.time(cpuTime, most, filled)
-          send({ task, contestant: id, live, ns, heap: player.heapBytes })
-          spend(id, cpuTime() - start)
-        })
-    }
-  } else if (work.kind === 'peak') {
-    const trace = loaded(work.workload, task)
-    tries(job.contestants, 'replay', ({ id, file }) => {
-      const player = new Player(moduleOf(file), trace)
-      player.time(cpuTime, most)
-      send({ task, contestant: id, heap: player.heapBytes, growths: player.exports.growths.value })
-    })
-  } else {
-    tries(
-      job.contestants.filter(({ id }) => id !== 'floor'),
-      'footprint',
-      ({ id, file }) => send({ task, contestant: id, footprint: footprint(moduleOf(file)) }),
-    )
   }
+}
+
+/** The memory after one replay, and how often it grew. */
+function findPeaks(work: TaskOf<'peak'>, task: number, tries: Tries): void {
+  const trace = loaded(work.workload, task)
+  tries(job.contestants, 'replay', ({ id, file }) => {
+    const player = new Player(moduleOf(file), trace)
+    player.time(cpuTime, most)
+    send({ task, contestant: id, heap: player.heapBytes, growths: player.exports.growths.value })
+  })
+}
+
+/** The memory of small programs. */
+function findFootprints(task: number, tries: Tries): void {
+  tries(rivals, 'footprint', ({ id, file }) => {
+    send({ task, contestant: id, footprint: footprint(moduleOf(file)) })
+  })
 }
 
 /** The mean of all warm replays, in nanoseconds an operation, and the heap's bytes after the first of them. */
