@@ -340,6 +340,14 @@ describe('the command line', () => {
     expect(() => reportable({ ...run(10, 20), unfinished: 'latency' })).toThrow('its part “latency”')
     expect(() => reportable({ ...run(10, 20), replays: [] })).toThrow('no times')
   })
+
+  it('lets no page be made from sources that are not committed', () => {
+    const of = (commit: string) => reportable({ ...run(10, 20), tools: { commit } })
+    expect(of('granary at commit 1234567').mode).toBe('full')
+    expect(() => of('granary at commit 1234567 and changes since')).toThrow(
+      'the page is made from a run of what is committed, and this is one of granary at commit 1234567 and changes since',
+    )
+  })
 })
 
 describe('report', () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { parseCommandLine } from '../../cli/commandLine.ts'
 import { userPath } from '../userPath.ts'
-import { FORMAT, type Results } from './results.ts'
+import { CHANGED, FORMAT, type Results } from './results.ts'
 import { type Rival, rivals } from './rivals.ts'
 import { allWorkloads, type Workload } from './workloads.ts'
 
@@ -132,10 +132,13 @@ function attempt<T>(what: string, work: () => T): T {
   }
 }
 
-/** The page is written from nothing but a whole run. */
+/** The page is written from nothing but a whole run of what a commit has. */
 export function reportable(results: Results): Results {
   if (results.mode !== 'full') throw new Refused(`the page is made from a full run, and this is a ${results.mode} one`)
   if (results.unfinished) throw new Refused(`this run was interrupted in its part “${results.unfinished}”`)
+  const { commit } = results.tools
+  if (commit?.endsWith(CHANGED))
+    throw new Refused(`the page is made from a run of what is committed, and this is one of ${commit}`)
   if (!results.replays.some(({ warm }) => warm.length)) throw new Refused('this run has no times')
   return results
 }

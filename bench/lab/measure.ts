@@ -9,7 +9,7 @@ import { prepare } from './contestants.ts'
 import { countInstructions, measureInstantiation, measurePeaks, SHIFT, shifted } from './costs.ts'
 import { engines, nodeTitle } from './engines.ts'
 import { measureNative } from './native.ts'
-import { FORMAT, type Footprint, type Growth, type ReplayResult, type Results } from './results.ts'
+import { CHANGED, FORMAT, type Footprint, type Growth, type ReplayResult, type Results } from './results.ts'
 import { cargo, granaryModule, type Rival, text } from './rivals.ts'
 import { type Report, runTasks } from './runner.ts'
 import { sizesOf } from './size.ts'
@@ -134,8 +134,7 @@ function toolVersions(): Record<string, string> {
     cargo: () => text(cargo, ['--version']),
     gcc: () => text('gcc', ['--version']),
     emcc: () => text('emcc', ['--version']),
-    commit: () =>
-      `granary at commit ${text('git', ['describe', '--always', '--exclude=*', '--dirty= and changes since'])}`,
+    commit: () => `granary at commit ${text('git', ['describe', '--always', '--exclude=*', `--dirty=${CHANGED}`])}`,
     module: () =>
       `build/granary.wasm, SHA-256 ${createHash('sha256').update(readFileSync(granaryModule)).digest('hex')}`,
   }

@@ -3,6 +3,9 @@
 /** Changes whenever a run of before lacks something that the report or the comparison reads. */
 export const FORMAT = 2
 
+/** How the commit ends in `tools` where the sources were not those of the commit. */
+export const CHANGED = ' and changes since'
+
 export interface Results {
   format: typeof FORMAT
   date: string
