@@ -1,24 +1,28 @@
-// What a pair of malloc and free costs when JavaScript calls it.
+// What malloc and free cost when JavaScript calls them.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { root } from '../../scripts/run.mjs'
+import { allocators, cases, takesPart } from '../js/cases.ts'
+import { timeCase } from '../js/timing.ts'
 import type { Results } from './results.ts'
-import { granaryModule, labFolder, text } from './rivals.ts'
+import { labFolder, text } from './rivals.ts'
 
-/** Runs every case for about `seconds` each. */
+/** Runs every case that can be repeated for about `seconds` each. */
 export function measureBoundary(
   seconds: number,
   progress: (what: string) => void,
 ): Pick<Results, 'boundary' | 'missing'> {
-  const worker = path.join(root, 'bench/lab/boundary-worker.ts')
-  const args = ['--import', 'tsx', worker, granaryModule, buildGlue(), String(seconds)]
+  const glue = buildGlue()
+  const repeated = Object.keys(cases).filter((title) => !cases[title].once)
   const results: Pick<Results, 'boundary' | 'missing'> = { boundary: [], missing: [] }
-  for (const name of JSON.parse(text(process.execPath, args)))
+  for (const contestant of Object.keys(allocators(glue)))
     try {
-      progress(name)
-      for (const line of text(process.execPath, [...args, name]).split('\n')) results.boundary.push(JSON.parse(line))
+      progress(contestant)
+      for (const title of repeated.filter((title) => takesPart(contestant, title))) {
+        const { mean, margin } = timeCase(title, contestant, seconds, glue)
+        results.boundary.push({ case: title, contestant, ns: mean, margin })
+      }
     } catch (error) {
-      results.missing.push({ what: `the boundary to JavaScript: ${name}`, why: (error as Error).message })
+      results.missing.push({ what: `the boundary to JavaScript: ${contestant}`, why: (error as Error).message })
     }
   return results
 }

@@ -121,6 +121,7 @@ export interface NativeResult {
 export interface Boundary {
   case: string
   contestant: string
+  /** The mean. */
   ns: number
   /** Relative margin of error of the mean, as benchmark.js has it, in percent. */
   margin: number
