@@ -3,7 +3,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { root, runTool } from '../scripts/run.mjs'
+import { FEATURES, root, runTool } from '../scripts/run.mjs'
 import { toArchive } from './archive.ts'
 import { toObject } from './object.ts'
 import { symbolsFor } from './symbols.ts'
@@ -15,7 +15,6 @@ const variants: Record<string, string[]> = {
 }
 
 const output = 'build/embed'
-const optimise = ['-O3', '-g', '--enable-bulk-memory', '--enable-bulk-memory-opt', '--enable-mutable-globals']
 
 /** Compiles embed/NAME.as.ts with the core. The names of its functions stay in it, for profiles. */
 function compile(name: string, switches: string[]): Uint8Array {
@@ -23,7 +22,7 @@ function compile(name: string, switches: string[]): Uint8Array {
   const uses = switches.flatMap((name) => ['--use', name])
   const entry = `embed/${name}.as.ts`
   runTool('assemblyscript/bin/asc.js', entry, '--config', 'asconfig.json', '--debug', '-o', file, ...uses)
-  runTool('binaryen/bin/wasm-opt', ...optimise, '--enable-sign-ext', file, '-o', file)
+  runTool('binaryen/bin/wasm-opt', '-O3', '-g', ...FEATURES, file, '-o', file)
   return readFileSync(path.join(root, file))
 }
 

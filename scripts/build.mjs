@@ -1,10 +1,7 @@
 // npm run build: assembly/ -> build/*.wasm, one for each target of asconfig.json -> src/generated/module.ts -> dist/
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { install, root, runTool } from './run.mjs'
-
-// Nothing in the core needs more, and every engine since 2021 has these.
-const FEATURES = ['--enable-bulk-memory', '--enable-bulk-memory-opt', '--enable-mutable-globals', '--enable-sign-ext']
+import { FEATURES, install, root, runTool } from './run.mjs'
 
 const at = (...parts) => path.join(root, ...parts)
 const { targets } = JSON.parse(readFileSync(at('asconfig.json'), 'utf8'))
@@ -40,9 +37,8 @@ const modified = (file) => statSync(at(file), { throwIfNoEntry: false })?.mtimeM
 /** Whether every module is newer than all it is made from. A folder's own time tells of files that were removed. */
 function upToDate() {
   const sources = readdirSync(at('assembly'), { recursive: true }).map((name) => path.join('assembly', name))
-  const newest = Math.max(
-    ...['assembly', 'asconfig.json', 'package-lock.json', 'scripts/build.mjs', ...sources].map(modified),
-  )
+  const others = ['assembly', 'asconfig.json', 'package-lock.json', 'scripts/build.mjs', 'scripts/run.mjs']
+  const newest = Math.max(...[...others, ...sources].map(modified))
   return Object.values(targets).every(({ outFile }) => modified(outFile) > newest)
 }
 

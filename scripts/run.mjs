@@ -1,10 +1,19 @@
-// What every script needs before it can start: a Node that is new enough, dependencies that match the lock file, and a way to run a command.
+// What the scripts share: a Node that is new enough, dependencies that match the lock file, a way to run a command, and what of WebAssembly
+// the builds may use.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+
+/** What wasm-opt may use: nothing in the core needs more, and every engine since 2021 has these. */
+export const FEATURES = [
+  '--enable-bulk-memory',
+  '--enable-bulk-memory-opt',
+  '--enable-mutable-globals',
+  '--enable-sign-ext',
+]
 
 // What the tools need, vite most of all. The package itself runs on every Node 20.
 const leastMinor = { 20: 19, 22: 12 }
