@@ -47,5 +47,5 @@ function installed() {
 
 /** Installs the locked dependencies where node_modules does not match the lock file. */
 export function install() {
-  if (!installed()) run('npm', ['ci', '--no-fund', '--no-audit'], { shell: process.platform === 'win32' })
+  if (!installed()) run('npm', ['ci'], { shell: process.platform === 'win32' })
 }
