@@ -25,7 +25,6 @@ if (chosen.length === 0) {
   process.exit(1)
 }
 
-run(process.execPath, ['scripts/build.mjs'], { stdio: ['ignore', 2, 2] })
 run('npm', ['run', '--silent', 'build:embed'], { stdio: ['ignore', 2, 2] })
 
 let passed = 0
