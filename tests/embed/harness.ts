@@ -16,19 +16,12 @@ export interface Test {
   run: () => unknown
 }
 
-/** A Rust that can compile for WASI: Debian's, where the one in the path has no such target. */
-const debianRust = path.join(tools, 'debian-rust')
-if (!existsSync(debianRust)) {
-  mkdirSync(debianRust, { recursive: true })
-  for (const name of ['cargo', 'rustc']) symlinkSync(`/usr/bin/${name}`, path.join(debianRust, name))
-}
-
 // Without the node_modules/.bin that npm puts in front: Emscripten would find npm's binaryen in place of its own.
 const ownPath = (process.env.PATH ?? '').split(':').filter((folder) => !folder.includes('node_modules'))
 
 const environment = {
   ...process.env,
-  PATH: [path.join(tools, 'venv/bin'), debianRust, ...ownPath].join(':'),
+  PATH: [path.join(tools, 'venv/bin'), path.join(tools, 'debian-rust'), ...ownPath].join(':'),
   NODE_NO_WARNINGS: '1',
   npm_config_loglevel: 'error',
 }

@@ -24,6 +24,8 @@ const steps = [
   ['package lists', tools, 'apt-get update'],
   ['virtual environment', tools, 'apt-get install -y python3-venv && python3 -m venv venv'],
   ...installs.map((commands) => ['guide', tools, commands]),
+  // In front of a Rust in the path that cannot compile for WASI.
+  ["Debian's Rust", tools, 'mkdir -p debian-rust && ln -sf /usr/bin/cargo /usr/bin/rustc debian-rust'],
   [
     'engines',
     tools,
