@@ -1,7 +1,7 @@
 // What the embedding tests share: named tests, commands with the tools of `npm run setup:embed`, folders to build in.
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { root } from '../../scripts/run.mjs'
 
@@ -67,10 +67,8 @@ export function workFolder(name: string): string {
     { mode: 0o755 },
   )
   symlinkSync(path.join(root, 'node_modules/.bin/asc'), path.join(folder, 'node_modules/.bin/asc'))
-  for (const scope of ['@bytecodealliance']) {
-    const installed = path.join(tools, 'node_modules', scope)
-    if (existsSync(installed)) symlinkSync(installed, path.join(folder, 'node_modules', scope))
-  }
+  const jco = 'node_modules/@bytecodealliance'
+  symlinkSync(path.join(tools, jco), path.join(folder, jco))
   return folder
 }
 
