@@ -68,8 +68,8 @@ struct granary_stats {
 void granary_stats(struct granary_stats *stats);
 /* errno of the last failed call, as Linux numbers it. For programs without a C library. */
 int granary_last_error(void);
-/* After a trap: why the heap refused a call, and the address that it was given. A second free is NOT_IN_USE, or NOT_A_BLOCK
-   once the block has become part of a larger free one. */
+/* Why the heap refuses a call. A second free is NOT_IN_USE, or NOT_A_BLOCK once the block has become part of a larger free
+   one. */
 enum {
   GRANARY_NOT_REFUSED,
   GRANARY_OUTSIDE,     /* not in the heap */
@@ -79,7 +79,9 @@ enum {
   GRANARY_IS_MAPPED,   /* part of a mapping, which only munmap takes */
   GRANARY_OVERWRITTEN  /* a free block that was written to */
 };
+/* After a trap: the reason of the last refusal. */
 int granary_trap_reason(void);
+/* The address that it is about: the one that the call was given; for OVERWRITTEN the free block that was written to. */
 void *granary_trap_address(void);
 
 #ifdef __cplusplus
