@@ -11,7 +11,7 @@ const aliases: Record<string, string[]> = {
   memalign: ['__libc_memalign', 'emscripten_builtin_memalign'],
 }
 
-/** Functions of POSIX and of the component model, weak: a program may have its own. */
+/** Functions of Unix and of the component model, weak: a program may have its own. */
 const shared = ['sbrk', 'brk', 'cabi_realloc']
 
 const mappings = ['mmap', 'munmap', 'mremap', 'madvise']
