@@ -1,4 +1,4 @@
-// A program pays only for the functions that it uses: what granary.o adds to a linked module, by the set of functions used.
+// A program pays only for the functions that it uses: how large a module with granary.o is, by the set of functions used.
 
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -23,7 +23,7 @@ const sets = [
   ],
 ]
 
-/** Bytes of code that each set adds, unoptimised as the linker leaves it. */
+/** Bytes of a module with each set alone, unoptimised as the linker leaves it. */
 export function measureSizes(): { names: string[]; bytes: number }[] {
   const work = workFolder('sizes')
   return sets.map((names) => {
