@@ -9,7 +9,7 @@ export function customSections(module: Uint8Array): SectionBytes[] {
 /** The module with these sections behind its own. */
 export function withSections(module: Uint8Array, sections: SectionBytes[]): Uint8Array {
   const writer = new Writer().raw(module)
-  for (const { name, body } of sections) writer.custom(name, new Writer().raw(body))
+  for (const { name, body } of sections) writer.custom(name, body)
   return writer.finish()
 }
 

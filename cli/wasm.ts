@@ -1,4 +1,4 @@
-// Reads and writes the binary format: sections, LEB128 numbers, and the operands of each instruction. No more than the object writer needs.
+// Reads and writes modules in the binary format: their sections, and what these hold as names, lists and LEB128 numbers.
 
 export const Section = {
   custom: 0,
@@ -50,11 +50,6 @@ export class Reader {
     }
   }
 
-  /** Steps over LEB128 numbers of any width. */
-  skipLebs(count: number): void {
-    for (; count > 0; count--) while (this.byte() >= 0x80);
-  }
-
   take(length: number): Uint8Array {
     if (this.offset + length > this.bytes.length) throw new Error('the module ends too early')
     return this.bytes.subarray(this.offset, (this.offset += length))
@@ -96,12 +91,6 @@ export class Writer {
     return this.byte(value)
   }
 
-  /** A u32 in five bytes whatever its value, so that a linker can overwrite it. */
-  paddedU32(value: number): this {
-    for (let i = 0; i < 4; i++, value >>>= 7) this.byte((value & 0x7f) | 0x80)
-    return this.byte(value)
-  }
-
   name(value: string): this {
     const bytes = utf8.encode(value)
     return this.u32(bytes.length).raw(bytes)
@@ -112,12 +101,12 @@ export class Writer {
     return this.u32(bytes.length).raw(bytes)
   }
 
-  section(id: number, body: Writer): this {
-    return this.byte(id).sized(body.finish())
+  section(id: number, body: Uint8Array): this {
+    return this.byte(id).sized(body)
   }
 
-  custom(name: string, body: Writer): this {
-    return this.section(Section.custom, new Writer().name(name).raw(body.finish()))
+  custom(name: string, body: Uint8Array): this {
+    return this.section(Section.custom, new Writer().name(name).raw(body).finish())
   }
 
   finish(): Uint8Array {
@@ -150,11 +139,19 @@ export function readSections(module: Uint8Array): SectionBytes[] {
   return sections
 }
 
+/** The least and the greatest size of a table or a memory. */
+interface Limits {
+  flags: number
+  min: number
+  max?: number
+}
+
 /** What an import imports: the index of a function's type, or the bytes of the other kinds' descriptions. */
 export type Import = { module: string; field: string } & (
   | { kind: typeof External.function; type: number }
   | { kind: typeof External.global; valueType: number; mutable: boolean }
-  | { kind: typeof External.table | typeof External.memory; limits: { min: number; max?: number; flags: number } }
+  | { kind: typeof External.table; limits: Limits }
+  | { kind: typeof External.memory; limits: Limits }
 )
 
 /** Reads one entry of the import section. */
@@ -169,67 +166,4 @@ export function readImport(reader: Reader): Import {
   const flags = reader.byte()
   const min = reader.u32()
   return { module, field, kind, limits: flags & 1 ? { flags, min, max: reader.u32() } : { flags, min } }
-}
-
-// Saturating conversions, bulk memory and tables: how many indices follow.
-const prefixedOperands = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1]
-
-/**
- * Steps over the operands of an instruction whose opcode was just read. Returns the feature beyond the first edition of
- * WebAssembly that the instruction belongs to, named as in the `target_features` section, or '' for none.
- */
-export function skipOperands(opcode: number, reader: Reader): string {
-  if (opcode >= 0x45 && opcode <= 0xbf) return '' // comparisons and arithmetic
-  if (opcode >= 0xc0 && opcode <= 0xc4) return 'sign-ext'
-  if (opcode >= 0x28 && opcode <= 0x3e) {
-    reader.skipLebs(2) // alignment and offset of a load or store
-    return ''
-  }
-  switch (opcode) {
-    case 0x00: // unreachable
-    case 0x01: // nop
-    case 0x05: // else
-    case 0x0b: // end
-    case 0x0f: // return
-    case 0x1a: // drop
-    case 0x1b: // select
-      return ''
-    case 0x02: // block
-    case 0x03: // loop
-    case 0x04: // if
-    case 0x0c: // br
-    case 0x0d: // br_if
-    case 0x10: // call
-    case 0x20: // local.get
-    case 0x21: // local.set
-    case 0x22: // local.tee
-    case 0x23: // global.get
-    case 0x24: // global.set
-    case 0x3f: // memory.size
-    case 0x40: // memory.grow
-    case 0x41: // i32.const
-    case 0x42: // i64.const
-      reader.skipLebs(1)
-      return ''
-    case 0x0e: // br_table
-      reader.skipLebs(reader.u32() + 1)
-      return ''
-    case 0x43: // f32.const
-      reader.take(4)
-      return ''
-    case 0x44: // f64.const
-      reader.take(8)
-      return ''
-    case 0xfc: {
-      const operation = reader.u32()
-      if (operation >= prefixedOperands.length) break
-      reader.skipLebs(prefixedOperands[operation])
-      if (operation > 11) return 'reference-types'
-      return operation < 8 ? 'nontrapping-fptoint' : 'bulk-memory'
-    }
-    case 0xfe:
-      reader.skipLebs(reader.u32() === 3 ? 1 : 2) // a fence has a reserved byte, the others alignment and offset
-      return 'atomics'
-  }
-  throw new Error(`unknown instruction 0x${opcode.toString(16)}`)
 }

@@ -2,6 +2,7 @@
 
 import { Reader, readSections } from '../cli/wasm.ts'
 import { flag, kind } from './object.ts'
+import { skipLebs } from './wasm.ts'
 
 const fileHeaderLength = 60
 const magic = '!<arch>\n'
@@ -58,7 +59,7 @@ function definedSymbols(object: Uint8Array): string[] {
   const linking = readSections(object).find((section) => section.name === 'linking')
   if (!linking) throw new Error('not an object file')
   const reader = new Reader(linking.body)
-  reader.skipLebs(3) // version, the symbol table's number and its length
+  skipLebs(reader, 3) // version, the symbol table's number and its length
   const names: string[] = []
   reader.list(() => {
     const symbolKind = reader.byte()

@@ -10,17 +10,8 @@
 //   mutable global                           a local global symbol
 
 import { functionNames } from '../cli/sections.ts'
-import {
-  External,
-  header,
-  type Import,
-  Reader,
-  readImport,
-  readSections,
-  Section,
-  skipOperands,
-  Writer,
-} from '../cli/wasm.ts'
+import { External, header, type Import, Reader, readImport, readSections, Section, Writer } from '../cli/wasm.ts'
+import { Opcode, paddedU32, skipOperands } from './wasm.ts'
 
 const relocation = { functionIndex: 0, memoryAddressSigned: 4, globalIndex: 7 } as const
 /** What a symbol stands for, and what can be said of it, as in the `linking` section. */
@@ -157,18 +148,18 @@ export function toObject(module: Uint8Array, symbols: Symbols): Uint8Array {
   parts.push([Section.code, output])
 
   const object = new Writer().raw(header)
-  for (const [id, content] of parts) object.section(id, content instanceof Writer ? content : new Writer().raw(content))
+  for (const [id, content] of parts) object.section(id, content instanceof Writer ? content.finish() : content)
   const symbolSection = new Writer().u32(symbolCount).raw(table.finish())
-  object.custom('linking', new Writer().u32(linkingVersion).byte(symbolTable).sized(symbolSection.finish()))
+  object.custom('linking', new Writer().u32(linkingVersion).byte(symbolTable).sized(symbolSection.finish()).finish())
   const relocationHeader = new Writer().u32(parts.length - 1).u32(relocationCount)
-  object.custom('reloc.CODE', relocationHeader.raw(relocations.finish()))
+  object.custom('reloc.CODE', relocationHeader.raw(relocations.finish()).finish())
   // Linkers refuse it where the memory is shared: this core serves one thread.
   const used = new Writer()
     .u32(features.size + 1)
     .raw(utf8('-'))
     .name('shared-mem')
   for (const feature of features) used.raw(utf8('+')).name(feature)
-  return object.custom('target_features', used).finish()
+  return object.custom('target_features', used.finish()).finish()
 }
 
 const utf8 = (value: string) => new TextEncoder().encode(value)
@@ -198,7 +189,7 @@ function relocatable(
   const uses: number[] = new Array(addressCount).fill(0)
   while (!reader.done) {
     const opcode = reader.byte()
-    if (opcode === 0x23) {
+    if (opcode === Opcode.globalGet) {
       const index = reader.u32()
       if (index < addressCount) uses[index]++
     } else {
@@ -215,27 +206,27 @@ function relocatable(
   const padded = (opcode: number, target: Patch['target'], index: number) => {
     writer.byte(opcode)
     patches.push({ offset: writer.length, target, index })
-    writer.paddedU32(target === 'function' ? index : 0)
+    writer.raw(paddedU32(target === 'function' ? index : 0))
   }
   const added = often.length ? [{ count: often.length, type: i32 }] : []
   writer.u32(runs.length + added.length)
   for (const { count, type } of [...runs, ...added]) writer.u32(count).byte(type)
   for (const [index, at] of local) {
-    padded(0x41, 'address', index)
-    writer.byte(0x21).u32(at)
+    padded(Opcode.i32Const, 'address', index)
+    writer.byte(Opcode.localSet).u32(at)
   }
 
   reader.offset = first
   while (!reader.done) {
     const start = reader.offset
     const opcode = reader.byte()
-    if (opcode === 0x10) {
+    if (opcode === Opcode.call) {
       padded(opcode, 'function', reader.u32())
-    } else if (opcode === 0x23 || opcode === 0x24) {
+    } else if (opcode === Opcode.globalGet || opcode === Opcode.globalSet) {
       const index = reader.u32()
       const at = local.get(index)
-      if (at !== undefined) writer.byte(0x20).u32(at)
-      else if (index < addressCount) padded(0x41, 'address', index)
+      if (at !== undefined) writer.byte(Opcode.localGet).u32(at)
+      else if (index < addressCount) padded(Opcode.i32Const, 'address', index)
       else padded(opcode, 'global', index - addressCount)
     } else {
       skipOperands(opcode, reader)
