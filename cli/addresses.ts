@@ -1,0 +1,80 @@
+// What of a program's memory the heap gets, and where errno is.
+
+import { LinkError } from './error.ts'
+import { breakOf, type Growth } from './growth.ts'
+import { dataEnd, exportsOf, type Field, nameOf, stackTop } from './text.ts'
+
+const heapBaseNames = ['__heap_base', '~lib/memory/__heap_base']
+
+/** The global that the module exports, or itself calls, by one of these names. */
+function globalOf(app: Field[], names: string[]): Field | undefined {
+  const exported = exportsOf(app).find((entry) => entry.kind === 'global' && names.includes(entry.name))
+  return app.find(({ kind, id }) => kind === 'global' && (id === exported?.id || names.includes(nameOf(id))))
+}
+
+const constant = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/
+
+/** The memory of a program. */
+export interface Memory {
+  id: string
+  /** The bytes that the program begins with; where the memory is imported, those that it asks for at least. */
+  size: number
+  isImported: boolean
+}
+
+/** The program's memory; refuses one that one heap cannot serve. */
+export function findMemory(app: Field[]): Memory {
+  const memories = app.filter((field) => field.kind === 'memory')
+  if (memories.length !== 1) throw new LinkError(`the module has ${memories.length} memories: granary serves one`)
+  const [memory] = memories
+  const [, is64, pages, isShared] = /( i64)? (\d+)(?: \d+)?( shared)?\)+$/.exec(memory.text) ?? []
+  if (is64) throw new LinkError('the memory has 64-bit addresses, which granary does not serve')
+  if (isShared) throw new LinkError('the memory is shared between threads, which this core does not serve')
+  return { id: memory.id, size: Number(pages) * 65536, isImported: memory.from !== undefined }
+}
+
+/** The address where the heap may begin: the module says it or, where it does not, the user. Refuses data behind it. */
+export function findHeapBase(app: Field[], size: number, given?: number, growth?: Growth): number {
+  const end = dataEnd(app)
+  if (end === Number.POSITIVE_INFINITY) {
+    throw new LinkError(
+      'the module puts data at an address that is no constant: it may be behind the one where the heap begins',
+    )
+  }
+  const own = globalOf(app, heapBaseNames)
+  const initialBreak = !own && growth ? breakOf(app, growth, size) : undefined
+  if ((own || initialBreak !== undefined) && given !== undefined) {
+    throw new LinkError('the module says itself where its heap may begin: leave out --heap-base')
+  }
+  if (given !== undefined) {
+    if (end > given) throw new LinkError(`the module has data up to ${end}, behind --heap-base ${given}`)
+    return given
+  }
+  if (initialBreak !== undefined) return initialBreak
+  if (!own) {
+    const top = stackTop(app)
+    // Linkers put the stack behind all variables or in front of them. In front of them it does not tell where those without data end.
+    const isLast = end > 0 && end <= top && top <= size
+    const reason = isLast
+      ? `its stack, which is behind its data, begins at ${top}`
+      : `its initial memory ends at ${size}`
+    throw new LinkError(
+      `the module does not say where its heap may begin: link it with -Wl,--export=__heap_base, or say --heap-base ${isLast ? top : size} if you know that the program keeps nothing of its own behind that address (${reason})`,
+    )
+  }
+  const value = constant.exec(own.text)
+  if (!value) throw new LinkError('__heap_base is not a constant')
+  const address = Number(value[1]) >>> 0
+  if (end > address) {
+    throw new LinkError(
+      'the module has data behind __heap_base: it was initialised before it was stored and holds blocks of its old heap; link it before that',
+    )
+  }
+  return address
+}
+
+/** The global that holds the address of errno, which linkers make where they are told to export it. */
+export function findErrno(app: Field[]): string | undefined {
+  const errno = globalOf(app, ['errno'])
+  return errno && constant.test(errno.text) ? errno.id : undefined
+}

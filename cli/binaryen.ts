@@ -1,0 +1,104 @@
+// What `granary link` has binaryen do: read, simplify, merge and optimise modules.
+
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type binaryenModule from 'binaryen'
+import { LinkError } from './error.ts'
+
+export type Binaryen = typeof binaryenModule
+export type Module = ReturnType<Binaryen['readBinary']>
+
+/** binaryen, which whoever links installs beside this package. */
+export async function load(): Promise<Binaryen> {
+  const { default: binaryen } = await import('binaryen').catch(() => {
+    throw new LinkError('granary link needs binaryen: npm install --save-dev binaryen')
+  })
+  return binaryen
+}
+
+/** What programs may use: whatever C, C++ and Rust compilers emit and the engines of today run. binaryen's names for it in its library and in its tools. */
+const features = {
+  Atomics: 'threads',
+  BulkMemory: 'bulk-memory',
+  BulkMemoryOpt: 'bulk-memory-opt',
+  CallIndirectOverlong: 'call-indirect-overlong',
+  ExceptionHandling: 'exception-handling',
+  ExtendedConst: 'extended-const',
+  Multivalue: 'multivalue',
+  MutableGlobals: 'mutable-globals',
+  NontrappingFPToInt: 'nontrapping-float-to-int',
+  ReferenceTypes: 'reference-types',
+  RelaxedSIMD: 'relaxed-simd',
+  SIMD128: 'simd',
+  SignExt: 'sign-ext',
+  TailCall: 'tail-call',
+} as const
+
+/** Reads a module in the binary format. Throws a LinkError if it is none. */
+export function read(binaryen: Binaryen, wasm: Uint8Array): Module {
+  try {
+    return binaryen.readBinary(wasm)
+  } catch {
+    throw new LinkError('this is not a WebAssembly module that binaryen can read')
+  }
+}
+
+function allow(binaryen: Binaryen, module: Module) {
+  const names = Object.keys(features) as (keyof typeof features)[]
+  module.setFeatures(names.reduce<number>((sum, name) => sum | binaryen.Features[name], 0))
+}
+
+/** The program with its constants where they are used, and a local for each value where paths do not meet. */
+export function simplified(binaryen: Binaryen, program: Uint8Array): Module {
+  const module = read(binaryen, program)
+  allow(binaryen, module)
+  module.runPasses(['precompute-propagate', 'optimize-instructions', 'ssa-nomerge'])
+  return module
+}
+
+/** Merges the two modules with binaryen's tool: there is no function for it in the library. */
+export function merge(binaryen: Binaryen, app: string, heap: string): Module {
+  const folder = mkdtempSync(path.join(tmpdir(), 'granary-'))
+  try {
+    const file = (name: string, text: string) => {
+      const module = binaryen.parseText(text)
+      allow(binaryen, module)
+      binaryen.setDebugInfo(true)
+      writeFileSync(path.join(folder, name), module.emitBinary())
+      return path.join(folder, name)
+    }
+    const output = path.join(folder, 'merged.wasm')
+    const modules = [file('program.wasm', app), 'program', file('granary.wasm', heap), 'granary']
+    const tool = createRequire(import.meta.url).resolve('binaryen/bin/wasm-merge')
+    const enabled = Object.values(features).map((name) => `--enable-${name}`)
+    const args = [tool, ...modules, '-o', output, ...enabled, '--skip-export-conflicts', '-g']
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    if (status !== 0) {
+      const feature = /--enable-([\w-]+)/.exec(stderr)?.[1]
+      throw new LinkError(
+        feature === undefined
+          ? `wasm-merge failed: ${stderr}`
+          : `the module uses a feature of WebAssembly that granary link does not serve: ${feature}`,
+      )
+    }
+    return read(binaryen, readFileSync(output))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** Optimises for speed. To inline more than binaryen does by itself doubled a small program and gained a twentieth at most. What has
+ *  one caller only stays a function of its own if it is large, or malloc and free would be too large for engines to inline. */
+export function optimise(binaryen: Binaryen, module: Module, keepNames: boolean): Uint8Array {
+  binaryen.setOptimizeLevel(3)
+  binaryen.setShrinkLevel(0)
+  binaryen.setOneCallerInlineMaxSize(80)
+  binaryen.setDebugInfo(keepNames)
+  allow(binaryen, module)
+  module.runPasses(['strip-dwarf'])
+  module.optimize()
+  return module.emitBinary()
+}
