@@ -16,9 +16,6 @@ export const Section = {
   dataCount: 12,
 } as const
 
-/** Kinds of imports and exports. */
-export const External = { function: 0, table: 1, memory: 2, global: 3 } as const
-
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 
@@ -137,33 +134,4 @@ export function readSections(module: Uint8Array): SectionBytes[] {
     sections.push({ id, name, body: body.bytes.subarray(body.offset) })
   }
   return sections
-}
-
-/** The least and the greatest size of a table or a memory. */
-interface Limits {
-  flags: number
-  min: number
-  max?: number
-}
-
-/** What an import imports: the index of a function's type, or the bytes of the other kinds' descriptions. */
-export type Import = { module: string; field: string } & (
-  | { kind: typeof External.function; type: number }
-  | { kind: typeof External.global; valueType: number; mutable: boolean }
-  | { kind: typeof External.table; limits: Limits }
-  | { kind: typeof External.memory; limits: Limits }
-)
-
-/** Reads one entry of the import section. */
-export function readImport(reader: Reader): Import {
-  const module = reader.name()
-  const field = reader.name()
-  const kind = reader.byte()
-  if (kind === External.function) return { module, field, kind, type: reader.u32() }
-  if (kind === External.global) return { module, field, kind, valueType: reader.byte(), mutable: reader.byte() === 1 }
-  if (kind !== External.memory && kind !== External.table) throw new Error(`cannot read import ${module}.${field}`)
-  if (kind === External.table) reader.byte()
-  const flags = reader.byte()
-  const min = reader.u32()
-  return { module, field, kind, limits: flags & 1 ? { flags, min, max: reader.u32() } : { flags, min } }
 }

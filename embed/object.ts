@@ -10,8 +10,9 @@
 //   mutable global                           a local global symbol
 
 import { functionNames } from '../cli/sections.ts'
-import { External, header, Reader, readImport, readSections, Section, Writer } from '../cli/wasm.ts'
+import { header, Reader, readSections, Section, Writer } from '../cli/wasm.ts'
 import { relocatable, type Target } from './relocatable.ts'
+import { External, readImport } from './wasm.ts'
 
 /** The types of relocations. */
 const relocation: Record<Target, number> = { function: 0, address: 4, global: 7 }

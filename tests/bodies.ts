@@ -1,5 +1,6 @@
 import { functionNames } from '../cli/sections.ts'
-import { External, Reader, readImport, readSections, Section } from '../cli/wasm.ts'
+import { Reader, readSections, Section } from '../cli/wasm.ts'
+import { External, readImport } from '../embed/wasm.ts'
 
 /** Bytes of each function of a module that is exported or has a name. */
 export function bodies(module: Uint8Array): Map<string, number> {

@@ -6,8 +6,6 @@ import { setFlagsFromString } from 'node:v8'
 import { WASI } from 'node:wasi'
 
 setFlagsFromString('--no-turbo-fast-api-calls') // for the reason that examples/wasi.mjs gives
-// All is compiled by the optimising compiler at once: else most of the time would be that of compilers beside the program.
-for (const flag of ['--no-liftoff', '--no-wasm-lazy-compilation', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag)
 const [kind, file] = process.argv.slice(2)
 
 async function prepare() {
