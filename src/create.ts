@@ -96,7 +96,7 @@ function toImports(options: HeapOptions | AsyncHeapOptions) {
 
 function toHeap({ exports }: WebAssembly.Instance, memory: WebAssembly.Memory, heapBase: number): Heap {
   if (typeof exports.malloc !== 'function') throw new TypeError('the module is not granary’s: it exports no malloc')
-  const heap = new Heap(exports as unknown as HeapExports, memory)
+  const heap = new Heap(exports as unknown as HeapExports, memory, heapBase)
   // To ask the instance begins a heap, which is for the first call to do: so only where one is.
   const abi = abiAt(memory, heapBase)
   if (abi === undefined) return heap

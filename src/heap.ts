@@ -124,15 +124,17 @@ export class Heap {
   #views: Views
   #batch: Batch | undefined
   readonly #isShared: boolean
+  readonly #heapBase: number
 
-  /** Wraps an instance that exports the heap's functions, and the memory that it works on. */
-  constructor(exports: HeapExports, memory: WebAssembly.Memory) {
+  /** Wraps an instance that exports the heap's functions, and the memory that it works on, where the heap begins at `heapBase`. */
+  constructor(exports: HeapExports, memory: WebAssembly.Memory, heapBase = 0) {
     const { malloc, free, calloc, realloc } = exports
     const refusal = (call: string, error: unknown, pointer?: number) => asHeapError(exports, call, error, pointer)
     this.exports = exports
     this.memory = memory
     this.#views = viewsOf(memory.buffer)
     this.#isShared = classOf(memory.buffer) === 'SharedArrayBuffer'
+    this.#heapBase = heapBase
 
     // Calling the checks only where they fail saves a pair of malloc and free 4 % of its time.
     this.malloc = (size) => {
@@ -294,15 +296,32 @@ export class Heap {
     )
   }
 
-  /** Counts what the heap holds. Needs 24 bytes of it for a moment, and throws a HeapError if it has not even those. */
+  /**
+   * Counts what the heap holds, which begins if it has not yet: throws a HeapError if it cannot. Of a heap that begins below
+   * address 24, or in a shared memory, it needs 24 bytes for a moment, and throws if there is no memory for them.
+   */
   stats(): HeapStats {
+    // The core stores them in memory. In that below the heap they disturb nobody for as long as no other thread reads it.
+    if (this.#heapBase < statsSize || this.#isShared) return this.#statsInBlock()
+    if (this.exports.sbrk(0) === -1) throw new HeapError('stats', ENOMEM, errnos) // now the memory reaches to the heap
+    const out = this.u8.subarray(this.#heapBase - statsSize, this.#heapBase)
+    const before = out.slice()
+    try {
+      this.exports.heap_stats(out.byteOffset)
+      return toStats(out.slice())
+    } finally {
+      out.set(before)
+    }
+  }
+
+  #statsInBlock(): HeapStats {
     const out = this.malloc(statsSize)
     if (!out) throw new HeapError('stats', ENOMEM, errnos)
-    this.#guard('stats', () => this.exports.heap_stats(out))
+    this.exports.heap_stats(out)
     const own = this.usableSize(out)
-    const [heap, inUse, mapped, free, peak, growths] = this.view(out, Uint32Array, statsSize / 4)
+    const stats = toStats(this.u8.slice(out, out + statsSize))
     this.free(out)
-    return { heap, inUse: inUse - own, mapped, free: free + own, peak, growths }
+    return { ...stats, inUse: stats.inUse - own, free: stats.free + own }
   }
 
   /** Walks the whole heap. 0 if it is sound, else the number of a broken invariant (assembly/verify.ts). */
@@ -397,6 +416,12 @@ export class Heap {
     if (result === 0xffffffff) throw new HeapError(name, this.exports.last_error(), sentences(), address)
     return result
   }
+}
+
+/** What heap_stats stored. */
+function toStats({ buffer }: ArrayOf<Uint8ArrayConstructor>): HeapStats {
+  const [heap, inUse, mapped, free, peak, growths] = new Uint32Array(buffer)
+  return { heap, inUse, mapped, free, peak, growths }
 }
 
 /** The trap of a refused call as a HeapError; anything else as it is. */

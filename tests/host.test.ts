@@ -734,10 +734,46 @@ describe('stats and verify', () => {
     expect(heap.stats()).toMatchObject({ inUse: 0, heap: full.heap, growths: full.growths })
   })
 
-  test('stats needs a block', () => {
-    const heap = createHeapSync({ maximum: 1 })
+  const fill = (heap: Heap) => {
     for (const size of [10000, 1000, 100, 1]) while (heap.malloc(size));
-    expect(thrown(() => heap.stats())).toMatchObject({ code: 'ENOMEM' })
+    return heap
+  }
+
+  test('stats of a full heap', () => {
+    const full = fill(createHeapSync({ maximum: 2 })).stats()
+    expect(full).toMatchObject({ heap: 2 * page - 1024, growths: 1 })
+    expect(full.inUse).toBeGreaterThan(page)
+  })
+
+  test('stats never grows the memory that the heap has', () => {
+    const heap = createHeapSync()
+    for (let i = 0; i < 5000; i++) {
+      heap.malloc(24)
+      const before = heap.memory.buffer.byteLength
+      heap.stats()
+      expect(heap.memory.buffer.byteLength).toBe(before)
+    }
+  })
+
+  test.each([24, 70001])('stats leaves what lies below a heap at %i as it is', (heapBase) => {
+    const memory = new WebAssembly.Memory({ initial: 2, maximum: 2 })
+    new Uint8Array(memory.buffer, 0, heapBase).fill(7)
+    const heap = fill(createHeapSync({ memory, heapBase }))
+    expect(heap.stats()).toMatchObject({ heap: 2 * page - heapBase, growths: 0 })
+    expect(heap.u8.subarray(0, heapBase).every((byte) => byte === 7)).toBe(true)
+  })
+
+  test('stats begins a heap, if it can', () => {
+    expect(createHeapSync({ initial: 0 }).stats()).toMatchObject({ heap: page - 1024, inUse: 0, growths: 1 })
+    expect(thrown(() => createHeapSync({ initial: 0, maximum: 0 }).stats())).toMatchObject({ code: 'ENOMEM' })
+  })
+
+  test('stats needs a block where nothing lies below the heap', () => {
+    const heap = createHeapSync({ memory: new WebAssembly.Memory({ initial: 1, maximum: 1 }), heapBase: 23 })
+    const empty = heap.stats()
+    expect(empty).toMatchObject({ heap: page - 23, inUse: 0 })
+    expect(heap.stats()).toEqual(empty)
+    expect(thrown(() => fill(heap).stats())).toMatchObject({ code: 'ENOMEM' })
   })
 
   test('verify sees damage', () => {
