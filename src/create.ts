@@ -74,10 +74,13 @@ let compiled: WebAssembly.Module | undefined
 const isModule = (value: unknown): value is WebAssembly.Module | BufferSource =>
   ArrayBuffer.isView(value) || ['WebAssembly.Module', 'ArrayBuffer', 'SharedArrayBuffer'].includes(classOf(value))
 
-function fetched(url: string): Promise<Response> {
-  return fetch(url).catch((cause) => {
+async function fetched(url: string): Promise<Response | ArrayBuffer> {
+  const response = await fetch(url).catch((cause) => {
     throw new TypeError(`module: ${url} cannot be fetched`, { cause })
   })
+  if (!response.ok) throw new TypeError(`module: ${url} cannot be fetched: ${response.status}`)
+  // Servers that do not know modules give them other types, which engines compile only when all bytes are there.
+  return response.headers.get('content-type') === 'application/wasm' ? response : response.arrayBuffer()
 }
 
 function toImports(options: HeapOptions | AsyncHeapOptions) {

@@ -134,6 +134,22 @@ describe('creation', () => {
       await expect(createHeap({ module })).rejects.toThrow(`module: ${module} cannot be fetched`)
   })
 
+  test('from a URL whose server does not know the type', async () => {
+    const heap = await createHeap({ module: `data:application/octet-stream;base64,${bytes.toString('base64')}` })
+    expect(heap.malloc(1)).toBeGreaterThan(0)
+  })
+
+  test('not from a URL where there is nothing', async () => {
+    vi.stubGlobal('fetch', async () => new Response('Not Found', { status: 404 }))
+    try {
+      await expect(createHeap({ module: 'https://localhost/granary.wasm' })).rejects.toThrow(
+        new TypeError('module: https://localhost/granary.wasm cannot be fetched: 404'),
+      )
+    } finally {
+      vi.unstubAllGlobals()
+    }
+  })
+
   test.each([
     [{ initial: -1 }, RangeError, /^initial must be an integer from 0 to 65536, not -1$/],
     [{ initial: 1.5 }, RangeError, /^initial /],
