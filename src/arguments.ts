@@ -38,6 +38,6 @@ export function assertUint32Array(name: string, value: Uint32Array): void {
   try {
     new Uint8Array(value.buffer)
   } catch {
-    throw new TypeError(`${name} is detached: a view of a memory that has grown since`)
+    throw new TypeError(`${name} is detached: transferred, or a view of a memory that has grown`)
   }
 }

@@ -379,12 +379,17 @@ describe('many blocks at once', () => {
     }
   })
 
-  test('a view that was left empty when the memory grew will not do', () => {
+  test('a view that was left empty when the memory grew will not do, nor what was transferred', () => {
     const heap = createHeapSync()
     const view = heap.view(heap.malloc(40), Uint32Array, 10)
     heap.memory.grow(1)
-    expect(thrown(() => heap.mallocMany(view)).message).toMatch(/^sizes is detached: /)
-    expect(thrown(() => heap.freeMany(view)).message).toMatch(/^pointers is detached: /)
+    const transferred = Uint32Array.of(16)
+    structuredClone(transferred, { transfer: [transferred.buffer] })
+    for (const empty of [view, transferred]) {
+      const reason = 'is detached: transferred, or a view of a memory that has grown'
+      expect(thrown(() => heap.mallocMany(empty)).message).toBe(`sizes ${reason}`)
+      expect(thrown(() => heap.freeMany(empty)).message).toBe(`pointers ${reason}`)
+    }
     expect(heap.mallocMany(new Uint32Array())).toEqual(new Uint32Array())
   })
 
