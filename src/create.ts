@@ -85,8 +85,10 @@ async function fetched(url: string): Promise<Response | ArrayBuffer> {
 
 function toImports(options: HeapOptions | AsyncHeapOptions) {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
-  const { memory = ownMemory(options), heapBase = ownBase } = options
+  const { memory = ownMemory(options), heapBase = ownBase, initial, maximum } = options
   if (classOf(memory) !== 'WebAssembly.Memory') throw new TypeError('memory must be a WebAssembly.Memory')
+  if (options.memory && (initial ?? maximum) !== undefined)
+    throw new TypeError('initial and maximum are for a memory of the heap’s own, but one is given')
   if (!options.module && classOf(memory.buffer) === 'SharedArrayBuffer')
     throw new TypeError('the memory is shared between threads, which the module built in does not serve')
   assertAddress('heapBase', options.memory ? options.heapBase : heapBase)

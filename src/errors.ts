@@ -101,6 +101,6 @@ export class HeapError extends Error {
       cause === undefined ? undefined : { cause },
     )
     this.code = code
-    this.address = address
+    this.address = address === undefined ? undefined : address >>> 0 // it may be -0
   }
 }

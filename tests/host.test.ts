@@ -159,6 +159,8 @@ describe('creation', () => {
     [{ maximum: Number.NaN }, RangeError, /^maximum /],
     [{ memory: new WebAssembly.Memory({ initial: 1 }) }, TypeError, /^heapBase must be a number, not undefined$/],
     [{ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 2 ** 32 }, RangeError, /^heapBase /],
+    [{ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 0, maximum: 3 }, TypeError, /, but one is given$/],
+    [{ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 0, initial: 1 }, TypeError, /^initial and maximum /],
   ])('refuses %o', async (options, type, message) => {
     const error = thrown(() => createHeapSync(options as object))
     expect(error).toBeInstanceOf(type)
@@ -426,6 +428,10 @@ describe('mappings and the break', () => {
       message: 'mremap: there is no room behind it, and it may not move',
     })
     expect(heap.mremap(mapping, page, 8 * page)).toBeGreaterThan(behind)
+  })
+
+  test('the address -0 is 0', () => {
+    expect(thrown(() => createHeapSync().munmap(-0, 1))).toMatchObject({ code: 'EINVAL', address: 0 })
   })
 
   test('sbrk moves the break up and down', () => {
