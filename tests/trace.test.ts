@@ -217,24 +217,42 @@ describe('a broken trace is refused with the reason', () => {
   })
 })
 
-it('is written by the example of docs/traces.md', () => {
+describe('the example of docs/traces.md', () => {
   const page = readFileSync(path.join(import.meta.dirname, '../docs/traces.md'), 'utf8')
   const [, code] = page.match(/<!-- example: writer -->\s*```js\n(.*?)```/s) ?? []
-  const cwd = mkdtempSync(path.join(tmpdir(), 'granary-trace-'))
-  try {
-    execFileSync(process.execPath, ['--input-type=module', '--eval', code], { cwd })
-    const { malloc, free, realloc, calloc } = Kind
+  const written = (code: string) => {
+    const cwd = mkdtempSync(path.join(tmpdir(), 'granary-trace-'))
+    try {
+      execFileSync(process.execPath, ['--input-type=module', '--eval', code], { cwd, timeout: 20_000 })
+      return readTrace(path.join(cwd, 'my.mtrc'))
+    } finally {
+      rmSync(cwd, { recursive: true })
+    }
+  }
+
+  it('writes what it says', () => {
+    const { malloc, free, realloc, calloc, aligned } = Kind
     const operations = [
       operation(malloc, 0, 80),
       operation(calloc, 1, 500),
       operation(realloc, 0, 120),
       operation(free, 1, 0),
-      operation(malloc, 1, 8),
+      operation(aligned, 1, 8, 6),
     ]
-    expect(readTrace(path.join(cwd, 'my.mtrc'))).toEqual(toTrace('my', words(...operations), 2, true))
-  } finally {
-    rmSync(cwd, { recursive: true })
-  }
+    expect(written(code)).toEqual(toTrace('my', words(...operations), 2, true))
+  })
+
+  it('takes the lowest of many free slots, and takes no long time for it', () => {
+    const many = `
+      const blocks = 300_000
+      for (let i = 1; i <= blocks; i++) note(malloc, 0, i, 16)
+      for (let i = 1; i < blocks; i++) note(...(i % 3 ? [free, (i * 7919) % blocks, 0] : [malloc, 0, blocks + i, 8]))
+      `
+    const calls = /^note\(.*\n/gm
+    const trace = written(code.replace(calls, '').replace('const header', `${many}\nconst header`))
+    expect(trace.slots).toBe(300_000)
+    expect(() => packTrace(trace)).not.toThrow()
+  }, 60_000)
 })
 
 describe('the bundled traces', () => {
