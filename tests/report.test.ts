@@ -67,12 +67,13 @@ describe('a run', () => {
     expect(means(run.results.slice(2))).toBeUndefined()
   })
 
-  it('does not compare cold replays that are over before the clock can tell', () => {
+  it('has no times of replays that are over before the clock can tell', () => {
     const [{ granary, rival }] = run.results
     const trace = toTrace('tiny', Uint32Array.from([0, 100]), 1, true)
     const tiny = { ...run, results: [{ trace, granary, rival }] }
-    expect(means(tiny.results)?.ratios).toMatchObject({ warm: 0.5, cold: undefined })
-    expect(formatRun(tiny)).not.toMatch(/NaN|undefined/)
+    expect(means(tiny.results)?.ratios).toMatchObject({ warm: undefined, cold: undefined })
+    expect(formatRun(tiny)).toMatch(/^tiny( +–){6}$/m)
+    expect(formatReport(tiny)).toMatch(/<tr><td>tiny<\/td>(<td>–<\/td>){6}/)
     expect(formatReport(tiny)).toContain('<p class="soft">1 operation (realloc')
   })
 
@@ -83,6 +84,8 @@ describe('a run', () => {
     const least = { ...granary, measurement: { ...measurement, warm: { ...measurement.warm, minimum: LEAST_NET } } }
     const floored = { ...run, results: [{ trace, granary: least, rival }] }
     expect(means(floored.results)?.ratios).toMatchObject({ warm: undefined, cold: 0.5 })
+    expect(formatRun(floored)).toMatch(/^plain +< 0\.3 \(12\.0 ±1\.5\) +20\.0 \(22\.0 ±1\.5\) +– /m)
+    expect(formatReport(floored)).toContain('<td>&#60; 0.3<small>')
     expect(formatRun(floored) + formatReport(floored)).not.toMatch(/NaN|undefined/)
   })
 

@@ -15,7 +15,7 @@ import { type Trace, TraceError } from '../trace.ts'
 import { bundledNames, bundledTrace, readTrace } from '../traces/bundled.ts'
 import { userPath } from '../userPath.ts'
 import { formatReport, INTERVALS, MAP_CELLS } from './report.ts'
-import { type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
+import { formatLeast, isTimed, type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
 import { formatRun } from './table.ts'
 
 const DEFAULT_REPORT = 'build/report.html'
@@ -133,7 +133,9 @@ function summary(result: Result, rival: string): string {
   const ratio = ratios(result)
   if (!ratio) return `${verified}; ${rival} failed: ${(result.rival as Error).message}`
   const ofRival = ratio.warm === undefined ? '' : ` (${ratio.warm.toFixed(2)} of ${rival})`
-  const warm = `${granary.measurement.warm.minimum.toFixed(1)} ns an operation${ofRival}`
+  const warm = isTimed(trace)
+    ? `${formatLeast(granary.measurement.warm)} ns an operation${ofRival}`
+    : 'too short to be timed'
   const memory = `memory ${memoryOverLive(trace, granary).toFixed(2)} of live (${ratio.memory.toFixed(2)} of ${rival})`
   return `${verified}; ${warm}; ${memory}`
 }

@@ -53,7 +53,7 @@ export function bars(title: string, groups: { name: string; bars: Bar[] }[]): st
   const barHeight = 13
   const groupHeight = 2 * barHeight + 12
   const height = groups.length * groupHeight + 4
-  const longest = Math.max(...groups.flatMap((group) => group.bars.map((bar) => bar.line?.[1] ?? bar.value)))
+  const longest = Math.max(...groups.flatMap((group) => group.bars.map((bar) => bar.line?.[1] ?? bar.value))) || 1
   const x = scaleLinear([0, longest], [left, width - 84])
   const content = groups.map((group, g) => {
     const top = g * groupHeight + 4

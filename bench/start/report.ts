@@ -6,10 +6,13 @@ import { type Bar, bars, CATEGORY_NAMES, composition, escaped, heapMap, histogra
 import {
   done,
   formatBytes,
+  formatLeast,
   formatMedian,
+  isTimed,
   type Means,
   means,
   memoryOverLive,
+  NO_FIGURE,
   type Outcome,
   type Result,
   type Run,
@@ -137,11 +140,11 @@ function overview({ results, rival }: Run): string {
         return done(outcome) ? { ...bar(result, outcome), style } : { value: 0, label: 'failed', style }
       }),
     }))
-  const time = groups((_, { measurement: { warm } }) => ({
-    value: warm.minimum,
-    line: [warm.minimum, warm.upperQuartile],
-    label: warm.minimum.toFixed(1),
-  }))
+  const time = groups(({ trace }, { measurement: { warm } }) =>
+    isTimed(trace)
+      ? { value: warm.minimum, line: [warm.minimum, warm.upperQuartile], label: formatLeast(warm) }
+      : { value: 0, label: NO_FIGURE },
+  )
   const memory = groups((result, outcome) => {
     const value = memoryOverLive(result.trace, outcome)
     return { value, label: value.toFixed(2) }
@@ -220,13 +223,16 @@ function table({ results, rival }: Run, mean: Means | undefined): string {
     const { trace, granary } = result
     const ratio = ratios(result)
     const both = (show: (outcome: Outcome) => string) => cell(granary, show) + cell(result.rival, show)
-    const time = (which: 'warm' | 'cold') =>
-      `${both(({ measurement }) => `${measurement[which].minimum.toFixed(1)}<small>${formatMedian(measurement[which])}</small>`)}<td>${ratio?.[which]?.toFixed(2) ?? ''}</td>`
+    const time = (which: 'warm' | 'cold') => {
+      const figure = ({ measurement: { [which]: figure } }: Outcome) =>
+        isTimed(trace) ? `${escaped(formatLeast(figure))}<small>${formatMedian(figure)}</small>` : NO_FIGURE
+      return `${both(figure)}<td>${ratio ? (ratio[which]?.toFixed(2) ?? NO_FIGURE) : ''}</td>`
+    }
     return `<tr><td>${escaped(trace.name)}</td>${time('warm')}${time('cold')}${both((outcome) => `${memoryOverLive(trace, outcome).toFixed(3)}<small>${again(outcome.measurement)}</small>`)}${both(({ inspection }) => String(inspection.growths))}${both(({ inspection }) => inspection.fragmentation.toFixed(2))}</tr>`
   })
   const names = `<th>granary</th><th>${rival}</th>`
   const foot = mean
-    ? `<tfoot><tr><td>geometric mean of ${mean.traces}</td><td></td><td></td><td>${mean.ratios.warm?.toFixed(3) ?? ''}</td><td></td><td></td><td>${mean.ratios.cold?.toFixed(3) ?? ''}</td><td>${mean.granaryMemory.toFixed(3)}</td><td>${mean.rivalMemory.toFixed(3)}</td><td></td><td></td><td></td><td></td></tr></tfoot>`
+    ? `<tfoot><tr><td>geometric mean of ${mean.traces}</td><td></td><td></td><td>${mean.ratios.warm?.toFixed(3) ?? NO_FIGURE}</td><td></td><td></td><td>${mean.ratios.cold?.toFixed(3) ?? NO_FIGURE}</td><td>${mean.granaryMemory.toFixed(3)}</td><td>${mean.rivalMemory.toFixed(3)}</td><td></td><td></td><td></td><td></td></tr></tfoot>`
     : ''
   return `<div class="card wide"><table>
 <thead><tr><th></th><th colspan="3">warm, ns an operation</th><th colspan="3">cold, ns an operation</th><th colspan="2">peak memory / live</th><th colspan="2">growths</th><th colspan="2">fragmentation</th></tr>
@@ -244,7 +250,7 @@ function method({ repetitions, rival, machine, moduleBytes }: Run): string {
 <dt>Repetitions</dt><dd>${repetitions} of each replay, taking turns</dd>
 </dl>
 <p>Each allocator is merged with a driver into one WebAssembly module and optimised as a whole. The driver replays the trace: it writes the first and the last word of a block at each allocation and reallocation, and reads the first word before it frees the block.</p>
-<p><b>Time</b> is CPU time of the process, net: less the floor, which is the least time that the same replay takes with an allocator that does nothing but hand out addresses from a ring; never less than 0.3 ns. Figures are the minimum, below it the median ± half the distance of the quartiles; ratios are those of the minima. <b>Cold</b> is the first replay in a fresh instance, with the growing of its memory and the first touch of its pages; <b>warm</b> is the same trace again after everything was freed, the mean of several times if it has fewer than 200,000 operations. Cold replays of fewer than 1,000 operations are over before the clock can tell, and not compared.</p>
+<p><b>Time</b> is CPU time of the process, net: less the floor, which is the least time that the same replay takes with an allocator that does nothing but hand out addresses from a ring; less than 0.3 ns cannot be told from it. Figures are the minimum, below it the median ± half the distance of the quartiles; ratios are those of the minima. <b>Cold</b> is the first replay in a fresh instance, with the growing of its memory and the first touch of its pages; <b>warm</b> is the same trace again after everything was freed, the mean of several times if it has fewer than 200,000 operations. Traces of fewer than 1,000 operations are over before the clock can tell, and not timed.</p>
 <p><b>Peak memory</b> is the largest size of the memory from the heap’s base on, over the largest sum of the sizes of all live blocks. ${rival} doubles its memory when it grows; only its own part is doubled and counted. <b>Again</b> is what it is after the warm replays, over that. <b>Growths</b> counts memory.grow. <b>Fragmentation</b> is 1 − largest free run / all free bytes at the trace’s end; free are the gaps of at least 32 bytes around live blocks, the allocator’s own tables among them.</p>
 <p>In a separate pass every byte of every block is written and compared: at free, at realloc and at the end; calloc’s blocks must be zero, and each block aligned. In the same pass the heap is looked at from outside, by the places of its live blocks, for all allocators alike: gaps of less than 32 bytes between them are headers and rounding, longer ones are free where a block has been before, and else the allocator’s tables or memory that was never used. A map shows the heap when most bytes were live, which is not always when it is largest; each cell shows what most of its bytes are; both maps of a trace have the same scale.</p>
 </section>`

@@ -44,26 +44,25 @@ export function memoryOverLive(trace: Trace, outcome: Outcome): number {
 }
 
 export interface Ratios {
-  /** Undefined where one of them cannot be told from the replay's own cost. */
+  /** Undefined where one of them cannot be told from the replay's own cost, and for traces that are not timed. */
   warm: number | undefined
-  /** As warm; and undefined for traces that are over before the clock can tell. */
   cold: number | undefined
   memory: number
 }
 
-/** Operations that a replay needs to be timed once. */
-const LEAST_OPERATIONS = 1000
+/** Whether a trace has enough operations: shorter ones are over before the clock can tell. */
+export const isTimed = (trace: Trace): boolean => trace.operations >= 1000
 
 /** Granary's figures as parts of the rival's; undefined where one of them failed. */
 export function ratios({ trace, granary, rival }: Result): Ratios | undefined {
   if (!done(granary) || !done(rival)) return undefined
   const times = (which: 'warm' | 'cold') => {
     const [ours, theirs] = [granary, rival].map(({ measurement }) => measurement[which].minimum)
-    return Math.min(ours, theirs) > LEAST_NET ? ours / theirs : undefined
+    return isTimed(trace) && Math.min(ours, theirs) > LEAST_NET ? ours / theirs : undefined
   }
   return {
     warm: times('warm'),
-    cold: trace.operations < LEAST_OPERATIONS ? undefined : times('cold'),
+    cold: times('cold'),
     memory: memoryOverLive(trace, granary) / memoryOverLive(trace, rival),
   }
 }
@@ -97,6 +96,14 @@ export function means(results: Result[]): Means | undefined {
     rivalMemory: geometricMean(both.map(({ trace, rival }) => memoryOverLive(trace, rival))),
     traces: both.length,
   }
+}
+
+/** What stands where there is no figure. */
+export const NO_FIGURE = '–'
+
+/** "8.4", or "< 0.3" where it cannot be told from the replay's own cost. */
+export function formatLeast({ minimum }: Figure): string {
+  return minimum > LEAST_NET ? minimum.toFixed(1) : `< ${LEAST_NET}`
 }
 
 /** "8.4 ±0.2": the median and half the distance of the quartiles. */

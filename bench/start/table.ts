@@ -3,9 +3,12 @@ import type { Figure } from '../replay/measure.ts'
 import {
   done,
   formatBytes,
+  formatLeast,
   formatMedian,
+  isTimed,
   means,
   memoryOverLive,
+  NO_FIGURE,
   type Outcome,
   type Result,
   type Run,
@@ -16,7 +19,7 @@ const FAILED = 'failed'
 
 const of = (outcome: Outcome | Error, show: (outcome: Outcome) => string) => (done(outcome) ? show(outcome) : FAILED)
 
-const formatFigure = (figure: Figure) => `${figure.minimum.toFixed(1)} (${formatMedian(figure)})`
+const formatFigure = (figure: Figure) => `${formatLeast(figure)} (${formatMedian(figure)})`
 
 /** `width` is how many characters a line of a table is to have at most. */
 export function formatRun(run: Run, width = Number.POSITIVE_INFINITY): string {
@@ -26,13 +29,13 @@ export function formatRun(run: Run, width = Number.POSITIVE_INFINITY): string {
   const time = (heading: string, which: 'warm' | 'cold') => [
     ['', heading, '', ''],
     ['trace', 'granary', run.rival, 'ratio'],
-    ...run.results.map((result) => [
-      result.trace.name,
-      of(result.granary, ({ measurement }) => formatFigure(measurement[which])),
-      of(result.rival, ({ measurement }) => formatFigure(measurement[which])),
-      ratios(result)?.[which]?.toFixed(2) ?? '',
-    ]),
-    ...meanRow(['', '', mean?.ratios[which]?.toFixed(3) ?? '']),
+    ...run.results.map((result) => {
+      const { trace, granary, rival } = result
+      const show = ({ measurement }: Outcome) => (isTimed(trace) ? formatFigure(measurement[which]) : NO_FIGURE)
+      const both = ratios(result)
+      return [trace.name, of(granary, show), of(rival, show), both ? (both[which]?.toFixed(2) ?? NO_FIGURE) : '']
+    }),
+    ...meanRow(['', '', mean?.ratios[which]?.toFixed(3) ?? NO_FIGURE]),
   ]
 
   const share = (result: Result, outcome: Outcome | Error) =>
