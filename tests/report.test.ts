@@ -1,6 +1,6 @@
 // npm start's last part: the table, the page, and what the command answers to wrong input.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -205,6 +205,17 @@ describe('the command', { timeout: 120_000 }, () => {
     expect(readFileSync(report, 'utf8')).toMatch(/^<!doctype html>/)
   })
 
+  it('tells traces of one name apart, and replays none twice', () => {
+    const trace = formatTrace(smallTrace('x'))
+    mkdirSync(path.join(folder, 'other'))
+    const [one, other] = [file('same.mtrc', trace), file('other/same.mtrc', trace)]
+    const { status, stdout } = start(one, other, one, '--reps', '1', '--report', path.join(folder, 'page.html'))
+    expect(status).toBe(0)
+    expect(stdout.match(/^.*(?=: every byte verified)/gm)).toEqual([one, other])
+    const bundled = ['--only', 'imagemagick-transform,imagemagick-transform', '--reps', '1']
+    expect(start(...bundled, '--report', path.join(folder, 'page.html')).stdout).toContain('geometric mean of 1')
+  })
+
   it('finds files where the user is', () => {
     file('here.mtrc', formatTrace(smallTrace('x')))
     const args = ['--import', 'tsx', 'bench/start/main.ts', 'here.mtrc', '--reps', '1', '--report', 'here.html']
@@ -217,10 +228,14 @@ describe('the command', { timeout: 120_000 }, () => {
   const manySlots = file('slots.mtrc', formatTrace(toTrace('x', Uint32Array.from([0, 8]), 2 ** 20 + 1, true)))
   const broken = file('broken.mtrc', formatTrace(smallTrace('x')).subarray(0, 100))
   it.each([
-    ['a truncated trace', [broken], /^broken: truncated: its header announces 1000 operations/],
-    ['a trace that is too large, before any is replayed', [sound, manySlots], /^slots: it has 1048577 slots/],
+    ['a truncated trace', [broken], /^\/.*\/broken\.mtrc: truncated: its header announces 1000 operations/],
+    [
+      'a trace that is too large, before any is replayed',
+      [sound, manySlots],
+      /^\/.*\/slots\.mtrc: it has 1048577 slots/,
+    ],
     ['a file that is not there', [path.join(folder, 'none.mtrc')], /no such file/],
-    ['a file that is no trace', ['package.json'], /^package.json: not an allocation trace/],
+    ['a file that is no trace', ['./package.json'], /^\.\/package\.json: not an allocation trace/],
     ['an unknown option', ['--fast'], /^Unknown option '--fast'/],
     [
       'an unknown trace',
@@ -232,11 +247,12 @@ describe('the command', { timeout: 120_000 }, () => {
       ['jq-json'],
       /^there is no file jq-json: the bundled trace is --only jq-json/,
     ],
-    ['a folder', [folder], /cannot be read/],
+    ['a folder', [folder], /^\/.*: cannot be read/],
     ['no repetitions', ['--reps', '0'], /^--reps: '0' is not a count/],
     ['all and some', ['--all', '--only', 'jq-json'], /exclude each other/],
     ['a report in place of a trace', [sound, '--report', sound], /^--report: .*sound\.mtrc is no page/],
     ['a report where nothing can be kept', ['--report', '/dev/full'], /^--report: /],
+    ['a report without a name', ['--report=', sound], /^--report: the name of a file is missing$/m],
     ['a report in place of a folder', ['--report', folder], /^--report: EISDIR/],
   ])('refuses %s in one sentence', (_, args, reason) => {
     const { status, stdout, stderr } = start(...args)

@@ -224,7 +224,7 @@ describe('the example of docs/traces.md', () => {
     const cwd = mkdtempSync(path.join(tmpdir(), 'granary-trace-'))
     try {
       execFileSync(process.execPath, ['--input-type=module', '--eval', code], { cwd, timeout: 20_000 })
-      return readTrace(path.join(cwd, 'my.mtrc'))
+      return readTrace(path.join(cwd, 'my.mtrc'), 'my')
     } finally {
       rmSync(cwd, { recursive: true })
     }
@@ -285,7 +285,7 @@ describe('the bundled traces', () => {
 
   it('can be named as files', () => {
     const file = path.join(folder, `imagemagick-transform${BUNDLED}`)
-    expect(readTrace(file)).toEqual(bundledTrace('imagemagick-transform'))
+    expect(readTrace(file, 'imagemagick-transform')).toEqual(bundledTrace('imagemagick-transform'))
     expect(unpackTrace(readFileSync(file), 'imagemagick-transform').operations).toBe(8219)
   })
 

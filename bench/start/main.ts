@@ -12,7 +12,7 @@ import { type Contestant, contestant, floorModule, measure } from '../replay/mea
 import { tlsfAllocator } from '../replay/merge.ts'
 import { assertReplayable, ReplayError } from '../replay/replay.ts'
 import { type Trace, TraceError } from '../trace.ts'
-import { bundledNames, bundledTrace, readTrace } from '../traces/bundled.ts'
+import { bundledNames, bundledTrace, nameOf, readTrace } from '../traces/bundled.ts'
 import { userPath } from '../userPath.ts'
 import { formatReport, INTERVALS, MAP_CELLS } from './report.ts'
 import { formatLeast, isTimed, type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
@@ -79,7 +79,18 @@ function chosenTraces({ all, only, files }: { all?: boolean; only?: string; file
   for (const file of files)
     if (known.includes(file) && !existsSync(userPath(file)))
       throw new UsageError(`there is no file ${file}: the bundled trace is --only ${file}`)
-  return [...files.map((file) => readTrace(userPath(file))), ...names.map(bundledTrace)]
+  const traces = [
+    ...[...new Set(files)].map((file) => readTrace(userPath(file), file)),
+    ...[...new Set(names)].map(bundledTrace),
+  ]
+  traces.forEach(assertReplayable)
+  return traces.map((trace) => ({ ...trace, name: shortName(trace, traces) }))
+}
+
+/** A trace's name without path and ending, unless another has the same. */
+function shortName({ name }: Trace, all: Trace[]): string {
+  const short = nameOf(name)
+  return all.filter((trace) => nameOf(trace.name) === short).length === 1 ? short : name
 }
 
 /** Finds out whether a file can be written before there is something to write. Only pages are written over. */
@@ -157,8 +168,8 @@ function main() {
   const repetitions = Number(options.reps)
   if (!/^[1-9]\d*$/.test(options.reps)) throw new UsageError(`--reps: '${options.reps}' is not a count`)
   const traces = chosenTraces(options)
-  traces.forEach(assertReplayable)
 
+  if (options.report === '') throw new UsageError('--report: the name of a file is missing')
   const reportFile = options.report === undefined ? path.join(root, DEFAULT_REPORT) : userPath(options.report)
   makeRoomFor(reportFile)
 

@@ -27,13 +27,12 @@ export function bundledTrace(name: string): Trace {
 export const nameOf = (file: string): string => path.basename(file).replace(/(\.mtrc(\.gz)?|\.trace\.br)$/, '')
 
 /** Reads a trace from a file in MTRC, plain or gzip-compressed, or in the bundled form. Throws a TraceError. */
-export function readTrace(file: string): Trace {
-  const name = nameOf(file)
+export function readTrace(file: string, name = file): Trace {
   let bytes: Uint8Array
   try {
     bytes = readFileSync(file)
   } catch (error) {
-    throw new TraceError(`${file}: cannot be read: ${(error as Error).message}`)
+    throw new TraceError(`${name}: cannot be read: ${(error as Error).message}`)
   }
   return file.endsWith(BUNDLED) ? unpackTrace(bytes, name) : parseTrace(bytes, name)
 }

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { packTrace, unpackTrace } from '../columns.ts'
 import { formatTrace, TraceError } from '../trace.ts'
-import { BUNDLED, folder, readTrace } from './bundled.ts'
+import { BUNDLED, folder, nameOf, readTrace } from './bundled.ts'
 
 const files = process.argv.slice(2)
 if (!files.length || files[0].startsWith('-')) {
@@ -16,10 +16,9 @@ try {
     const trace = readTrace(file)
     const packed = packTrace(trace)
     const plain = Buffer.from(formatTrace(trace))
-    if (!plain.equals(formatTrace(unpackTrace(packed, trace.name))))
-      throw new TraceError(`${trace.name}: does not survive packing`)
-    writeFileSync(path.join(folder, trace.name + BUNDLED), packed)
-    console.log(`${trace.name}: ${plain.length} bytes as MTRC, ${packed.length} packed`)
+    if (!plain.equals(formatTrace(unpackTrace(packed, file)))) throw new TraceError(`${file}: does not survive packing`)
+    writeFileSync(path.join(folder, nameOf(file) + BUNDLED), packed)
+    console.log(`${nameOf(file)}: ${plain.length} bytes as MTRC, ${packed.length} packed`)
   }
 } catch (error) {
   if (!(error instanceof TraceError)) throw error
