@@ -23,6 +23,15 @@ if (major < 23 && !(minor >= leastMinor[major])) {
   process.exit(1)
 }
 
+/** For commands that take no arguments: leaves with the usage where there are any. Who asked for it gets status 0. */
+export function refuseArguments(usage) {
+  const [argument] = process.argv.slice(2)
+  if (argument === undefined) return
+  const isHelp = ['--help', '-h'].includes(argument)
+  console[isHelp ? 'log' : 'error'](isHelp ? usage : `There are no arguments, but ${argument} was given.\n\n${usage}`)
+  process.exit(isHelp ? 0 : 1)
+}
+
 /** Runs a command in the repository's root, passing its output through; leaves with its status if it fails. */
 export function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options })

@@ -1,8 +1,8 @@
 // The README's example is a program that prints what its comments say.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 const root = path.join(import.meta.dirname, '..')
 const readme = readFileSync(path.join(root, 'README.md'), 'utf8')
@@ -17,4 +17,21 @@ test('the example of a heap prints what it says', () => {
     encoding: 'utf8',
   })
   expect(printed).toBe(`${said.join('\n')}\n`)
+})
+
+describe('a command that takes long does nothing but say what it does where it is asked for help or for what it does not know:', () => {
+  const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+  const answer = (command: string, argument: string) =>
+    spawnSync(`${scripts[command]} ${argument}`, { cwd: root, shell: true, encoding: 'utf8', timeout: 50_000 })
+
+  test.each(['setup:embed', 'bench:setup', 'bench:embed', 'test:mutants'])('%s', { timeout: 60_000 }, (command) => {
+    const usage = expect.stringContaining(`npm run ${command}\n`)
+    expect(answer(command, '--help')).toMatchObject({ status: 0, stdout: usage, stderr: '' })
+    expect(answer(command, '--bogus')).toMatchObject({ status: 1, stdout: '', stderr: usage })
+  })
+
+  test('test:embed', { timeout: 60_000 }, () => {
+    const names = expect.stringMatching(/: --bogus; there are\n(.*\n)* {2}guide rust\n/)
+    expect(answer('test:embed', '--bogus')).toMatchObject({ status: 1, stdout: '', stderr: names })
+  })
 })

@@ -6,7 +6,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import asc from 'assemblyscript/asc'
+import { refuseArguments } from '../../scripts/run.mjs'
+
+refuseArguments(`npm run test:mutants
+
+Breaks the core in one place at a time, and runs the tests that are to notice it.`)
+
+const { default: asc } = await import('assemblyscript/asc') // it takes seconds to load
 
 interface Mutant {
   name: string

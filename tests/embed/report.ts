@@ -3,10 +3,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { table, two, withInterval } from '../../bench/lab/markdown.ts'
-import { run } from '../../scripts/run.mjs'
+import { refuseArguments, run } from '../../scripts/run.mjs'
 import { root } from './harness.ts'
 import { compare, programs } from './programs.ts'
 import { measureSizes } from './sizes.ts'
+
+refuseArguments(`npm run bench:embed
+
+Builds and runs every program with both allocators in turn, and writes the tables of docs/embedding.md.`)
 
 const repetitions = 25
 

@@ -19,9 +19,14 @@ const all = [
   ...programTests,
   ...engineTests,
 ]
-const chosen = words.length === 0 ? all : all.filter(({ name }) => words.every((word) => name.includes(word)))
+const names = all.map(({ name }) => `  ${name}`).join('\n')
+if (words.includes('--help') || words.includes('-h')) {
+  console.log(`npm run test:embed -- [WORD …]\n\nRuns the tests with all of the words in their names:\n${names}`)
+  process.exit()
+}
+const chosen = all.filter(({ name }) => words.every((word) => name.includes(word)))
 if (chosen.length === 0) {
-  console.error(`no test has all of these in its name: ${words.join(', ')}`)
+  console.error(`no test has all of these in its name: ${words.join(', ')}; there are\n${names}`)
   process.exit(1)
 }
 

@@ -3,7 +3,11 @@
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { root } from '../../scripts/run.mjs'
+import { refuseArguments, root } from '../../scripts/run.mjs'
+
+refuseArguments(`npm run setup:embed
+
+Installs, as root on Debian, what npm run test:embed and npm run bench:embed need. Safe to run again.`)
 
 const tools = path.join(root, 'build/tools')
 const sources = path.join(tools, 'sources')
