@@ -1,16 +1,21 @@
 // npm run bench:embed: builds and runs every program with both allocators in turn and writes the tables of docs/embedding.md.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { table, two, withInterval } from '../../bench/lab/markdown.ts'
 import { refuseArguments, run } from '../../scripts/run.mjs'
-import { root } from './harness.ts'
+import { root, tools } from './harness.ts'
 import { compare, programs } from './programs.ts'
 import { measureSizes } from './sizes.ts'
 
 refuseArguments(`npm run bench:embed
 
 Builds and runs every program with both allocators in turn, and writes the tables of docs/embedding.md.`)
+
+if (!existsSync(path.join(tools, 'sources/vendor'))) {
+  console.error('The sources of the programs are missing: run npm run setup:embed first')
+  process.exit(1)
+}
 
 const repetitions = 25
 
