@@ -4,7 +4,6 @@ import { root } from '../../scripts/run.mjs'
 import { Progress } from '../progress.ts'
 import { parseCommand, Refused, type Request, usage } from './arguments.ts'
 import { comparison } from './compare.ts'
-import { measure } from './measure.ts'
 import { report } from './report.ts'
 import type { Results } from './results.ts'
 import { labFolder, put, text } from './rivals.ts'
@@ -33,6 +32,7 @@ async function bench({ mode, rivals, asked, workloads, repetitions, json }: Requ
   // What is measured shall be what the sources say, and the host's class belongs to it.
   if (rivals.some(({ source }) => source === 'this repository'))
     text(process.execPath, [path.join(root, 'scripts/build.mjs')])
+  const { measure } = await import('./measure.ts') // it takes seconds to load, for nothing where something else was asked
   const file = path.resolve(json ?? path.join(labFolder, `results/${mode}-${Date.now()}.json`))
   const results = await measure(
     { mode, rivals, workloads, repetitions, limit: 3 },
