@@ -1,10 +1,11 @@
 // npm run bench: its workloads, its statistics, what it is asked for, and the page that it writes.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
-import { parseCommand, reportable } from '../bench/lab/arguments.ts'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { parseCommand, reportable, usage } from '../bench/lab/arguments.ts'
 import { compare, comparison, orders } from '../bench/lab/compare.ts'
+import { prepare } from '../bench/lab/contestants.ts'
 import { table } from '../bench/lab/markdown.ts'
 import { report } from '../bench/lab/report.ts'
 import { FORMAT, type ReplayResult, type Results } from '../bench/lab/results.ts'
@@ -15,6 +16,7 @@ import { fillThenReplace, Random, Script, synthetic, syntheticNames } from '../b
 import { meanRatio, meanTime, memoryOf, netOf, ratioTables } from '../bench/lab/tables.ts'
 import type { Task } from '../bench/lab/worker.ts'
 import type { Workload } from '../bench/lab/workloads.ts'
+import { Progress } from '../bench/progress.ts'
 import { formatTrace, Kind, kindOf, parseTrace } from '../bench/trace.ts'
 
 const bytesOf = (words: Uint32Array) => Buffer.from(words.buffer, words.byteOffset, words.byteLength)
@@ -305,9 +307,38 @@ describe('running tasks', () => {
   }, 30_000)
 })
 
+describe('the rivals', () => {
+  it('are told one by one as they are built', async () => {
+    const lines: string[] = []
+    const rival = { id: 'own', title: 'Own', source: '', alignment: 16 as const, version: () => '1' }
+    const none = () => {
+      throw new Error('no compiler')
+    }
+    const rivals = [
+      { ...rival, build: () => readFileSync('build/granary.wasm') },
+      { ...rival, title: 'None', build: none },
+    ]
+    const out = { write: (line: string) => lines.push(line) } as unknown as NodeJS.WriteStream
+    const { missing } = await prepare(rivals, new Progress(out))
+    expect(lines).toEqual(['Own: built\n', 'None cannot be had: no compiler\n'])
+    expect(missing).toEqual([{ what: 'None', why: 'no compiler' }])
+  }, 60_000)
+})
+
 describe('the command line', () => {
+  const module = 'build/granary.wasm'
+
   it('is taken at its word', () => {
-    const command = parseCommand(['--quick', '--only', '^hot', '--rivals', 'granary,zig', '--reps', '5', 'own=x.wasm'])
+    const command = parseCommand([
+      '--quick',
+      '--only',
+      '^hot',
+      '--rivals',
+      'granary,zig',
+      '--reps',
+      '5',
+      `own=${module}`,
+    ])
     if (command.name !== 'measure') throw new Error(command.name)
     const { mode, rivals, workloads, repetitions } = command.request
     expect(rivals.map(({ id }) => id)).toEqual(['own', 'granary', 'zig'])
@@ -326,12 +357,30 @@ describe('the command line', () => {
     [['--only', '('], '--only: Invalid regular expression'],
     [['--only', 'nothing like it'], 'no workload is called like nothing like it'],
     [['--traces', '/does/not/exist'], 'no such file or directory'],
+    [['own=/does/not/exist.wasm'], 'own: ENOENT'],
+    [['own=package.json'], 'own: package.json is no WebAssembly module'],
     [['reprot'], 'reprot is neither a command nor NAME=FILE.wasm'],
     [['compare', 'one.json'], 'compare wants two files'],
     [['report', '/does/not/exist.json'], '/does/not/exist.json: ENOENT'],
     [['report', 'package.json'], 'package.json is not a run of this lab as it is now'],
   ])('%j is refused', (args, reason) => {
     expect(() => parseCommand(args)).toThrow(reason)
+  })
+
+  it('helps without loading what measures, which takes seconds', async () => {
+    const log = vi.spyOn(console, 'log').mockReturnValue()
+    vi.stubGlobal('process', { ...process, argv: ['node', 'main.ts', '--help'] })
+    vi.doMock('../bench/lab/measure.ts', () => {
+      throw new Error('measure.ts is loaded')
+    })
+    try {
+      await import('../bench/lab/main.ts')
+      expect(log.mock.calls).toEqual([[usage]])
+    } finally {
+      vi.doUnmock('../bench/lab/measure.ts')
+      vi.unstubAllGlobals()
+      log.mockRestore()
+    }
   })
 
   it('lets no page be made from half a run', () => {

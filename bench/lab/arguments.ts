@@ -93,7 +93,9 @@ function parsed(args: string[]) {
 function candidate(argument: string): Rival {
   const [id, file] = argument.split('=')
   if (!file) throw new Refused(`${argument} is neither a command nor NAME=FILE.wasm\n\n${usage}`)
-  return { id, title: id, source: file, alignment: 16, version: () => '', build: () => readFileSync(userPath(file)) }
+  const wasm = attempt(`${id}: `, () => readFileSync(userPath(file)))
+  if (!WebAssembly.validate(wasm)) throw new Refused(`${id}: ${file} is no WebAssembly module`)
+  return { id, title: id, source: file, alignment: 16, version: () => '', build: () => wasm }
 }
 
 function rivalCalled(id: string): Rival {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import type { Progress } from '../progress.ts'
 import { floorAllocator, merge } from '../replay/merge.ts'
 import { freezable } from './frozen.ts'
 import type { AllocatorInfo } from './results.ts'
@@ -15,7 +16,7 @@ export interface Field {
 }
 
 /** Builds and merges the floor and all rivals; those that cannot be had are listed with the reason. */
-export async function prepare(rivals: Rival[], progress: (title: string) => void): Promise<Field> {
+export async function prepare(rivals: Rival[], progress: Progress): Promise<Field> {
   const floor = merge(floorAllocator())
   const field: Field = {
     contestants: [{ id: 'floor', file: stored('floor', floor), alignment: 8 }],
@@ -24,15 +25,18 @@ export async function prepare(rivals: Rival[], progress: (title: string) => void
   }
   for (const rival of rivals) {
     const { id, title, source, note, alignment } = rival
-    progress(title)
+    progress.show(`building ${title}`, 0)
     try {
       const wasm = readFileSync(await buildRival(rival))
       const merged = merge({ name: id, wasm })
       const frozen = stored(`${id}-frozen`, freezable({ name: id, wasm: merged }))
       field.contestants.push({ id, file: stored(id, merged), frozen, alignment })
       field.allocators.push({ id, title, version: rival.version(), source, note, alignment })
+      progress.finish(`${title}: built`)
     } catch (error) {
-      field.missing.push({ what: title, why: (error as Error).message })
+      const why = (error as Error).message
+      field.missing.push({ what: title, why })
+      progress.finish(`${title} cannot be had: ${why}`)
     }
   }
   return field

@@ -69,9 +69,7 @@ const quickParts = fullParts.slice(0, 1).map(([name, , part]): [string, number, 
 /** Runs every part of the plan and saves as it goes. A part that fails is listed as missing, with the reason. */
 export async function measure(plan: Plan, progress: Progress, save: (results: Results) => void): Promise<Results> {
   const results = describeRun(plan)
-  const { contestants, allocators, missing } = await prepare(plan.rivals, (title) =>
-    progress.show(`building ${title}`, 0),
-  )
+  const { contestants, allocators, missing } = await prepare(plan.rivals, progress)
   results.allocators = allocators
   results.missing = missing
   if (plan.rivals.some(({ id }) => id === 'granary') && !allocators.some(({ id }) => id === 'granary'))
