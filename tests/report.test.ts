@@ -137,6 +137,9 @@ describe('a run', () => {
     for (const message of ['rival &#60;broke&#62;', 'granary &#60;broke&#62;', 'A &#60;fast&#62; one'])
       expect(html).toContain(message)
     expect(html.match(/<svg /g)?.length).toBe(2 + names.length * 2 + 6 * 2)
+    // Plots of other widths would have letters of other sizes.
+    for (const [, width, content] of html.matchAll(/<svg viewBox="0 0 (\d+) .*?>(.*?)<\/svg>/g))
+      if (content.includes('<text')) expect(width).toBe('520')
     expect(html).toContain('1970-01-01 00:00 UTC')
     expect(html).toContain('prefers-color-scheme: dark')
   })
@@ -144,7 +147,7 @@ describe('a run', () => {
   it('has curves from the start, also of a single operation', () => {
     const trace = toTrace('tiny', Uint32Array.from([0, 100]), 1, true)
     const svg = timeline(trace, [1], [100], [{ name: 'granary', style: 'granary', heap: [65536] }])
-    expect(svg).toMatch(/class="line granary" d="M58,202L628,[\d.]+"/)
+    expect(svg).toMatch(/class="line granary" d="M58,202L508,[\d.]+"/)
     expect(svg).not.toContain('>0.2<')
   })
 

@@ -10,6 +10,9 @@ export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
 }
 
+/** Of every plot: side by side or one below the other, their letters are of one size. */
+const WIDTH = 520
+
 function svg(width: number, height: number, label: string, content: string): string {
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(label)}">${content}</svg>`
 }
@@ -48,13 +51,12 @@ function shortened(name: string): string {
 
 /** Groups of horizontal bars from 0, each group with its name before it. */
 export function bars(title: string, groups: { name: string; bars: Bar[] }[]): string {
-  const width = 520
-  const left = 150
+  const left = 160
   const barHeight = 13
   const groupHeight = 2 * barHeight + 12
   const height = groups.length * groupHeight + 4
   const longest = Math.max(...groups.flatMap((group) => group.bars.map((bar) => bar.line?.[1] ?? bar.value))) || 1
-  const x = scaleLinear([0, longest], [left, width - 84])
+  const x = scaleLinear([0, longest], [left, WIDTH - 84])
   const content = groups.map((group, g) => {
     const top = g * groupHeight + 4
     const drawn = group.bars.map((bar, b) => {
@@ -69,7 +71,7 @@ export function bars(title: string, groups: { name: string; bars: Bar[] }[]): st
     const name = text(left - 8, top + barHeight + 5, 'end', shortened(group.name))
     return `<g><title>${escaped(group.name)}</title>${name}</g>${drawn.join('')}`
   })
-  return svg(width, height, title, content.join(''))
+  return svg(WIDTH, height, title, content.join(''))
 }
 
 /** Live bytes (most in each interval) and the heaps' sizes (at each interval's end) over the operations of a trace. */
@@ -79,19 +81,18 @@ export function timeline(
   live: number[],
   heaps: { name: string; style: string; heap: number[] }[],
 ): string {
-  const width = 640
   const height = 236
   const [top, right, bottom, left] = [10, 12, 34, 58]
   const most = Math.max(...heaps.flatMap(({ heap }) => heap), ...live)
   const unit = 1024 ** Math.min(Math.floor(Math.log2(most) / 10), 3)
-  const x = scaleLinear([0, trace.operations], [left, width - right])
+  const x = scaleLinear([0, trace.operations], [left, WIDTH - right])
   const y = scaleLinear([0, most / unit], [height - bottom, top]).nice(5)
   const unitName = formatBytes(unit).split(' ')[1]
   const rules = y
     .ticks(5)
     .map((tick) => {
       const at = round(y(tick))
-      return `<path class="rule" d="M${left} ${at}H${width - right}"/>${text(left - 6, at + 4, 'end', `${y.tickFormat(5)(tick)} ${unitName}`)}`
+      return `<path class="rule" d="M${left} ${at}H${WIDTH - right}"/>${text(left - 6, at + 4, 'end', `${y.tickFormat(5)(tick)} ${unitName}`)}`
     })
     .join('')
   const inThousands = (tick: number) => (tick && trace.operations >= 10_000 ? `${tick / 1000}k` : String(tick))
@@ -115,9 +116,9 @@ export function timeline(
     ([, value]) => round(y(value)),
   )
   const lines = heaps.map(({ style, heap }) => `<path class="line ${style}" d="${curve(points(heap))}"/>`).join('')
-  const axis = text((left + width - right) / 2, height - 4, 'middle', 'operations', 'soft')
+  const axis = text((left + WIDTH - right) / 2, height - 4, 'middle', 'operations', 'soft')
   const filled = `<path class="live" d="${shape(points(live))}"/>`
-  return svg(width, height, `Heap and live bytes over time, ${trace.name}`, rules + labels + axis + filled + lines)
+  return svg(WIDTH, height, `Heap and live bytes over time, ${trace.name}`, rules + labels + axis + filled + lines)
 }
 
 /** How many requests, and how many of the bytes requested, are of which size. */
@@ -142,12 +143,11 @@ export function histogram(trace: Trace): string {
 }
 
 function drawHistogram(name: string, bins: { bin: number; count: number; bytes: number }[]): string {
-  const width = 420
   const height = 236
   const [top, right, bottom, left] = [10, 6, 34, 40]
   const x = scaleBand(
     bins.map(({ bin }) => bin),
-    [left, width - right],
+    [left, WIDTH - right],
   ).padding(0.2)
   const y = scaleLinear(
     [0, Math.max(...bins.flatMap(({ count, bytes }) => [count, bytes]))],
@@ -157,7 +157,7 @@ function drawHistogram(name: string, bins: { bin: number; count: number; bytes: 
     .ticks(4)
     .map((tick) => {
       const at = round(y(tick))
-      return `<path class="rule" d="M${left} ${at}H${width - right}"/>${text(left - 6, at + 4, 'end', y.tickFormat(4, '%')(tick))}`
+      return `<path class="rule" d="M${left} ${at}H${WIDTH - right}"/>${text(left - 6, at + 4, 'end', y.tickFormat(4, '%')(tick))}`
     })
     .join('')
   const half = x.bandwidth() / 2
@@ -170,8 +170,8 @@ function drawHistogram(name: string, bins: { bin: number; count: number; bytes: 
     const tick = i % every ? '' : text(at + half, height - bottom + 16, 'middle', shortBytes(2 ** bin))
     return bar(at, count, 'requests', `requests ${label}`) + bar(at + half, bytes, 'bytes', `bytes ${label}`) + tick
   })
-  const axis = text((left + width - right) / 2, height - 4, 'middle', 'size asked for, up to', 'soft')
-  return svg(width, height, `Sizes asked for, ${name}`, rules + drawn.join('') + axis)
+  const axis = text((left + WIDTH - right) / 2, height - 4, 'middle', 'size asked for, up to', 'soft')
+  return svg(WIDTH, height, `Sizes asked for, ${name}`, rules + drawn.join('') + axis)
 }
 
 /** "64", "4K", "1M": powers of two on an axis. */
@@ -202,12 +202,12 @@ export function heapMap(label: string, map: HeapMap): string {
 
 /** What the heap consists of, as one bar. */
 export function composition(label: string, map: HeapMap): string {
-  const x = scaleLinear([0, map.heapBytes], [0, 520])
+  const x = scaleLinear([0, map.heapBytes], [0, WIDTH])
   let from = 0
   const parts = map.bytes.map((bytes, category) => {
     const part = `<rect class="${categoryClass(category)}" x="${round(x(from))}" y="0" width="${round(x(bytes))}" height="12"><title>${CATEGORY_NAMES[category]}: ${formatBytes(bytes)}, ${((100 * bytes) / map.heapBytes).toFixed(1)} %</title></rect>`
     from += bytes
     return part
   })
-  return svg(520, 12, label, parts.join(''))
+  return svg(WIDTH, 12, label, parts.join(''))
 }

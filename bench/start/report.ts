@@ -45,11 +45,11 @@ p { margin: .4rem 0; max-width: 62rem }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 1rem; margin: 1.75rem 0 1.25rem }
 .tiles .card { margin: 0 } .tiles b { display: block; font-size: 1.9rem; line-height: 1.25; letter-spacing: -.02em }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 1.25rem 2rem }
-.plots { display: grid; grid-template-columns: 3fr 2fr; gap: 1.25rem 2rem; margin: 1rem 0 1.25rem }
-@media (max-width: 46rem) { .plots { grid-template-columns: 1fr } .plots > div, .bars > div { overflow-x: auto } .plots svg, .bars svg { min-width: 30rem } }
+.plots { margin: 1rem 0 1.25rem }
 header.line { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .2rem 1.5rem; align-items: baseline }
 svg { display: block; width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--ink) } svg .soft { fill: var(--soft) } svg .value { fill: var(--soft) }
+@media (max-width: 30rem) { svg { overflow: visible } svg text { font-size: 13.5px } }
 svg .granary { fill: var(--granary) } svg .rival { fill: var(--rival) }
 svg .line { fill: none; stroke-width: 2; stroke-linejoin: round } svg .line.granary { stroke: var(--granary) } svg .line.rival { stroke: var(--rival) }
 svg .live { fill: var(--live); opacity: .45 } svg .rule { stroke: var(--rule) } svg .whisker { stroke: var(--ink); stroke-width: 1.5 }
@@ -67,8 +67,7 @@ thead tr:first-child th { border: 0; text-align: center } th:first-child, td:fir
 tfoot td { font-weight: 600 } td { vertical-align: top } td small { display: block; color: var(--soft); font-size: .75rem }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .5rem 0 } dt { color: var(--soft) } dd { margin: 0 }
 @media print { .key i { print-color-adjust: exact } .card { break-inside: avoid } h2 { break-after: avoid }
-  .plots > div, .bars > div, .wide { overflow: visible } .plots svg, .bars svg { min-width: 0 }
-  .wide { padding: 0 .5rem } .wide table { font-size: .55rem } .wide th, .wide td { padding: .3rem .15rem } .wide small { font-size: inherit } }`
+  .wide { overflow: visible; padding: 0 .5rem } .wide table { font-size: .55rem } .wide th, .wide td { padding: .3rem .15rem } .wide small { font-size: inherit } }`
 
 export function formatReport(run: Run): string {
   const mean = means(run.results)
@@ -149,7 +148,7 @@ function overview({ results, rival }: Run): string {
     const value = memoryOverLive(result.trace, outcome)
     return { value, label: value.toFixed(2) }
   })
-  return `<section class="card">${key(allocators(rival))}<div class="two bars">
+  return `<section class="card">${key(allocators(rival))}<div class="two">
 <div><h4>Warm, net ns an operation: least, and line to the upper quartile</h4>${bars('Warm time', time)}</div>
 <div><h4>Bytes of heap at its largest, for each byte live at the peak</h4>${bars('Peak memory', memory)}</div>
 </div></section>`
@@ -202,7 +201,7 @@ ${composition(`What ${name}’s heap consists of`, peak)}<div class="map">${heap
   return `<section class="card">
 <header class="line"><h3>${escaped(trace.name)}</h3><span class="soft">${verdict}</span></header>
 <p class="soft">${kindCounts(trace)}</p>
-<div class="plots">
+<div class="two plots">
 <div><h4>Heap and live bytes over time</h4>${timeline(trace, ends, liveBytes(trace, ends), heaps)}${key([['live', 'live bytes'], ...allocators(rival)])}</div>
 <div><h4>Sizes asked for</h4>${histogram(trace)}${key([
     ['requests', 'of all requests'],
