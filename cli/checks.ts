@@ -35,6 +35,23 @@ export function checkState(app: Field[], replaced: Map<string, string>): void {
   }
 }
 
+/** Refuses a module whose old malloc stands on another heap that functions which stay go on using: one that takes all memory up to its end,
+ *  granary's too, for its own once it has grown it. */
+export function checkBelow(app: Field[], replaced: Map<string, string>): void {
+  const facts = factsOfAll(app, variablesOf(app))
+  const mallocs = [...replaced.keys()].filter((id) => replaced.get(id) === 'malloc')
+  const below = reach(facts, mallocs)
+  const takesAll = app
+    .filter(({ text }) => /\(memory\.grow\n.*\n[\s\S]*\(memory\.size\)/.test(text))
+    .map(({ id }) => id)
+  for (const id of staying(app, facts, replaced)) {
+    if (!below.has(id) || !takesAll.includes(id) || facts.get(id)?.state.length === 0) continue
+    throw new LinkError(
+      `function ${labelOf(id, app)} grows another heap, on which malloc stands and which the program goes on using: name it if it is sbrk, with --function sbrk=INDEX`,
+    )
+  }
+}
+
 /**
  * Refuses a module in which functions that stay read what the old allocator keeps in front of blocks: a calloc that clears no memory whose
  * flags say that it is fresh, or a malloc_usable_size. In granary's blocks another block's bytes are there. Of a block that is not new,

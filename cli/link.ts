@@ -2,7 +2,7 @@
 
 import { findErrno, findHeapBase, findMemory, type Memory } from './addresses.ts'
 import { load, type Module, merge, optimise, read, simplified } from './binaryen.ts'
-import { checkBegin, checkGiven, checkHeaders, checkState } from './checks.ts'
+import { checkBegin, checkBelow, checkGiven, checkHeaders, checkState } from './checks.ts'
 import { LinkError } from './error.ts'
 import { type Family, findFamily, functionOf } from './functions.ts'
 import { checkGrowth, findGrowth, type Growth, growFunction } from './growth.ts'
@@ -100,6 +100,7 @@ function planOf(app: Field[], heap: Field[], names: string[], options: LinkOptio
 /** Refuses a program, given in simple form, that does with its heap what granary's would not bear. */
 function check(app: Field[], { memory, replaced, growth, heapBase }: Plan, given: LinkOptions): void {
   checkState(app, replaced)
+  checkBelow(app, replaced)
   checkHeaders(app, replaced)
   if (growth) checkGrowth(app, replaced, growth)
   // Where its initial memory ends a program can keep nothing; but the number, being round, is often in use for something else.

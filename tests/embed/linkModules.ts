@@ -24,6 +24,24 @@ export const emscripten = (resize = 'emscripten_resize_heap') => `(module
 const withStack = (top: number, rest = '') => `(module (memory 2) (global (mut i32) (i32.const ${top}))
   (data (i32.const 1024) "abcd") ${allocating} ${rest})`
 
+/** A module whose malloc only lists the blocks, which it gets where the program's own things are too. */
+const heapBelow = (grown: string) => `(module (memory (export "memory") 1) (global $__heap_base i32 (i32.const 4096))
+  (data (i32.const 2048) "\\00\\10\\00\\00\\00\\00\\01\\00")
+  (func $below (export "below") (param i32) (result i32) (local i32)
+    (local.set 1 (i32.load (i32.const 2048)))
+    (local.set 0 (i32.add (local.get 1) (local.get 0)))
+    (if (i32.gt_u (local.get 0) (i32.load (i32.const 2052)))
+      (then (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then ${grown}))))
+    (i32.store (i32.const 2048) (local.get 0))
+    (local.get 1))
+  (func $malloc (export "malloc") (param i32) (result i32) (local i32)
+    (local.set 1 (call $below (i32.add (local.get 0) (i32.const 4))))
+    (i32.store (local.get 1) (i32.load (i32.const 2056)))
+    (i32.store (i32.const 2056) (local.get 1))
+    (i32.add (local.get 1) (i32.const 4)))
+  (func $free (export "free") (param i32)
+    (i32.store (i32.const 2056) (i32.load (i32.sub (local.get 0) (i32.const 4))))))`
+
 /** Modules that must be refused, and a part of the sentence that says why. */
 export const refusals: Record<string, [module: string, sentence: string, options?: LinkOptions]> = {
   'no malloc': [`(module ${withBase})`, 'neither imports malloc'],
@@ -102,6 +120,10 @@ export const refusals: Record<string, [module: string, sentence: string, options
       (func $free (export "free") (param i32))
       (func $take (export "take") (result i32) (global.set $at (i32.add (global.get $at) (i32.const 8))) (global.get $at)))`,
     'function take uses the old allocator',
+  ],
+  'a malloc on another heap, which the program uses too and which takes all memory for its own': [
+    heapBelow('(i32.store (i32.const 2052) (i32.shl (memory.size) (i32.const 16)))'),
+    'function below grows another heap',
   ],
   'a function that keeps things where the heap begins': [
     `(module (import "env" "malloc" (func (param i32) (result i32))) ${withBase}
@@ -206,6 +228,15 @@ export const accepted: Record<string, string> = {
     (func (export "last") (param i32) (result i32) (local $block i32)
       (local.set $block (i32.add (call $malloc (local.get 0)) (i32.const 8)))
       (i32.and (i32.load (i32.sub (local.get $block) (i32.const 4))) (i32.const 3))))`,
+  'a malloc on pages that it takes as the program does: from wherever the memory ends': `(module ${withBase}
+    (func $pages (export "pages") (param i32) (result i32) (local i32)
+      (local.set 1 (memory.size))
+      (if (i32.eq (memory.grow (local.get 0)) (i32.const -1)) (then (return (i32.const 0))))
+      (i32.store (i32.const 20) (i32.add (i32.load (i32.const 20)) (local.get 0)))
+      (i32.shl (local.get 1) (i32.const 16)))
+    (func $malloc (export "malloc") (param i32) (result i32)
+      (i32.store (i32.const 16) (call $pages (i32.const 1))) (i32.load (i32.const 16)))
+    (func $free (export "free") (param i32) (i32.store (i32.const 16) (local.get 0))))`,
   'an allocator that grows memory by itself, and imports that have nothing to do with it': `(module
     (import "a" "b" (func $log (param i32) (result i32))) (import "a" "c" (func $abort)) ${withBase}
     (func $malloc (export "malloc") (param i32) (result i32)
