@@ -37,12 +37,19 @@ const features = {
   TailCall: 'tail-call',
 } as const
 
+/** Whether bytes begin as a component of WebAssembly's does: as a module does, but with another version. */
+const isComponent = (bytes: Uint8Array) => Buffer.from(bytes.subarray(0, 8)).equals(Buffer.from('\0asm\x0d\0\x01\0'))
+
 /** Reads a module in the binary format. Throws a LinkError if it is none. */
 export function read(binaryen: Binaryen, wasm: Uint8Array): Module {
   try {
     return binaryen.readBinary(wasm)
   } catch {
-    throw new LinkError('this is not a WebAssembly module that binaryen can read')
+    throw new LinkError(
+      isComponent(wasm)
+        ? 'this is a component: link its core module, before it becomes one'
+        : 'this is not a WebAssembly module that binaryen can read',
+    )
   }
 }
 
