@@ -33,8 +33,9 @@ export function findMemory(app: Field[]): Memory {
   return { id: memory.id, size: Number(pages) * 65536, isImported: memory.from !== undefined }
 }
 
-/** The address where the heap may begin: the module says it or, where it does not, the user. Refuses data behind it. */
-export function findHeapBase(app: Field[], size: number, given?: number, growth?: Growth): number {
+/** The address where the heap may begin: the module says it or, where it does not, the user. Refuses data behind it, and one from the user
+ *  that is behind the memory; of a memory that is imported, the size is only the least. */
+export function findHeapBase(app: Field[], { size, isImported }: Memory, given?: number, growth?: Growth): number {
   const end = dataEnd(app)
   if (end === Number.POSITIVE_INFINITY) {
     throw new LinkError(
@@ -48,6 +49,8 @@ export function findHeapBase(app: Field[], size: number, given?: number, growth?
   }
   if (given !== undefined) {
     if (end > given) throw new LinkError(`the module has data up to ${end}, behind --heap-base ${given}`)
+    if (given > size && !isImported)
+      throw new LinkError(`--heap-base ${given} is behind the memory, which ends at ${size}`)
     return given
   }
   if (initialBreak !== undefined) return initialBreak
@@ -57,9 +60,12 @@ export function findHeapBase(app: Field[], size: number, given?: number, growth?
     const isLast = end > 0 && end <= top && top <= size
     const reason = isLast
       ? `its stack, which is behind its data, begins at ${top}`
-      : `its initial memory ends at ${size}`
+      : size > 0
+        ? `its initial memory ends at ${size}`
+        : 'it imports its memory, of any size'
+    const address = isLast ? top : size || 'ADDRESS'
     throw new LinkError(
-      `the module does not say where its heap may begin: link it with -Wl,--export=__heap_base, or say --heap-base ${isLast ? top : size} if you know that the program keeps nothing of its own behind that address (${reason})`,
+      `the module does not say where its heap may begin: link it with -Wl,--export=__heap_base, or say --heap-base ${address} if you know that the program keeps nothing of its own behind that address (${reason})`,
     )
   }
   const value = constant.exec(own.text)

@@ -95,19 +95,10 @@ function withoutStack(text: string): string {
     .replace(constantStore, (all, at, value) => (isSize(stored.get(Number(at) + 4), Number(value)) ? '' : all))
 }
 
-/** Refuses an address from the user if the stack or a variable at a fixed address is behind it, or if it is behind the memory itself; of one
- *  that is imported, `size` is only the least. */
-export function checkGiven(
-  app: Field[],
-  replaced: Map<string, string>,
-  heapBase: number,
-  size: number,
-  isImported: boolean,
-): void {
+/** Refuses an address from the user if the stack or a variable at a fixed address is behind it, in the memory's first `size` bytes. */
+export function checkGiven(app: Field[], replaced: Map<string, string>, heapBase: number, size: number): void {
   const top = stackTop(app)
   if (top > heapBase && top <= size) throw new LinkError(`the stack begins at ${top}, behind --heap-base ${heapBase}`)
-  if (heapBase > size && !isImported)
-    throw new LinkError(`--heap-base ${heapBase} is behind the memory, which ends at ${size}`)
   const facts = factsOfAll(app)
   for (const id of staying(app, facts, replaced)) {
     const place = facts.get(id)?.state.find((place) => typeof place === 'number' && place >= heapBase && place < size)

@@ -93,7 +93,7 @@ function planOf(app: Field[], heap: Field[], names: string[], options: LinkOptio
     throw new LinkError('granary is in this module already')
   const family = findFamily(app, heap, names, options.functions)
   const growth = findGrowth(app, family.replaced)
-  const heapBase = findHeapBase(app, memory.size, options.heapBase, growth)
+  const heapBase = findHeapBase(app, memory, options.heapBase, growth)
   return { ...family, memory, growth, heapBase, errno: findErrno(app) }
 }
 
@@ -105,7 +105,7 @@ function check(app: Field[], { memory, replaced, growth, heapBase }: Plan, given
   if (growth) checkGrowth(app, replaced, growth)
   // Where its initial memory ends a program can keep nothing; but the number, being round, is often in use for something else.
   if (given.heapBase !== memory.size) checkBegin(app, replaced, heapBase)
-  if (given.heapBase !== undefined) checkGiven(app, replaced, heapBase, memory.size, memory.isImported)
+  if (given.heapBase !== undefined) checkGiven(app, replaced, heapBase, memory.size)
 }
 
 /** The program's fields, taking the family from granary, and with exports of what granary takes from the program. */

@@ -78,6 +78,15 @@ export const refusals: Record<string, [module: string, sentence: string, options
   'an address for the heap in its data': [withStack(0), 'data up to 1028, behind', { heapBase: 1027 }],
   'an address for the heap in its stack': [withStack(70000), 'stack begins at 70000, behind', { heapBase: 69999 }],
   'an address for the heap behind its memory': [withStack(0), 'ends at 131072', { heapBase: 131073 }],
+  "an address for the heap behind its memory that is also a number of the program's": [
+    withStack(0, '(func (export "low") (result i32) (i32.const -65536))'),
+    'ends at 131072',
+    { heapBase: 0xffff0000 },
+  ],
+  'no __heap_base, and an imported memory of any size': [
+    `(module (import "env" "memory" (memory 0)) ${allocating})`,
+    'say --heap-base ADDRESS if',
+  ],
   'an address for the heap in front of a variable': [
     withStack(1024, '(func $count (export "count") (i32.store (i32.const 2048) (i32.const 1)))'),
     'function count seems to have a variable at 2048',
