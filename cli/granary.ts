@@ -3,10 +3,11 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parseCommandLine } from './commandLine.ts'
-import { link } from './link.ts'
+import { parseCommandLine, UsageError } from './commandLine.ts'
+import { type LinkOptions, link } from './link.ts'
 
 const usage = `usage: granary link program.wasm -o linked.wasm [--heap-base ADDRESS] [--function NAME=INDEX|EXPORT ...]
+       granary --version
 
 Puts granary's malloc, free and their family into a finished WebAssembly module, in place of those
 that it imports or of those that it contains, and optimises the result.
@@ -18,52 +19,69 @@ that it imports or of those that it contains, and optimises the result.
 --function NAME=EXPORT  the same of the function that is exported by this name, as in Emscripten's
                         modules, whose exports are shortened`
 
-const core = fileURLToPath(new URL('../../build/embed/granary.wasm', import.meta.url))
+const packageFile = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
+const core = packageFile('build/embed/granary.wasm')
 
-/** A number of the command line. Throws an Error that names the option. */
-function numberOf(text: string, option: string): number {
-  if (!/^(?:\d+|0x[\da-f]+)$/i.test(text)) throw new Error(`${option} takes a number, not ${text}`)
+/** The last address that a heap can begin at: a page before the end of the largest memory. */
+const lastBase = 0xffff0000
+
+function heapBaseOf(text: string): number {
+  if (!/^(?:\d+|0x[\da-f]+)$/i.test(text)) throw new UsageError(`--heap-base takes a number, not ${text}`)
+  if (Number(text) > lastBase) throw new UsageError(`--heap-base ${text} is where no heap can begin`)
   return Number(text)
 }
 
-try {
+/** What `--function` says: the name in C of the function with an index, or of the one that is exported by a name. */
+function functionOf(text: string): [which: number | string, name: string] {
+  const [, name, which] = /^(\w+)=(.+)$/.exec(text) ?? []
+  if (!which) throw new UsageError(`--function takes NAME=INDEX or NAME=EXPORT, not ${text}`)
+  return [/^\d+$/.test(which) ? Number(which) : which, name]
+}
+
+/** What the command line asks for: the usage, the version, or to link a module. Throws a UsageError if it is none of these. */
+function readCommandLine() {
   const options = {
     output: { type: 'string', short: 'o' },
     'heap-base': { type: 'string' },
     function: { type: 'string', multiple: true, default: [] as string[] },
     help: { type: 'boolean', short: 'h' },
+    version: { type: 'boolean' },
   } as const
   const { values, positionals } = parseCommandLine({ options, allowPositionals: true })
-  const [command, program] = positionals
-  if (values.help) {
-    console.log(usage)
-  } else if (command !== 'link' || positionals.length !== 2 || values.output === undefined) {
-    console.error(usage)
-    process.exitCode = 2
-  } else {
-    if (!existsSync(core)) throw new Error('build/embed/granary.wasm is missing: npm run build:embed makes it')
-    const base = values['heap-base']
-    const heapBase = base === undefined ? undefined : numberOf(base, '--heap-base')
-    const functions = new Map(
-      values.function.map((text) => {
-        const [, name, which] = /^(\w+)=(.+)$/.exec(text) ?? []
-        if (!which) throw new Error(`--function takes NAME=INDEX or NAME=EXPORT, not ${text}`)
-        return [/^\d+$/.test(which) ? Number(which) : which, name] as const
-      }),
-    )
-    const { wasm, report } = await link(readFileSync(program), readFileSync(core), { heapBase, functions })
-    writeFileSync(values.output, wasm)
-    for (const name of report.imports) console.log(`provided  ${name}`)
-    for (const name of report.replaced) console.log(`replaced  ${name}`)
-    console.log(`heap      begins at ${report.heapBase}${base === undefined ? '' : ', as you said'}`)
-    console.log(
-      report.errno ? 'errno     set' : 'errno     not set: the module does not export it (-Wl,--export=errno)',
-    )
-    const { before, optimised, after } = report
-    console.log(`${program}: ${before} bytes, ${optimised} when optimised; with granary ${after}`)
-  }
+  const { help, version, output } = values
+  if (help) return 'help'
+  if (version) return 'version'
+  const [command, program, ...others] = positionals
+  if (command === undefined) throw new UsageError('no command is given')
+  if (command !== 'link') throw new UsageError(`no command is called ${command}`)
+  if (program === undefined) throw new UsageError('no module is given')
+  if (others.length > 0) throw new UsageError(`${others.length + 1} modules are given`)
+  if (output === undefined) throw new UsageError('-o is missing')
+  const base = values['heap-base']
+  const heapBase = base === undefined ? undefined : heapBaseOf(base)
+  return { program, output, linkOptions: { heapBase, functions: new Map(values.function.map(functionOf)) } }
+}
+
+async function linkFile(program: string, output: string, options: LinkOptions): Promise<void> {
+  if (!existsSync(core)) throw new Error('build/embed/granary.wasm is missing: npm run build:embed makes it')
+  const { wasm, report } = await link(readFileSync(program), readFileSync(core), options)
+  writeFileSync(output, wasm)
+  for (const name of report.imports) console.log(`provided  ${name}`)
+  for (const name of report.replaced) console.log(`replaced  ${name}`)
+  console.log(`heap      begins at ${report.heapBase}${options.heapBase === undefined ? '' : ', as you said'}`)
+  console.log(report.errno ? 'errno     set' : 'errno     not set: the module does not export it (-Wl,--export=errno)')
+  const { before, optimised, after } = report
+  console.log(`${program}: ${before} bytes, ${optimised} when optimised; with granary ${after}`)
+}
+
+try {
+  const asked = readCommandLine()
+  if (asked === 'help') console.log(usage)
+  else if (asked === 'version') console.log(JSON.parse(readFileSync(packageFile('package.json'), 'utf8')).version)
+  else await linkFile(asked.program, asked.output, asked.linkOptions)
 } catch (error) {
   // binaryen throws objects that are no errors.
   console.error(`granary: ${(error as { message?: string }).message ?? error}`)
-  process.exitCode = 1
+  if (error instanceof UsageError) console.error(`\n${usage}`)
+  process.exitCode = error instanceof UsageError ? 2 : 1
 }

@@ -226,8 +226,34 @@ export const linkTests: Test[] = [
     run: () => {
       const work = workFolder('link-nothing')
       writeFileSync(path.join(work, 'text.wasm'), 'no module')
-      const said = shell('npx granary link text.wasm -o linked.wasm 2>&1 || true', work)
-      equal(said, 'granary: this is not a WebAssembly module that binaryen can read\n', 'said')
+      writeFileSync(path.join(work, 'component.wasm'), '\0asm\x0d\0\x01\0')
+      const said = (program: string) => shell(`npx granary link ${program}.wasm -o linked.wasm 2>&1 || true`, work)
+      equal(said('text'), 'granary: this is not a WebAssembly module that binaryen can read\n', 'said')
+      equal(said('component').startsWith('granary: this is a component: '), true, 'whether it says what it is')
+    },
+  },
+  {
+    name: 'link: says what is wrong with a command line, then the usage; and its version',
+    run: () => {
+      const work = workFolder('link-usage')
+      const wrong = {
+        '': 'no command is given',
+        frob: 'no command is called frob',
+        link: 'no module is given',
+        'link a': '-o is missing',
+        'link a b -o c': '2 modules are given',
+        'link a -o b --frob': "Unknown option '--frob'",
+        'link a -o b --heap-base end': '--heap-base takes a number, not end',
+        'link a -o b --heap-base 4294967295': '--heap-base 4294967295 is where no heap can begin',
+        'link a -o b --function malloc': '--function takes NAME=INDEX or NAME=EXPORT, not malloc',
+      }
+      for (const [words, sentence] of Object.entries(wrong)) {
+        const said = shell(`npx granary ${words} 2>&1 || echo "status $?"`, work)
+        equal(said.slice(0, said.indexOf('usage: ')), `granary: ${sentence}\n\n`, words)
+        equal(said.endsWith('\nstatus 2\n'), true, `whether the status is 2: ${words}`)
+      }
+      const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+      equal(shell('npx granary --version', work), `${version}\n`, 'printed')
     },
   },
   {
