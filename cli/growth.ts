@@ -37,13 +37,12 @@ export function findGrowth(app: Field[], replaced: Map<string, string>): Growth 
   const hosts = functions.filter(({ id, from }) => called.has(id) && from && !from.module.startsWith('wasi'))
   const asked = hosts.filter((field) => (grows ? /-> i32$/ : /^i32 -> $/).test(signatureOf(field)))
   if (asked.length === 0) return undefined
-  const [found] = asked.map((field) => growth(field, grows))
   const knows = grows ? '(memory.size)' : '(memory.grow'
-  if (
-    asked.length > 1 ||
-    signatureOf(found.host).startsWith(' ') ||
-    !found.callers.some(({ text }) => text.includes(knows))
-  ) {
+  const [found, ...others] = asked
+    .filter((field) => /^i32 -> (?:i32)?$/.test(signatureOf(field)))
+    .map((field) => growth(field, grows))
+    .filter(({ callers }) => callers.some(({ text }) => text.includes(knows)))
+  if (!found || others.length > 0) {
     const names = asked.map(({ from }) => `${from?.module}.${from?.name}`).join(', ')
     throw new LinkError(
       `the old allocator calls its host (${names}), which may have to do with the growth of the memory: nobody can tell how; link granary-emscripten.o with -sMALLOC=none instead, if this is a module of Emscripten's`,
