@@ -1,17 +1,18 @@
-// What makes a module unsafe to link. `app` is the whole module, `replaced` its functions that are granary's instead, with their names in C.
+// What makes a module unsafe to link. `app` is the whole module, `replaced` its functions that are granary's instead, with their names in
+// C; `signatures` are those that functions to replace may have.
 
 import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
 import { allocates } from './family.ts'
 import { headerReads } from './headers.ts'
-import { type Field, factsOf, idsAfter, labelOf, signatureOf, stackTop, variablesOf } from './text.ts'
+import { type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf, stackTop, variablesOf } from './text.ts'
 
 /**
  * Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
  * inlined. The state is what the old free itself (what it calls may set errno) and the old malloc read and write at fixed addresses or in
  * globals; of a free that does nothing, what the old malloc itself does.
  */
-export function checkState(app: Field[], replaced: Map<string, string>): void {
+export function checkState(app: Field[], replaced: Map<string, string>, signatures: Set<string>): void {
   const facts = factsOfAll(app, variablesOf(app))
   // Without those that only hand their operands on, and run constructors and destructors.
   const entries = (base: string) =>
@@ -30,7 +31,7 @@ export function checkState(app: Field[], replaced: Map<string, string>): void {
   for (const id of staying(app, facts, replaced)) {
     if (!facts.get(id)?.state.some((place) => shared.has(place))) continue
     throw new LinkError(
-      `function ${labelOf(id, app)} uses the old allocator directly and would go on doing so: ${advice(id, app, replaced)}`,
+      `function ${labelOf(id, app)} uses the old allocator directly and would go on doing so: ${advice(id, app, replaced, signatures)}`,
     )
   }
 }
@@ -57,7 +58,7 @@ export function checkBelow(app: Field[], replaced: Map<string, string>): void {
  * flags say that it is fresh, or a malloc_usable_size. In granary's blocks another block's bytes are there. Of a block that is not new,
  * only the size that the old free reads counts: other words in front of other things are the program's own.
  */
-export function checkHeaders(app: Field[], replaced: Map<string, string>): void {
+export function checkHeaders(app: Field[], replaced: Map<string, string>, signatures: Set<string>): void {
   const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
   const allocators = new Set([...replaced.keys()].filter((id) => allocates.test(replaced.get(id) ?? '')))
   const reads = new Map(functions.map((field) => [field.id, headerReads(field, allocators)]))
@@ -66,7 +67,7 @@ export function checkHeaders(app: Field[], replaced: Map<string, string>): void 
   for (const id of staying(app, factsOfAll(app), replaced)) {
     if (!reads.get(id)?.some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
     throw new LinkError(
-      `function ${labelOf(id, app)} reads what the old allocator keeps in front of blocks, and granary does not: ${advice(id, app, replaced)}`,
+      `function ${labelOf(id, app)} reads what the old allocator keeps in front of blocks, and granary does not: ${advice(id, app, replaced, signatures)}`,
     )
   }
 }
@@ -109,8 +110,11 @@ export function checkGiven(app: Field[], replaced: Map<string, string>, heapBase
   }
 }
 
-/** What to do about a function that may be one of the family; and what helps to recognise it. */
-function advice(id: string, app: Field[], replaced: Map<string, string>): string {
+/** The signature of realloc, calloc and memalign, and of C++'s aligned operator new. */
+const ofTwo = 'i32 i32 -> i32'
+
+/** What to do about a function that may be one of the family, whose signatures are these; and what helps to recognise it. */
+function advice(id: string, app: Field[], replaced: Map<string, string>, signatures: Set<string>): string {
   const functions = app.filter(({ kind }) => kind === 'func')
   const indexOf = (field: Field) => functions.indexOf(field)
   const own = functions.filter((field) => field.id === id)
@@ -121,12 +125,17 @@ function advice(id: string, app: Field[], replaced: Map<string, string>): string
     const name = replaced.has(field.id) ? undefined : looksLike(field, replaced)
     return name === undefined ? [] : [`; function ${indexOf(field)} looks like ${name}`]
   })
-  return `link before optimising and stripping, or name it if it is one of C's: --function NAME=${indexOf(own[0])}. It takes and returns ${signatureOf(own[0])}; its callers: ${some.join(', ') || 'none'}${like[0] ?? ''}`
+  const signature = signatureOf(own[0])
+  const what = signatures.has(signature)
+    ? `or name it if it is one of C's: --function NAME=${indexOf(own[0])}`
+    : "for it is none of C's: it is a part of the allocator, and one that calls it may be one of C's, such as memalign; or one was inlined in it, and this module cannot be linked"
+  const others = signature === ofTwo ? ", as C++'s aligned operator new does too, which is none of them" : ''
+  return `link before optimising and stripping, ${what}. It takes and returns ${signature}${others}; its callers: ${some.join(', ') || 'none'}${like[0] ?? ''}`
 }
 
 /** The function in C that one looks like by what it hands to malloc and free. */
 function looksLike(field: Field, replaced: Map<string, string>): string | undefined {
-  if (signatureOf(field) !== 'i32 i32 -> i32') return undefined
+  if (signatureOf(field) !== ofTwo) return undefined
   const [first, second] = idsAfter('param', field.text.split('\n', 1)[0])
   const hands = (base: string, operand: string) =>
     [...replaced].some(([id, name]) => name === base && handsOn(field, id, operand))
@@ -136,9 +145,3 @@ function looksLike(field: Field, replaced: Map<string, string>): string | undefi
   if (hands('malloc', second) && !callsTo('free')) return 'memalign'
   return callsTo('malloc') && !callsTo('free') && /\((?:i32|i64)\.mul\b/.test(field.text) ? 'calloc' : undefined
 }
-
-/** Whether a function calls another one with this operand first. */
-const handsOn = ({ text }: Field, callee: string, operand: string) =>
-  text
-    .split(`(call ${callee}\n`)
-    .some((rest, index) => index > 0 && rest.trimStart().startsWith(`(local.get ${operand})`))

@@ -2,7 +2,7 @@
 
 import { LinkError } from './error.ts'
 import { allocates, mallocFamily } from './family.ts'
-import { exportsOf, type Field, factsOf, idsAfter, nameOf, signatureOf } from './text.ts'
+import { exportsOf, type Field, factsOf, handsOn, idsAfter, labelOf, nameOf, signatureOf } from './text.ts'
 
 /** The functions that granary provides to a program. */
 const family = new Set([...mallocFamily, 'sbrk', 'brk'])
@@ -16,6 +16,8 @@ export interface Family {
   imports: Map<string, string>
   /** The same for functions that the module has. */
   replaced: Map<string, string>
+  /** What functions of the family take and return. */
+  signatures: Set<string>
 }
 
 /** Finds the functions to put granary's in place of; refuses what has another signature than C gives it. */
@@ -36,6 +38,7 @@ export function findFamily(
     const isFamily = kind === 'func' && family.has(name.replace(prefix, ''))
     if (isFamily && !functions.find((field) => field.id === id)?.from) names.set(id, name)
   }
+  const told = new Set<string>()
   for (const [index, name] of given) {
     if (!family.has(name)) throw new LinkError(`${name} is none of ${[...family].join(', ')}`)
     const exported = exportsOf(app).find((entry) => entry.kind === 'func' && entry.name === index)
@@ -45,8 +48,10 @@ export function findFamily(
       throw new LinkError(`the module has no function of its own ${which}`)
     }
     names.set(own.id, name)
+    told.add(own.id)
   }
-  const found: Family = { imports: new Map(), replaced: new Map() }
+  const signatures = new Set([...family].map((name) => signatureOf(functionOf(name, heap))))
+  const found: Family = { imports: new Map(), replaced: new Map(), signatures }
   for (const field of functions) {
     const base = (names.get(field.id) ?? '').replace(prefix, '')
     if (!family.has(base) || field.from?.module.startsWith('wasi')) continue
@@ -61,18 +66,40 @@ export function findFamily(
     const inner = passedOnTo(functions, id)
     if (inner && !inner.from && !found.replaced.has(inner.id)) found.replaced.set(inner.id, base)
   }
+  for (const field of functions) {
+    const base = found.replaced.get(field.id) ?? ''
+    if (!told.has(field.id) || !/^(?:memalign|aligned_alloc)$/.test(base) || !takesSizeFirst(field, found)) continue
+    throw new LinkError(
+      `function ${labelOf(field.id, app)} takes the size first, as C++'s aligned operator new does, and is not ${base}, which takes the alignment first`,
+    )
+  }
   const bases = [...found.imports.values(), ...found.replaced.values()]
   if (!bases.includes('malloc') && (found.replaced.size > 0 || !bases.some((base) => allocates.test(base)))) {
+    const kept =
+      written.length > 0
+        ? ''
+        : 'its names were stripped (clang runs wasm-opt where that is installed): link it with --no-wasm-opt, or export them with -Wl,--export=malloc,--export=free, or '
     throw new LinkError(
-      'the module neither imports malloc nor has a function that its names or exports call malloc: name it if it is there, with --function malloc=INDEX',
+      `the module neither imports malloc nor has a function that its names or exports call malloc: ${kept}name it if it is there, with --function malloc=INDEX`,
     )
   }
   if (found.replaced.size > 0 && !bases.includes('free')) {
     throw new LinkError(
-      'the module has a malloc, but no function that its names or exports call free: keep the names (do not strip), or name it with --function free=INDEX',
+      'the module has a malloc, but no function that its names or exports call free: keep the names (do not strip), or link it with -Wl,--export=free if the program never frees, or name it with --function free=INDEX',
     )
   }
   return found
+}
+
+/** Whether a function of two operands rounds by the second alone, or hands the first to malloc; not if it puts other values in their place. */
+function takesSizeFirst(field: Field, { replaced }: Family): boolean {
+  const [size, alignment] = idsAfter('param', field.text.split('\n', 1)[0])
+  const set = idsAfter('local.(?:set|tee)', field.text)
+  const negated = [...field.text.matchAll(/\(i32\.sub\s+\(i32\.const 0\)\s+\(local\.get (.+)\)/g)].map(([, id]) => id)
+  const rounds = negated.includes(alignment) && !negated.includes(size)
+  const mallocs = [...replaced.keys()].filter((id) => replaced.get(id) === 'malloc')
+  const hands = mallocs.some((malloc) => handsOn(field, malloc, size))
+  return (rounds && !set.includes(alignment)) || (hands && !set.includes(size))
 }
 
 /**

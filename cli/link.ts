@@ -98,10 +98,10 @@ function planOf(app: Field[], heap: Field[], names: string[], options: LinkOptio
 }
 
 /** Refuses a program, given in simple form, that does with its heap what granary's would not bear. */
-function check(app: Field[], { memory, replaced, growth, heapBase }: Plan, given: LinkOptions): void {
-  checkState(app, replaced)
+function check(app: Field[], { memory, replaced, signatures, growth, heapBase }: Plan, given: LinkOptions): void {
+  checkState(app, replaced, signatures)
   checkBelow(app, replaced)
-  checkHeaders(app, replaced)
+  checkHeaders(app, replaced, signatures)
   if (growth) checkGrowth(app, replaced, growth)
   // Where its initial memory ends a program can keep nothing; but the number, being round, is often in use for something else.
   if (given.heapBase !== memory.size) checkBegin(app, replaced, heapBase)

@@ -94,6 +94,12 @@ export function exportsOf(fields: Field[]): Export[] {
   })
 }
 
+/** Whether a function calls another one with this operand first. */
+export const handsOn = ({ text }: Field, callee: string, operand: string): boolean =>
+  text
+    .split(`(call ${callee}\n`)
+    .some((rest, index) => index > 0 && rest.trimStart().startsWith(`(local.get ${operand})`))
+
 /** Functions that run whatever happens, or that others can get hold of: exported, in a table, at the start. */
 export function rootsOf(fields: Field[]): string[] {
   const roots = fields.filter(({ text }) => /^ \((elem|start|export "[^"]*" \(func) /.test(text))
