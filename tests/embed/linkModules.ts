@@ -70,6 +70,18 @@ export const refusals: Record<string, [module: string, sentence: string, options
     'calloc takes and returns i32 -> i32 where',
     { functions: new Map([[0, 'calloc']]) },
   ],
+  'an aligned operator new that is given as memalign, and rounds by its second operand': [
+    `(module ${withBase} ${allocating} (func $new (export "new") (param i32 i32) (result i32)
+      (i32.and (call $malloc (i32.add (local.get 0) (local.get 1))) (i32.sub (i32.const 0) (local.get 1)))))`,
+    'function new takes the size first',
+    { functions: new Map([['new', 'memalign']]) },
+  ],
+  'an aligned operator new that is given as aligned_alloc, and hands its first operand to malloc': [
+    `(module ${withBase} ${allocating} (func $new (export "new") (param i32 i32) (result i32)
+      (if (i32.le_u (local.get 1) (i32.const 8)) (then (return (call $malloc (local.get 0))))) (unreachable)))`,
+    'function new takes the size first',
+    { functions: new Map([['new', 'aligned_alloc']]) },
+  ],
   'an address for the heap where the module has its own': [
     `(module ${withBase} ${allocating})`,
     'leave out --heap-base',
@@ -92,7 +104,10 @@ export const refusals: Record<string, [module: string, sentence: string, options
     'function count seems to have a variable at 2048',
     { heapBase: 2000 },
   ],
-  'no free': [`(module ${withBase} (func $malloc (export "m") (param i32) (result i32) (i32.const 0)))`, 'call free'],
+  'no free': [
+    `(module ${withBase} (func $malloc (export "m") (param i32) (result i32) (i32.const 0)))`,
+    '-Wl,--export=free if the program never frees',
+  ],
   'another signature': [
     `(module (import "env" "malloc" (func $malloc (param i64) (result i32))) ${withBase})`,
     'takes and returns i64 -> i32',
@@ -102,6 +117,11 @@ export const refusals: Record<string, [module: string, sentence: string, options
   'blocks of its old heap': [
     `(module ${withBase} (data (i32.const 1020) "abcdefgh") ${allocating})`,
     'initialised before',
+  ],
+  "a part of the allocator, which is none of C's": [
+    `(module ${withBase} ${allocating.replace('(i32.const 0)', '(i32.load (i32.const 16))')}
+      (func $forget (export "forget") (param i64) (i64.store (i32.const 16) (local.get 0))))`,
+    "it is none of C's",
   ],
   'an old allocator that calls its host, nobody knows what for': [
     `(module (import "a" "b" (func $resize (param i32) (result i32))) ${withBase}
@@ -225,6 +245,10 @@ export const refusals: Record<string, [module: string, sentence: string, options
 
 /** Modules that look like one of those, and are not. */
 export const accepted: Record<string, string> = {
+  'an allocator whose host grows the memory, and whose other imports do not': emscripten('b').replace(
+    '(call $move (i32',
+    '(drop (call $other (i32.const 1))) (call $move (i32',
+  ),
   'imports whose names say i64 and shared': `(module (import "i64" "shared" (memory 1))
     (import "shared" "i64" (func $take (param i32) (result i32))) (import "env" "malloc" (func (param i32) (result i32)))
     (global $__heap_base i32 (i32.const 1024)))`,
