@@ -7,7 +7,8 @@ import type { Symbols } from './object.ts'
 const aliases: Record<string, string[]> = {
   malloc: ['__libc_malloc', 'emscripten_builtin_malloc'],
   free: ['__libc_free', 'emscripten_builtin_free'],
-  calloc: ['__libc_calloc'],
+  calloc: ['__libc_calloc', 'emscripten_builtin_calloc'],
+  realloc: ['__libc_realloc', 'emscripten_builtin_realloc'],
   memalign: ['__libc_memalign', 'emscripten_builtin_memalign'],
 }
 

@@ -89,6 +89,31 @@ int main(void) {
   return 0;
 }`
 
+/** Calls the names by which C libraries call the allocator among themselves. */
+const inside = `
+void *emscripten_builtin_malloc(size_t), *emscripten_builtin_calloc(size_t, size_t), *emscripten_builtin_realloc(void *, size_t);
+void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+void __libc_free(void *);
+int main(void) {
+  __libc_free(emscripten_builtin_realloc(emscripten_builtin_calloc(10, 10), 1000));
+  free(__libc_realloc(emscripten_builtin_malloc(10), 1000));
+  free(__libc_malloc(10));
+  free(__libc_calloc(10, 10));
+  printf("heap %d\\n", granary_verify());
+  return 0;
+}`
+
+/** A program of Emscripten's without JavaScript. */
+const standalone = `
+#include <stdio.h>
+#include <stdlib.h>
+static void *volatile block;
+int main(void) {
+  block = malloc(1000);
+  printf("%d\\n", block != NULL);
+  return 0;
+}`
+
 const printAndGrow = `
 int main(void) {
   for (int i = 0; i < 100; i++) {
@@ -170,6 +195,20 @@ export const conflictTests: Test[] = [
       shell(`NODE_PATH=/usr/share/nodejs emcc -O1 ${options} -I ${root}/embed main.c ${object} -o main.js`, work)
       equal(shell('node --no-experimental-fetch main.js', work), 'grain 0\n', 'printed')
     },
+  },
+  {
+    name: 'conflict: a WASI engine runs what Emscripten makes without JavaScript',
+    run: () => {
+      const work = workFolder('conflict-standalone')
+      writeFileSync(path.join(work, 'main.c'), standalone)
+      const options = '-O1 -sMALLOC=none -sSTANDALONE_WASM'
+      const compile = `NODE_PATH=/usr/share/nodejs emcc ${options} main.c ${root}/build/embed/granary.o -o main.wasm`
+      equal(shell(`${compile}\nnode ${root}/examples/wasi.mjs main.wasm`, work), '1\n', 'printed')
+    },
+  },
+  {
+    name: 'conflict: names that C libraries use among themselves',
+    run: () => equal(output('inside', inside), 'heap 0\n', 'printed'),
   },
   {
     name: 'conflict: --export-dynamic exports nothing of granary',
