@@ -18,7 +18,6 @@ import {
   MARKS_AROUND,
   touch,
   turnBoth,
-  turnLost,
 } from './shadow'
 import {
   binOf,
@@ -26,11 +25,13 @@ import {
   headFrom,
   headFromInline,
   headOf,
+  isPacked,
   link,
   newNode,
   nodeAt,
   nodeFrom,
   nodeIn,
+  nodesFor,
   nodeUpTo,
   unlink,
 } from './node'
@@ -94,19 +95,24 @@ export const EVERYWHERE: u32 = 2
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
 export function find(n: usize, reach: u32): usize {
   let h = header(),
-    nodes = h.nodes,
+    full = nodesFor(0) > h.nodesSize && !extendNodes(0),
+    packed = full && isPacked(h, 0)
+  // More memory has room for more nodes.
+  if (reach == EVERYWHERE) full = packed
+  else if (packed) return 0
+  let nodes = h.nodes,
     best = bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
     shadow = h.shadow,
     p = h.top,
     stop: usize,
     turned: usize
   if (best) {
-    // Takes its first n bytes, or all of it if too little would remain.
+    // Takes its first n bytes, or all of it if too little would remain, or there are no nodes for one block more.
     let node = nodeIn(nodes, best),
       end = node.end
     p = node.start
     stop = p + n
-    if (end - stop < BLOCK_MIN) {
+    if (end - stop < BLOCK_MIN || packed) {
       stop = end
       turned = end - CELL
       dropNode(best)
@@ -120,11 +126,12 @@ export function find(n: usize, reach: u32): usize {
     h.freeBytes -= stop - p
     h.zeroFrom = -1
   } else {
-    if (h.end - p < n || (reach == IN_PAGE && crosses(p, n))) return 0
+    if (h.end - p < n || full || (reach == IN_PAGE && crosses(p, n))) return 0
     h.zeroFrom = h.fresh
     stop = turned = p + n
     raiseTop(stop)
   }
+  if (turned == stop) h.blocks++
   turnMarks(shadow, p, MARK_BEHIND)
   turnMark(shadow, turned)
   noteUsedInline(p, stop)
@@ -182,7 +189,8 @@ export function alignedFrom(p: usize, alignment: usize): usize {
   return a
 }
 
-/** Of a free block, takes [a, stop) for use; what remains on both sides must be gaps. */
+/** Of a free block, takes [a, stop) for use; what remains on both sides must be gaps. Not if nodes are full, as for all that makes
+ *  blocks more. */
 export function carve(number: u32, a: usize, stop: usize): usize {
   let h = header(),
     node = nodeAt(number),
@@ -203,6 +211,7 @@ export function carveTop(a: usize, stop: usize): usize {
   let h = header(),
     p = h.top
   h.zeroFrom = h.fresh
+  h.blocks++
   raiseTop(stop)
   turnBoth(p + CELL, stop)
   if (a != p) split(p, a, stop, p)
@@ -215,6 +224,7 @@ function split(p: usize, a: usize, end: usize, freed: usize): void {
   turnBoth(a + CELL, a)
   noteUsed(p, a)
   noteUsed(a, end)
+  header().blocks++
   releaseAt(freed)
 }
 
@@ -239,6 +249,7 @@ export function release(p: usize, w: u64): void {
   if (stop == h.top) {
     h.top = start
     h.freeBytes -= p - start
+    h.blocks--
     gone = number
   } else {
     let linked = number
@@ -247,52 +258,26 @@ export function release(p: usize, w: u64): void {
       end = nodeIn(nodes, after).end
       if (number) gone = after
       else linked = number = after
-    } else if (!number) {
-      number = newNode(h)
-      if (!number) {
-        releaseWithout(p, stop, w)
-        return
-      }
-    }
+    } else if (!number) number = newNode(h)
     let node = nodeIn(nodes, number)
     node.start = start
     node.end = end
     store<u32>(start, number)
     store<u32>(end - 4, number)
     h.freeBytes += stop - p
-    if (linked) unlink(nodes, node)
+    if (linked) {
+      unlink(nodes, node)
+      h.blocks--
+    }
     link(h, nodes, number, end - start)
     if (end == stop) stop -= CELL
   }
-  if (gone) dropNode(gone)
+  if (gone) {
+    dropNode(gone)
+    h.blocks--
+  }
   turnMark(shadow, stop)
   turnMarks(shadow, p, start == p ? MARK_BEHIND : MARKS_AROUND)
-}
-
-/** Frees the block in use [p, stop) when there is no node left, though it needs one. If there is no room for more nodes, the
- *  smaller one of it and the smallest free block is lost: so no lost block could serve a request that no free one can. */
-function releaseWithout(p: usize, stop: usize, w: u64): void {
-  let h = header()
-  if (extendNodes()) {
-    release(p, w)
-    return
-  }
-  let number = nodeAt(headFrom(0)).next,
-    start = nodeAt(number).start,
-    end = nodeAt(number).end
-  if (end - start < stop - p) {
-    dropNode(number)
-    h.freeBytes -= end - start
-    turnBoth(start + CELL, end - CELL)
-    noteUsed(start, end)
-    release(p, w)
-    p = start
-    stop = end
-  }
-  turnLost(p)
-  h.freeBytes += stop - p
-  h.lost++
-  h.settled = 0
 }
 
 /** Makes the block in use [p, end), which does not end at top unless it gets shorter, n bytes long where it is. False if there is
@@ -305,12 +290,13 @@ export function resizeInRow(p: usize, end: usize, n: usize): bool {
       behind = nodeAt(number).end
     if (behind - p < n) return false
     dropNode(number)
+    h.blocks--
     h.freeBytes -= behind - end
     turnBoth(end, behind - CELL)
     end = behind
     noteUsed(p, end)
   }
   let stop = p + n
-  if (end - stop >= BLOCK_MIN) split(p, stop, end, stop)
+  if (end - stop >= BLOCK_MIN && !isPacked(header(), 0)) split(p, stop, end, stop)
   return true
 }

@@ -5,7 +5,7 @@
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, mapOf, NONE, roundUp, SPAN } from './layout'
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
-import { extend, recover } from './growth'
+import { extend, mayCut } from './growth'
 import { BEGIN_SIZE } from './tables'
 import { addressOf, DETACHED, fetch, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
@@ -170,9 +170,8 @@ export function freeIn(span: Span, used: u64): void {
   let d = changetype<usize>(span)
   return (d & ~0xffff) + ((<usize>load<u8>(mapOf(d))) << 10) - base() < BEGIN_SIZE + 2 * SPAN
 }
-/** After a free that left more than a block free: if no block is in use at all, releases what empty spans the bins keep, and what was
- *  lost for lack of nodes. So the same requests find the same places again. Spans in the first page may stay: they keep no long runs
- *  apart. */
+/** After a free that left more than a block free: if no block is in use at all, releases what empty spans the bins keep. So the same
+ *  requests find the same places again. Spans in the first page may stay: they keep no long runs apart. */
 export function settle(): void {
   settleInline()
 }
@@ -184,13 +183,18 @@ export function settle(): void {
 function settleNow(): void {
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin)
-    if (load<u32>(record, HELD) > <u32>(activeOf(record).free == -1)) return
+    if (load<u32>(record, HELD) > <u32>(activeOf(record).free == -1)) {
+      // Whoever frees the last of its blocks asks again.
+      activeOf(record).prev = 0
+      return
+    }
   }
   gather(false)
 }
 
-/** Releases the active spans that hold no blocks, those in the first page only if `all`. False if there was none. */
-function reclaim(all: bool): bool {
+/** Before a request fails, or takes from top what begins another page: releases the bins' active spans that hold no blocks, those in
+ *  the first page only if `all`. False if there was none. */
+export function gather(all: bool): bool {
   let h = header(),
     any = false
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
@@ -203,15 +207,8 @@ function reclaim(all: bool): bool {
       any = true
     }
   }
-  h.settled = <u32>!h.lost
+  h.settled = 1
   return any
-}
-
-/** Before a request fails, or takes from top what begins another page: releases the bins' empty spans, those in the first page only
- *  if `all`, and what was lost for lack of nodes. False if there was nothing. */
-export function gather(all: bool): bool {
-  let any = reclaim(all)
-  return (header().lost != 0 && recover()) || any
 }
 
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena. 0 if there is no memory. What the bins keep is released
@@ -223,14 +220,15 @@ export function obtain(n: usize): usize {
     let p = find(n, reach)
     if (p || reach == EVERYWHERE) return p
     if (reach == IN_PAGE) {
-      if (h.settled || !(h.lost || crosses(h.top, n)) || !gather(false)) reach = IN_TOP
-    } else if (!extend(n) && !gather(true)) reach = EVERYWHERE
+      if (h.settled || !crosses(h.top, n) || !gather(false)) reach = IN_TOP
+    } else if (!extend(n, 0) && !gather(true)) reach = EVERYWHERE
   }
 }
 
 /** As obtain, n bytes and no more at a multiple of `alignment`. */
 export function obtainAligned(n: usize, alignment: usize): usize {
   while (true) {
+    if (!mayCut(<u32>(n >>> 16))) return 0
     let p = findAligned(n, alignment, ALIGNED_TRIES, 0)
     if (p) return p
     if (gather(true)) continue
@@ -239,7 +237,7 @@ export function obtainAligned(n: usize, alignment: usize): usize {
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
     if (a + n <= h.end) return carveTop(a, a + n)
-    if (!extend(a + n - top)) break
+    if (!extend(a + n - top, <u32>(n >>> 16))) break
   }
   return findAligned(n, alignment, -1, 0)
 }

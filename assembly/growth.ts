@@ -1,58 +1,48 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './layout'
-import {
-  around32,
-  firstMark,
-  around64,
-  turnMark,
-  isFreeFrom,
-  isLost,
-  noteUsed,
-  stopOf,
-  turn,
-  turnBoth,
-  turnLost,
-} from './shadow'
+import { noteUsed, turn, turnBoth, turnMark } from './shadow'
 import { isGap, raiseTop, releaseAt, resizeInRow } from './arena'
-import { beginTables, capacityFor, firstBlock, trimNodes, endFor, setEnd } from './tables'
-import { NODE_SIZE } from './node'
+import { beginTables, capacityFor, endFor, extendNodes, firstBlock, fitNodes, setEnd } from './tables'
+import { isPacked, nodesFor } from './node'
 import { advance } from './break'
 
 /** Grows the memory so that a block of n bytes (a multiple of 16, at least BLOCK_MIN), for which top has no room, can be taken from
  *  it. False if the memory may not grow so far; true also if top is elsewhere now, which may still be too little for what the caller
- *  wants: look again. */
-export function extend(n: usize): bool {
+ *  wants: look again. With it, nodes for so many blocks more. */
+export function extend(n: usize, more: u32): bool {
   let h = header(),
     top = h.top,
     size = h.end - base(),
     spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
     nodesSize = h.nodesSize
-  if (!h.freeBytes) trimNodes()
-  else if (h.nodesUsed + 4 * NODE_SIZE > nodesSize) h.nodesSize += (nodesSize >>> 1) & -NODE_SIZE
+  fitNodes(0)
+  let least = min(nodesSize, h.nodesSize)
+  fitNodes(more + 16)
   while (true) {
     // A capacity of PAGES_MAX or more is beyond BREAK_MAX.
     let brk = h.brk,
       from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN,
       capacity: usize = n > BREAK_MAX - from ? PAGES_MAX : capacityFor(from + n),
       need = (capacity << 16) - brk,
-      start = capacity < PAGES_MAX ? advance(need, max(need, spare)) : 0
+      start = need && capacity < PAGES_MAX ? advance(need, max(need, spare)) : 0
     if (start && absorb(start, h.brk)) {
       if (h.end - h.top >= n) {
         h.peak = max(h.peak, h.top - base() - h.freeBytes + n)
         return true
       }
       nodesSize = h.nodesSize
-    } else if (h.nodesSize > nodesSize) {
-      // Once more without room for more nodes.
-      h.nodesSize = nodesSize
+    } else if (h.nodesSize > least) {
+      // Once more without room for more nodes, or for those that are too many.
+      h.nodesSize = least
       if (start) h.brk = h.floor = start
     } else if (!start) break
   }
-  trimNodes()
-  setEnd(h.capacity)
-  h.fresh = max(h.fresh, h.end)
-  return h.top != top || h.end - top >= n
+  if (least < nodesSize) {
+    setEnd(h.capacity)
+    h.fresh = max(h.fresh, h.end)
+  }
+  return h.top != top || (h.end - top >= n && nodesFor(0) <= h.nodesSize)
 }
 
 /** Gives the stretch [start, end) behind the tables to the arena, whose tables go to its end: the continuation of top, or a
@@ -62,7 +52,7 @@ function absorb(start: usize, end: usize): bool {
     gap = (<usize>h.capacity) << 16,
     capacity = end >>> 16,
     a = start == gap ? h.top : max(roundUp(start, CELL), gap + BLOCK_MIN)
-  if (endFor(capacity) < a + BLOCK_MIN) return false
+  if (endFor(capacity) < a + BLOCK_MIN || (start != gap && isPacked(h, 0))) return false
   h.fresh = max(h.fresh, start)
   setEnd(capacity)
   if (start == gap) return true
@@ -73,41 +63,21 @@ function absorb(start: usize, end: usize): bool {
   turn(a)
   noteUsed(gap, a)
   h.top = a
+  h.blocks++
   h.fixed += a - gap
   if (p == gap) return true
   turnBoth(p + CELL, gap)
   noteUsed(p, gap)
+  h.blocks++
   releaseAt(p)
   return true
 }
 
-/** Frees the lost blocks again, now that there may be nodes or free neighbours, those that follow one another as one: walks over all
- *  blocks. False if none was freed. */
-export function recover(): bool {
-  let h = header(),
-    any = false,
-    p = firstBlock()
-  while (p < h.top) {
-    let w = around32(p)
-    if (isLost(w)) {
-      let next = p
-      do {
-        // In use again, as a part of the block at p.
-        let q = next
-        turnLost(q)
-        next = stopOf(q, around64(h.shadow, q))
-        h.freeBytes -= next - q
-        h.lost--
-        if (q != p) turnBoth(q, q + CELL)
-      } while (isLost(around32(next)))
-      noteUsed(p, next)
-      releaseAt(p)
-      if (!isLost(around32(p))) any = true
-      p = next
-    } else if (isFreeFrom(w)) p = firstMark(p + CELL, h.top) + CELL
-    else p = firstMark(p + 4 * CELL, h.top)
-  }
-  return any
+/** Whether there are nodes for so many blocks more and the remains of those that they are cut from; makes some if not, where top or
+ *  new memory has room. */
+export function mayCut(more: u32): bool {
+  let h = header()
+  return !isPacked(h, more) || extendNodes(more) || (extend(BLOCK_MIN, more) && !isPacked(h, more))
 }
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, end: usize, n: usize): bool {
@@ -116,7 +86,7 @@ export function resize(p: usize, end: usize, n: usize): bool {
   if (n <= size || end != h.top) return resizeInRow(p, end, n)
   if (h.end - end < n - size) {
     // Behind what others have grown, top would be elsewhere.
-    if (h.brk != (<usize>h.capacity) << 16 || !extend(n - size) || end != h.top) return false
+    if (h.brk != (<usize>h.capacity) << 16 || !extend(max(n - size, BLOCK_MIN), 0) || end != h.top) return false
   }
   let stop = p + n
   raiseTop(stop)

@@ -15,9 +15,8 @@
 //   block in use   1 1 0 0 0 …      marks on its first two cells
 //   free block     1 0 0 … 0 1      marks on its first and last cell; at least 5 cells
 //   reserved       1 0 1 0 0 …      a mapping, memory of others: nothing that free() accepts
-//   lost           1 1 0 1 0 …      free, when no node was left for it
 //
-// No two free blocks touch, so
+// No two free blocks touch, and none touches top, so
 //      a block in use starts at p            ⇔  the cells p, p+1, p+2, p+3 read 1 1 0 0
 //      the block before a block's start p is free  ⇔  the cell p-1 is marked
 //
@@ -102,8 +101,8 @@ export class Header {
   nodesSize: usize
   /** … and the first node that was given back; 0 if there is none. */
   nodeFree: u32
-  /** Lost blocks: free ones without a node. */
-  lost: u32
+  /** Blocks below top, of a mapping each page: so many that unmapping a part of one makes no more. */
+  blocks: u32
   /** Number of the page behind the arena's memory, with its tables. */
   capacity: u32
   /** The arena's last stretch without blocks is [top, end). */
@@ -117,7 +116,7 @@ export class Header {
   brk: usize
   floor: usize
   limit: u32
-  /** Counters: successful growths, free bytes below top, lost blocks' included, mapped pages, sampled peak of bytes not free. */
+  /** Counters: successful growths, free bytes below top, mapped pages, sampled peak of bytes not free. */
   growths: u32
   freeBytes: usize
   mapped: u32
@@ -128,7 +127,7 @@ export class Header {
   spanned: usize
   /** Bytes of what is neither a block of the arena nor free: header, first tables, pages of spans, memory of others. */
   fixed: usize
-  /** Whether the bins' empty spans were released since a bin kept one, but for those in the first page, and no block is lost. */
+  /** Whether the bins' empty spans were released since a bin kept one, but for those in the first page. */
   settled: u32
   /** In the heap's stretches of 2 MiB below number `roomy`, no page has an unused span. */
   roomy: u32

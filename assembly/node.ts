@@ -1,7 +1,7 @@
 // Nodes of the arena's free blocks, and the bins that list them by size. All that is believed of a free block stands here,
 // out of line: what a program writes to a block after its free changes no more than a hint.
 //
-// Invariants: each free block has a node, whose number is in the block's first and last four bytes; a bin's list is a ring of
+// Invariants: there are at least half as many nodes as blocks; each free block has one, whose number is in the block's first and last four bytes; a bin's list is a ring of
 // its head and the nodes of the free blocks of its sizes; a bin that is not empty has its bits set. One that has become empty keeps
 // them until a search comes by: most are filled again before.
 
@@ -141,12 +141,24 @@ function emptied(h: Header, bin: u32): void {
   if (!steps) h.exponents &= ~(1 << e)
 }
 
-/** A node that is no block's, or 0 if there is none left. */
+/** Bytes of the nodes that there should be for the blocks and so many more: a quarter are for those that they may be cut into. */
+// @ts-ignore: decorator
+@inline export function nodesFor(more: u32): u32 {
+  let n = header().blocks
+  return BINS_SIZE + ((n + (n >>> 2) + more) << 3)
+}
+/** Whether nodes may lack for so many blocks more and the remains of those that they are cut from. No more than half of all blocks are
+ *  free, since behind each free one stands one in use. */
+// @ts-ignore: decorator
+@inline export function isPacked(h: Header, more: u32): bool {
+  return BINS_SIZE + ((h.blocks + more + 3) << 3) > h.nodesSize
+}
+/** A node that is no block's: there always is one. */
 // @ts-ignore: decorator
 @inline export function newNode(h: Header): u32 {
   let number = h.nodeFree
   if (number) h.nodeFree = nodeIn(h.nodes, number).next
-  else if (h.nodesUsed < h.nodesSize) {
+  else {
     number = h.nodesUsed
     h.nodesUsed = number + NODE_SIZE
   }

@@ -10,7 +10,7 @@ import { lowerBreak, memoryPages, raiseBreak } from './break'
 import { around32, firstMark, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
 import { hintBefore, isUpTo, nodeAt } from './node'
-import { extend } from './growth'
+import { extend, mayCut } from './growth'
 import { gather, obtainAligned, settle } from './bin'
 import { ready } from './start'
 
@@ -56,8 +56,10 @@ function freeAround(p: usize): u32 {
 function unmap(p: usize, end: usize): void {
   let h = header()
   for (let q = p; q < end; q += PAGE) if (isReserved(around32(q))) turnBoth(q, q + 2 * CELL)
-  memory.fill(mapOf(p), <u8>NO_SPANS, (end - p) >>> 16)
-  h.mapped -= <u32>((end - p) >>> 16)
+  let pages = <u32>((end - p) >>> 16)
+  memory.fill(mapOf(p), <u8>NO_SPANS, pages)
+  h.mapped -= pages
+  h.blocks -= pages - 1
   // What follows may be the rest of a mapping that began before.
   if (end < h.top && load<u8>(mapOf(end)) == MAPPED && !isReserved(around32(end))) turnBoth(end, end + 2 * CELL)
   turnBoth(p, p + CELL)
@@ -77,10 +79,13 @@ function unmapAll(p: usize, end: usize): void {
 }
 /** Makes a mapping of the block at p, n bytes in whole pages, which was just taken: they read as zero. */
 function map(p: usize, n: usize): void {
+  let h = header(),
+    dirty = h.zeroFrom,
+    pages = <u32>(n >>> 16)
   turnBoth(p + CELL, p + 2 * CELL)
-  let dirty = header().zeroFrom
-  memory.fill(mapOf(p), <u8>MAPPED, n >>> 16)
-  header().mapped += <u32>(n >>> 16)
+  memory.fill(mapOf(p), <u8>MAPPED, pages)
+  h.mapped += pages
+  h.blocks += pages - 1
   if (p < dirty) memory.fill(p, 0, min(n, dirty - p))
 }
 
@@ -96,9 +101,11 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
   if (p > BREAK_MAX - n) return ENOMEM
   if (p <= changetype<usize>(h)) return taken
   while (true) {
+    let more = <u32>(n >>> 16)
     for (let q = p; q < p + n && q < h.top; q += PAGE) {
       if (load<u8>(mapOf(q)) == MAPPED) {
         if (!replace) return taken
+        more--
       } else {
         let number = freeAround(q),
           node = nodeAt(number)
@@ -107,11 +114,15 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
         q = (node.end & -PAGE) - PAGE
       }
     }
+    // What sbrk gave, or others have grown, behind the tables never becomes the arena's.
+    let border = (<usize>h.capacity) << 16
+    if (p + n > border && (h.brk != border || memoryPages() != h.limit)) return taken
+    if (more && !mayCut(more)) return ENOMEM
     if (p + n <= h.end) break
     // Only now: memory cannot be given back. What is there then is looked at once more.
-    if (!extend(p + n - h.top)) return ENOMEM
+    if (!extend(p + n - h.top, more)) return ENOMEM
   }
-  // From here on, nothing can fail. top first, whose room may be taken by new nodes later.
+  // From here on, nothing can fail.
   let end = p + n
   if (end > h.top) {
     let a = max(p, h.top)

@@ -74,16 +74,6 @@ export function turnBoth(p: usize, q: usize): void {
 @inline export function isReserved(w: u64): bool {
   return (<u32>w & 0x700) == 0x500
 }
-/** Turns the mark that tells a lost block at p from one in use. */
-// @ts-ignore: decorator
-@inline export function turnLost(p: usize): void {
-  turn(p + 3 * CELL)
-}
-/** Of a cell where a block starts: whether that one is lost: 1 1 0 1. */
-// @ts-ignore: decorator
-@inline export function isLost(w: u64): bool {
-  return (<u32>w & 0xf00) == 0xb00
-}
 /** Of a cell where a free block starts, or did before it was joined with the one before: no other block has 0 0 behind its start. */
 // @ts-ignore: decorator
 @inline export function isFreeFrom(w: u64): bool {

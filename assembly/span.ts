@@ -5,7 +5,7 @@
 
 import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, pageEnd, roundUp, SPAN, spanNumber } from './layout'
 import { carveTop, findAligned, releaseAt, startFrom } from './arena'
-import { extend } from './growth'
+import { extend, mayCut } from './growth'
 
 /** Smallest page of spans, in bytes. */
 const PAGE_MIN: usize = 8192
@@ -92,7 +92,7 @@ function firstRoomy(): usize {
 
 /** Makes a page of spans out of a free block of the arena, or, if it may `grow`, out of top. False if there is no memory. */
 function newPage(grow: bool): bool {
-  while (true) {
+  while (mayCut(0)) {
     let s = findAligned(PAGE_MIN, PAGE, PAGE_TRIES, PAGE - SPAN)
     if (!s) {
       if (!grow) return false
@@ -100,13 +100,14 @@ function newPage(grow: bool): bool {
         end = roundUp(top + PAGE_MIN, PAGE)
       if (end < top) return false
       if (end <= header().end) s = carveTop(startFrom(top, end, PAGE - SPAN), end)
-      else if (!extend(end - top)) return false
+      else if (!extend(end - top, 0)) return false
     }
     if (s) {
       beginPage(s, pageEnd(s))
       return true
     }
   }
+  return false
 }
 
 /** Makes the block in use [s, end) a page of spans. */

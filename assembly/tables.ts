@@ -3,7 +3,7 @@
 
 import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, roundUp, UNTOUCHED } from './layout'
 import { around32, isMarked, turn } from './shadow'
-import { beginNodes, BINS_SIZE, nodeAt, NODE_SIZE } from './node'
+import { beginNodes, BINS_SIZE, nodesFor, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
@@ -35,14 +35,15 @@ export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PA
 @inline function tablesFor(capacity: usize): usize {
   return ((capacity << 16) - TABLES_FIXED - (capacity - firstPage()) * TABLES_PAGE) & ~(CELL - 1)
 }
-/** Where the arena ends if its memory and its tables end with the page before number `capacity`. */
+/** Where the arena ends if its memory and its tables end with the page before number `capacity`; 0 if the tables have no room. */
 export function endFor(capacity: usize): usize {
-  return areLow(capacity - firstPage()) ? capacity << 16 : tablesFor(capacity) - header().nodesSize
+  let nodes: usize = header().nodesSize
+  return areLow(capacity - firstPage()) ? capacity << 16 : max(tablesFor(capacity), nodes) - nodes
 }
 /** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
 // @ts-ignore: decorator
 @inline export function capacityFor(to: usize): usize {
-  let capacity = to >>> 16
+  let capacity = ((to - 1) >>> 16) + 1
   while (endFor(capacity) < to) capacity++
   return capacity
 }
@@ -128,37 +129,28 @@ export function setEnd(capacity: usize): void {
   h.capacity = <u32>capacity
 }
 
-/** Makes room for half as many nodes more. False if there is none before the arena's end. */
-export function extendNodes(): bool {
+/** Lets there be nodes for so many blocks more: as soon as the tables are set. */
+export function fitNodes(more: u32): void {
+  let h = header()
+  if (!h.freeBytes) {
+    h.nodesUsed = BINS_SIZE
+    h.nodeFree = 0
+  }
+  // At least as many as in a new heap; one more if there were more, so that the tables do not return to behind the header.
+  let least = max(h.nodesUsed, min(h.nodesSize, <u32>LOW_NODES + NODE_SIZE))
+  h.nodesSize = max(least, (nodesFor(more) + NODE_SIZE - 1) & -NODE_SIZE)
+}
+
+/** Makes nodes for so many blocks more out of top's room. False if it has too little. */
+export function extendNodes(more: u32): bool {
   let h = header(),
     was = h.nodesSize
-  h.nodesSize += (was >>> 1) & -NODE_SIZE
+  // A 64th of the room besides, for blocks that follow.
+  fitNodes(more + <u32>((h.end - h.top) >>> 9))
   let fits = endFor(h.capacity) >= h.top + BLOCK_MIN
   if (fits) setEnd(h.capacity)
   else h.nodesSize = was
   return fits
-}
-
-/** Drops the nodes behind the last one that a free block has, for setEnd to give their memory back. */
-export function trimNodes(): void {
-  let h = header(),
-    number = h.nodesUsed,
-    used: u32 = BINS_SIZE,
-    free: u32 = 0
-  while (number > BINS_SIZE) {
-    number -= NODE_SIZE
-    let node = nodeAt(number)
-    if (node.end) used = max(used, number + NODE_SIZE)
-    else if (number < used) {
-      node.next = free
-      free = number
-    }
-  }
-  h.nodesUsed = used
-  h.nodeFree = free
-  // As many as in a new heap; of few pages, one more, so that the tables do not return to behind the header.
-  let least: u32 = h.capacity - firstPage() <= LOW_PAGES ? LOW_NODES + NODE_SIZE : LOW_NODES
-  h.nodesSize = min(h.nodesSize, max(used, least))
 }
 
 /** Makes the first tables and the bins of a new heap, whose arena reaches to `end`, a multiple of 64 KiB. */

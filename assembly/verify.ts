@@ -21,7 +21,7 @@ import {
   UNTOUCHED,
 } from './layout'
 import { ABI } from './config'
-import { around32, firstMark, followsFree, around64, isFree, isLost, isReserved, isUsed, stopOf } from './shadow'
+import { around32, firstMark, followsFree, around64, isFree, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
 import { areTablesInPlace, endFor, firstBlock } from './tables'
 import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
@@ -42,8 +42,8 @@ const JOINED: u32 = 4
 const REACH: u32 = 5
 /** Each free block is in its bin's ring once, nothing else is; the bin's bit is set. */
 const IN_BINS: u32 = 6
-/** The counters of free bytes, of spans' bytes and of what is neither free nor a block of the arena are their sums; there are as many
- *  nodes as free blocks, and as many lost ones as counted. */
+/** The counters of blocks, of free bytes, of spans' bytes and of what is neither free nor a block of the arena are their sums; as many
+ *  nodes are in use as blocks are free, and there is room for half as many as blocks and mapped pages. */
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; its roomy bit is set exactly if it has an unused one. */
 const SPAN_PAGE: u32 = 8
@@ -64,7 +64,7 @@ function countNodes(): u32 {
   let used = header().nodesUsed,
     n = (used - BINS_SIZE) / NODE_SIZE
   for (let i = header().nodeFree; i; i = nodeAt(i).next) {
-    if (!n || i < BINS_SIZE || i >= used) return -1
+    if (!n || i < BINS_SIZE || i >= used || nodeAt(i).end) return -1
     n--
   }
   return n
@@ -170,7 +170,7 @@ function areListed(free: u32): bool {
     if (before != head && (headFrom(bin) != head || !((h.exponents >>> (bin >>> STEP_BITS)) & 1))) return false
   }
   // A search may begin behind the last bin.
-  return !free && !load<u32>(base(), STEPS + EXPONENTS * 4)
+  return !free && !load<u32>(base(), STEPS + EXPONENTS * 4) && !(h.exponents >>> EXPONENTS)
 }
 
 /** The number of the first invariant that a page breaks which is noted as what it is not, or 0. */
@@ -198,7 +198,7 @@ export function verify(): u32 {
     freeBytes: usize = 0,
     mapped: u32 = 0,
     nodes: u32 = 0,
-    lost: u32 = 0,
+    blocks: u32 = 0,
     spanned: usize = 0,
     fixed = p - base()
   while (p != h.top) {
@@ -211,6 +211,7 @@ export function verify(): u32 {
     if (spanNumber(p) >= first) {
       end = pageEnd(p)
       if (!isUsed(w) || firstMark(p + 2 * CELL, end) != end) return ROW
+      if (stopOf(p, w) != end) return REACH
       let wrong = verifyPage(p)
       if (wrong) return wrong
       spanned += end - p - SPAN
@@ -227,29 +228,29 @@ export function verify(): u32 {
       afterFree = true
       nodes++
       if (isFree(around32(end))) return JOINED
-    } else if (isLost(w)) {
-      end = firstMark(p + 4 * CELL, h.top)
-      freeBytes += end - p
-      lost++
     } else {
       if (!isReserved(w)) return ROW
       end = firstMark(p + 3 * CELL, h.top)
       if (first == MAPPED) {
         if (p & (PAGE - 1) || end & (PAGE - 1)) return MAPPINGS
         for (let q = p; q < end; q += PAGE, mapped++) if (load<u8>(mapOf(q)) != MAPPED) return MAPPINGS
+        blocks += <u32>((end - p) >>> 16) - 1
       } else fixed += end - p
     }
     if (end - p < BLOCK_MIN) return ROW
+    blocks++
     p = end
   }
   if (load<u8>(mapOf(p + CELL)) == UNTOUCHED || firstMark(p + CELL, h.end) < h.end) return ROW
   if (afterFree) return JOINED
-  if (freeBytes != h.freeBytes || nodes != countNodes() || lost != h.lost) return COUNTED
+  if (freeBytes != h.freeBytes || nodes != countNodes() || blocks != h.blocks) return COUNTED
+  if (blocks >>> 1 > (h.nodesSize - BINS_SIZE) / NODE_SIZE) return COUNTED
   if (spanned != h.spanned || fixed != h.fixed) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
   if (!areListed(nodes)) return IN_BINS
   if (load<u64>(base(), NONE)) return STATE
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
+    if (load<u64>(recordOf(bin), CELLS) != cellsOfBin(bin)) return DESCRIPTOR
     if (spansOfBin(bin, false) != load<u32>(recordOf(bin), HELD)) return HELD_SUM
     if (!namesItsOwn(bin)) return STATE
   }

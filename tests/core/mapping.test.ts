@@ -533,3 +533,18 @@ describe('malloc and mappings', () => {
     expect(marks(core, p, 2)).toEqual([1, 2])
   })
 })
+
+it.each(['sbrk has given', 'others have grown'])('the memory does not grow for a fixed mapping over what %s', (who) => {
+  const core = createCore({ maximum: 5000 })
+  core.mmap(0, PAGE)
+  const [top, end] = [64, 68].map((field) => core.u32(core.base + field))
+  core.malloc(end - top - 400)
+  const p = core.mmap(0, PAGE)
+  if (who === 'sbrk has given') core.sbrk(16)
+  else core.memory.grow(1)
+  const before = core.pages
+  expectFailure(core, core.mremap(p, PAGE, 1000 * PAGE, 0), Errno.ENOMEM)
+  expectFailure(core, core.mmap(p + PAGE, 1000 * PAGE, 3, ANONYMOUS | MAP_FIXED_NOREPLACE), Errno.EEXIST)
+  expect(core.pages).toBe(before)
+  expect(core.verify()).toBe(0)
+})

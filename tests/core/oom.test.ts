@@ -194,7 +194,7 @@ describe('a memory at its maximum', () => {
     expect(core.alignedAlloc(256, 17)).toBe(aligned)
   })
 
-  it('joins freed blocks that were lost side by side', () => {
+  it('joins freed blocks side by side', () => {
     const core = createCore({ maximum: 16 })
     const run = Array.from({ length: 40 }, () => core.malloc(272))
     core.malloc(272)
@@ -294,4 +294,33 @@ it('realloc has the room behind a block that only empty spans hold', () => {
   for (const block of small) core.free(block)
   expect(core.realloc(p, core.usableSize(p) + 4000)).toBe(p)
   expect(core.verify()).toBe(0)
+})
+
+describe('a heap whose memory may not grow and that has more nodes than blocks', () => {
+  it.each([1, 2, 3, 4])('lets the last block of all grow into their room (%d)', (more) => {
+    const core = createCore({ maximum: 8 })
+    const pairs = Array.from({ length: 64 + more }, () => [core.malloc(4000), core.malloc(336)])
+    for (const [p] of pairs) core.free(p)
+    expect(core.malloc(1 << 20)).toBe(0)
+    for (const _ of pairs) core.malloc(4000)
+    const [top, end] = [64, 68].map((field) => core.u32(core.base + field))
+    const p = core.malloc(end - top)
+    const q = core.realloc(p, core.usableSize(p) + 16)
+    expect([0, p]).toContain(q)
+    expect(core.verify()).toBe(0)
+  })
+
+  it.each([1, 16])('refuses nothing that it grants when asked again, with %d pages at the start', (initial) => {
+    const core = createCore({ initial, maximum: 16 })
+    const blocks = Array.from({ length: 1800 }, () => core.malloc(336))
+    for (let i = 0; i < 1800; i += 2) core.free(blocks[i])
+    for (let i = 1; i < 1800; i += 2) if (i % 10 !== 1 || i > 1600) core.free(blocks[i])
+    for (let size = 16 * PAGE; ; size -= 16) {
+      const memory = new WebAssembly.Memory({ initial: core.pages, maximum: 16 })
+      new Uint8Array(memory.buffer).set(new Uint8Array(core.memory.buffer))
+      const copy = createCore({ memory, base: core.base })
+      if (copy.malloc(size)) break
+      expect(copy.malloc(size), `${size} bytes`).toBe(0)
+    }
+  })
 })

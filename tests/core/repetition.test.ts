@@ -180,3 +180,25 @@ it('what the memory has just room for, it has room for again', () => {
     expect(core.verify()).toBe(0)
   }
 })
+
+it('what bins kept is given back with the last block of all, whichever span that was in', () => {
+  const round = (core: Core): boolean => {
+    const small = core.malloc(16)
+    const large = core.malloc(900_000)
+    if (!large) return false
+    core.free(small)
+    core.free(large)
+    const page = core.mmap(0, PAGE)
+    const others = [core.malloc(50_000), core.malloc(500_000)]
+    core.free(core.malloc(16))
+    const last = core.malloc(16)
+    for (const p of others) core.free(p)
+    core.munmap(page, PAGE)
+    core.free(last)
+    return true
+  }
+  const first = createCore({ maximum: 100 })
+  round(first)
+  const core = createCore({ maximum: first.pages })
+  for (let i = 1; i <= 3; i++) expect(round(core), `round ${i}`).toBe(true)
+})

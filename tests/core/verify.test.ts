@@ -61,7 +61,7 @@ it('whatever stands in the header, it comes to an end, and nothing traps', () =>
     core.bytes(core.base + offset, 1)[0] ^= 0x80
     return core.verify() !== 0
   })
-  for (const field of [...free]) expect(found).not.toContain(field + 1)
+  for (const field of free.filter((at) => at !== 108)) expect(found).not.toContain(field + 1)
   for (let field = 0; field < ACTIVE; field += 4) if (!free.includes(field)) expect(found).toContain(field + 1)
 })
 
@@ -94,6 +94,8 @@ it.each<[string, number, (h: ReturnType<typeof heap>) => void]>([
     },
   ],
   ['a bin that no search finds', 6, ({ set }) => set(108, 0)],
+  ['an exponent behind the last', 6, ({ set, at }) => set(108, at(108) | (1 << 26))],
+  ['cells of a bin that has no spans', 10, ({ set, at }) => set(ACTIVE + 16 * 15 + 8, at(ACTIVE + 16 * 15 + 8) ^ 2)],
   ['a bin behind the last', 6, ({ set }) => set(LISTS + 256 + 16 + 26 * 4, 1)],
   ['room in the span of bins that have none', 11, ({ set }) => set(LISTS + 256, 1)],
   ['a mark behind top', 3, ({ turn, at }) => turn(at(TOP) + 160)],
