@@ -1,7 +1,7 @@
 // The tables: the shadow with its distances, the pages' entries, and the nodes. They stand behind the header, and behind the arena as
 // soon as that has more than a few pages: then they move up whenever it grows.
 
-import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, roundUp, UNTOUCHED } from './layout'
+import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, PAGES_MAX, roundUp, UNTOUCHED } from './layout'
 import { around32, isMarked, turn } from './shadow'
 import { beginNodes, BINS_SIZE, nodesFor, NODE_SIZE } from './node'
 
@@ -11,7 +11,7 @@ const LOW_PAGES: usize = 4
 const TABLES_FIXED: usize = 17
 const TABLES_PAGE: usize = 512 + 128 + 16 + 1
 /** Bytes of the nodes that stand behind the header. */
-const LOW_NODES: usize = BINS_SIZE + 64 * NODE_SIZE
+const LOW_NODES: usize = BINS_SIZE + 80 * NODE_SIZE
 /** Bytes of the header, the first tables, and a cell that takes what is written before the first block. */
 export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL
 /** Where the first block begins. */
@@ -40,11 +40,11 @@ export function endFor(capacity: usize): usize {
   let nodes: usize = header().nodesSize
   return areLow(capacity - firstPage()) ? capacity << 16 : max(tablesFor(capacity), nodes) - nodes
 }
-/** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX. */
+/** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX; PAGES_MAX if none does. */
 // @ts-ignore: decorator
 @inline export function capacityFor(to: usize): usize {
   let capacity = ((to - 1) >>> 16) + 1
-  while (endFor(capacity) < to) capacity++
+  while (capacity < PAGES_MAX && endFor(capacity) < to) capacity++
   return capacity
 }
 

@@ -74,10 +74,15 @@ test('is imported by Node', () => {
   expect(node('main.js')).toBe(printed)
 })
 
-test('has a command that refuses an unknown option in one sentence', () => {
+test('has a command that refuses an unknown option in one sentence, and knows its version', () => {
   const command = at('node_modules/granary/dist/cli/granary.js')
-  const { status, stderr } = spawnSync(process.execPath, [command, '--version'], { encoding: 'utf8' })
-  expect({ status, stderr }).toEqual({ status: 1, stderr: "granary: Unknown option '--version'\n" })
+  const run = (option: string) => spawnSync(process.execPath, [command, option], { encoding: 'utf8' })
+  expect(run('--colour')).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/^granary: Unknown option '--colour'\n\nusage: /),
+  })
+  const { version } = JSON.parse(readFileSync(at('node_modules/granary/package.json'), 'utf8'))
+  expect(run('--version')).toMatchObject({ status: 0, stdout: `${version}\n` })
 })
 
 test('exports the module as a file, the same that is built in', () => {
