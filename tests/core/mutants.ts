@@ -187,13 +187,6 @@ const mutants: Mutant[] = [
     tests: ['nodes'],
   },
   {
-    name: 'a top that moved is not looked at',
-    file: 'growth.ts',
-    find: 'h.top != top || (',
-    replace: '(',
-    tests: ['break'],
-  },
-  {
     name: 'a page that MAP_FIXED replaces keeps its bytes',
     file: 'region.ts',
     find: 'memory.fill(p, 0, PAGE)',
