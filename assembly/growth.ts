@@ -76,8 +76,12 @@ function absorb(start: usize, end: usize): bool {
 /** Whether there are nodes for so many blocks more and the remains of those that they are cut from; makes some if not, where top or
  *  new memory has room. */
 export function mayCut(more: u32): bool {
-  let h = header()
-  return !isPacked(h, more) || extendNodes(more) || (extend(BLOCK_MIN, more) && !isPacked(h, more))
+  // What is left before memory of others is too little; then comes what lies behind.
+  for (let tries = 4; tries; tries--) {
+    if (!isPacked(header(), more) || extendNodes(more)) return true
+    if (!extend(BLOCK_MIN + ((<usize>more) << 3), more)) break
+  }
+  return false
 }
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, end: usize, n: usize): bool {

@@ -62,6 +62,19 @@ it('no block is harmed where the heap is full, its blocks are cut, and others ha
   oracle.checkAll()
 })
 
+it('tables that need more room than the last page of the heap’s own has are not laid over blocks', () => {
+  const core = createCore({ initial: 20 })
+  const field = (offset: number) => core.u32(core.base + offset)
+  const oracle = new Oracle(core.memory, core.base)
+  const claim = (p: number) => oracle.fill(oracle.claim(p, p + core.usableSize(p), 'block'))
+  while (field(BRK) < 19 * PAGE || field(END) - field(TOP) >= 1500) claim(core.malloc(512))
+  expect(field(BRK)).toBe(19 * PAGE)
+  core.memory.grow(1)
+  expect(core.mmap(0, 10_000 * PAGE)).not.toBe(FAILED)
+  expect(core.verify()).toBe(0)
+  oracle.checkAll()
+})
+
 /** Fills a small memory with blocks of so many bytes, and smaller ones that stay. */
 function full(size: number): { core: Core; blocks: number[] } {
   const core = createCore({ maximum: 4 })
