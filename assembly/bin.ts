@@ -225,10 +225,10 @@ export function obtain(n: usize): usize {
   }
 }
 
-/** As obtain, n bytes and no more at a multiple of `alignment`. */
-export function obtainAligned(n: usize, alignment: usize): usize {
+/** As obtain, n bytes and no more at a multiple of `alignment`, with nodes for so many blocks more. */
+export function obtainAligned(n: usize, alignment: usize, more: u32): usize {
   while (true) {
-    if (!mayCut(<u32>(n >>> 16))) return 0
+    if (!mayCut(more)) return 0
     let p = findAligned(n, alignment, ALIGNED_TRIES, 0)
     if (p) return p
     if (gather(true)) continue
@@ -237,7 +237,7 @@ export function obtainAligned(n: usize, alignment: usize): usize {
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
     if (a + n <= h.end) return carveTop(a, a + n)
-    if (!extend(a + n - top, <u32>(n >>> 16))) break
+    if (!extend(a + n - top, more)) break
   }
   return findAligned(n, alignment, -1, 0)
 }

@@ -77,10 +77,9 @@ function absorb(start: usize, end: usize): bool {
  *  new memory has room. */
 export function mayCut(more: u32): bool {
   // What is left before memory of others is too little; then comes what lies behind.
-  for (let tries = 4; tries; tries--) {
-    if (!isPacked(header(), more) || extendNodes(more)) return true
-    if (!extend(BLOCK_MIN + ((<usize>more) << 3), more)) break
-  }
+  let tries = 4
+  do if (!isPacked(header(), more) || extendNodes(more)) return true
+  while (extend(BLOCK_MIN + ((<usize>more) << 3), more) && --tries)
   return false
 }
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */

@@ -227,7 +227,7 @@ function aligned(alignment: usize, size: usize): usize {
   // If the memory may not grow, also where too little for a free block would remain.
   let least = blockSize(size)
   for (let bytes = least; bytes < least + BLOCK_MIN; bytes += CELL) {
-    let p = obtainAligned(bytes, alignment)
+    let p = obtainAligned(bytes, alignment, 0)
     if (p) return p
   }
   return fail(ENOMEM)

@@ -168,7 +168,7 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
     if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
       error = mapFixed(address, n, !(flags & MAP_FIXED_NOREPLACE))
     } else {
-      address = obtainAligned(n, PAGE)
+      address = obtainAligned(n, PAGE, <u32>(n >>> 16))
       if (address) map(address, n)
       else error = ENOMEM
     }
@@ -218,7 +218,7 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
     // Adjacent mappings count as one.
     if (m <= n || !mapFixed(end, m - n, false)) return address
     if (flags & MREMAP_MAYMOVE) {
-      let p = obtainAligned(m, PAGE)
+      let p = obtainAligned(m, PAGE, <u32>(m >>> 16))
       if (p) {
         map(p, m)
         memory.copy(p, address, n)
