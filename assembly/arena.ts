@@ -96,7 +96,7 @@ export const EVERYWHERE: u32 = 2
 export function find(n: usize, reach: u32): usize {
   let h = header(),
     full = nodesFor(0) > h.nodesSize && !extendNodes(0),
-    packed = full && isPacked(h, 0)
+    packed = full && isPacked(0)
   // More memory has room for more nodes.
   if (reach == EVERYWHERE) full = packed
   else if (packed) return 0
@@ -131,7 +131,7 @@ export function find(n: usize, reach: u32): usize {
     stop = turned = p + n
     raiseTop(stop)
   }
-  if (turned == stop) h.blocks++
+  h.blocks++
   turnMarks(shadow, p, MARK_BEHIND)
   turnMark(shadow, turned)
   noteUsedInline(p, stop)
@@ -189,14 +189,14 @@ export function alignedFrom(p: usize, alignment: usize): usize {
   return a
 }
 
-/** Of a free block, takes [a, stop) for use; what remains on both sides must be gaps. Not if nodes are full, as for all that makes
- *  blocks more. */
+/** Of a free block, takes [a, stop) for use; what remains on both sides must be gaps. The caller has asked mayCut. */
 export function carve(number: u32, a: usize, stop: usize): usize {
   let h = header(),
     node = nodeAt(number),
     p = node.start,
     end = node.end
   dropNode(number)
+  h.blocks++
   h.freeBytes -= end - p
   h.zeroFrom = -1
   turnBoth(p + CELL, end - CELL)
@@ -249,7 +249,6 @@ export function release(p: usize, w: u64): void {
   if (stop == h.top) {
     h.top = start
     h.freeBytes -= p - start
-    h.blocks--
     gone = number
   } else {
     let linked = number
@@ -265,17 +264,12 @@ export function release(p: usize, w: u64): void {
     store<u32>(start, number)
     store<u32>(end - 4, number)
     h.freeBytes += stop - p
-    if (linked) {
-      unlink(nodes, node)
-      h.blocks--
-    }
+    if (linked) unlink(nodes, node)
     link(h, nodes, number, end - start)
     if (end == stop) stop -= CELL
   }
-  if (gone) {
-    dropNode(gone)
-    h.blocks--
-  }
+  if (gone) dropNode(gone)
+  h.blocks--
   turnMark(shadow, stop)
   turnMarks(shadow, p, start == p ? MARK_BEHIND : MARKS_AROUND)
 }
@@ -290,13 +284,12 @@ export function resizeInRow(p: usize, end: usize, n: usize): bool {
       behind = nodeAt(number).end
     if (behind - p < n) return false
     dropNode(number)
-    h.blocks--
     h.freeBytes -= behind - end
     turnBoth(end, behind - CELL)
     end = behind
     noteUsed(p, end)
   }
   let stop = p + n
-  if (end - stop >= BLOCK_MIN && !isPacked(header(), 0)) split(p, stop, end, stop)
+  if (end - stop >= BLOCK_MIN && !isPacked(0)) split(p, stop, end, stop)
   return true
 }

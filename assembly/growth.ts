@@ -27,11 +27,9 @@ export function extend(n: usize, more: u32): bool {
       need = (capacity << 16) - brk,
       start = need && capacity < PAGES_MAX ? advance(need, max(need, spare)) : 0
     if (start && absorb(start, h.brk)) {
-      if (h.end - h.top >= n) {
-        h.peak = max(h.peak, h.top - base() - h.freeBytes + n)
-        return true
-      }
-      nodesSize = h.nodesSize
+      if (h.end - h.top < n) return extend(n, more) || h.top != top
+      h.peak = max(h.peak, h.top - base() - h.freeBytes + n)
+      return true
     } else if (h.nodesSize > least) {
       // Once more without room for more nodes, or for those that are too many.
       h.nodesSize = least
@@ -42,7 +40,7 @@ export function extend(n: usize, more: u32): bool {
     setEnd(h.capacity)
     h.fresh = max(h.fresh, h.end)
   }
-  return h.top != top || (h.end - top >= n && nodesFor(0) <= h.nodesSize)
+  return h.top != top || (h.end - top >= n && nodesFor(0) <= h.nodesSize && !isPacked(more))
 }
 
 /** Gives the stretch [start, end) behind the tables to the arena, whose tables go to its end: the continuation of top, or a
@@ -52,7 +50,7 @@ function absorb(start: usize, end: usize): bool {
     gap = (<usize>h.capacity) << 16,
     capacity = end >>> 16,
     a = start == gap ? h.top : max(roundUp(start, CELL), gap + BLOCK_MIN)
-  if (endFor(capacity) < a + BLOCK_MIN || (start != gap && isPacked(h, 0))) return false
+  if (endFor(capacity) < a + BLOCK_MIN || (start != gap && isPacked(0))) return false
   h.fresh = max(h.fresh, start)
   setEnd(capacity)
   if (start == gap) return true
@@ -76,11 +74,8 @@ function absorb(start: usize, end: usize): bool {
 /** Whether there are nodes for so many blocks more and the remains of those that they are cut from; makes some if not, where top or
  *  new memory has room. */
 export function mayCut(more: u32): bool {
-  // What is left before memory of others is too little; then comes what lies behind.
-  let tries = 4
-  do if (!isPacked(header(), more) || extendNodes(more)) return true
-  while (extend(BLOCK_MIN + ((<usize>more) << 3), more) && --tries)
-  return false
+  while (isPacked(more) && !extendNodes(more)) if (!extend(BLOCK_MIN + ((<usize>more) << 3), more)) return false
+  return true
 }
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, end: usize, n: usize): bool {

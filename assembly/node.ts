@@ -1,11 +1,11 @@
 // Nodes of the arena's free blocks, and the bins that list them by size. All that is believed of a free block stands here,
 // out of line: what a program writes to a block after its free changes no more than a hint.
 //
-// Invariants: there are at least half as many nodes as blocks; each free block has one, whose number is in the block's first and last four bytes; a bin's list is a ring of
-// its head and the nodes of the free blocks of its sizes; a bin that is not empty has its bits set. One that has become empty keeps
-// them until a search comes by: most are filled again before.
+// Invariants: there are at least half as many nodes as blocks; each free block has one, whose number is in the block's first and
+// last four bytes; a bin's list is a ring of its head and the nodes of the free blocks of its sizes; a bin that is not empty has its
+// bits set. One that has become empty keeps them until a search comes by: most are filled again before.
 
-import { EXPONENTS, Header, header, STEP_BITS, STEPS } from './layout'
+import { EXPONENTS, Header, header, PAGE, STEP_BITS, STEPS } from './layout'
 import { OVERWRITTEN, refuse } from './error'
 
 const MIN_EXPONENT: u32 = 6
@@ -49,21 +49,11 @@ export class Node {
   if (nodeIn(h.nodes, number).start != p) refuse(OVERWRITTEN, p)
   return number
 }
-/** What the last four bytes before p say, if a free block ends there: the number of its node. */
-// @ts-ignore: decorator
-@inline export function hintBefore(p: usize): u32 {
-  return load<u32>(p - 4) & -NODE_SIZE
-}
-/** Whether a number is that of the node of a free block that ends at p. */
-// @ts-ignore: decorator
-@inline export function isUpTo(h: Header, number: u32, p: usize): bool {
-  return isNumber(h, number) && nodeIn(h.nodes, number).end == p
-}
 /** The node of the free block that ends at p. Refused if the block was overwritten. */
 // @ts-ignore: decorator
 @inline export function nodeUpTo(h: Header, p: usize): u32 {
-  let number = hintBefore(p)
-  if (!isUpTo(h, number, p)) refuseUpTo(p)
+  let number = load<u32>(p - 4) & -NODE_SIZE
+  if (!(isNumber(h, number) && nodeIn(h.nodes, number).end == p)) refuseUpTo(p)
   return number
 }
 function refuseUpTo(p: usize): void {
@@ -150,12 +140,23 @@ function emptied(h: Header, bin: u32): void {
 /** Whether nodes may lack for so many blocks more and the remains of those that they are cut from. No more than half of all blocks are
  *  free, since behind each free one stands one in use. */
 // @ts-ignore: decorator
-@inline export function isPacked(h: Header, more: u32): bool {
+@inline export function isPacked(more: u32): bool {
+  let h = header()
   return BINS_SIZE + ((h.blocks + more + 3) << 3) > h.nodesSize
 }
-/** A node that is no block's: there always is one. */
+/** The node of the free block that the page at p lies in, or 0. Looks at all nodes. */
+export function nodeAround(p: usize): u32 {
+  let used = header().nodesUsed
+  for (let number: u32 = BINS_SIZE; number < used; number += NODE_SIZE) {
+    let node = nodeAt(number)
+    if (node.start <= p && node.end >= p + PAGE) return number
+  }
+  return 0
+}
+/** A node for a free block more: there always is one. */
 // @ts-ignore: decorator
 @inline export function newNode(h: Header): u32 {
+  h.blocks++
   let number = h.nodeFree
   if (number) h.nodeFree = nodeIn(h.nodes, number).next
   else {
@@ -164,10 +165,11 @@ function emptied(h: Header, bin: u32): void {
   }
   return number
 }
-/** Removes a free block's node. */
+/** Removes a free block's node, and the block from those that count. */
 export function dropNode(number: u32): void {
   let h = header(),
     node = nodeAt(number)
+  h.blocks--
   unlink(h.nodes, node)
   node.start = 0
   node.end = 0

@@ -7,9 +7,9 @@
 import { BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
 import { lowerBreak, memoryPages, raiseBreak } from './break'
-import { around32, firstMark, isReserved, noteUsed, turnBoth } from './shadow'
+import { around32, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
-import { hintBefore, isUpTo, nodeAt } from './node'
+import { nodeAround, nodeAt } from './node'
 import { extend, mayCut } from './growth'
 import { gather, obtainAligned, settle } from './bin'
 import { ready } from './start'
@@ -43,15 +43,6 @@ function areMapped(p: usize, n: usize): bool {
   for (let end = p + n; p < end; p += PAGE) if (load<u8>(mapOf(p)) != MAPPED) return false
   return true
 }
-/** The node of the free block that the page at p, below top, lies in, or 0. */
-function freeAround(p: usize): u32 {
-  let h = header(),
-    end = firstMark(p + CELL, h.top) + CELL
-  if (end > h.top) return 0
-  let number = hintBefore(end)
-  return isUpTo(h, number, end) && nodeAt(number).start <= p && end >= p + PAGE ? number : 0
-}
-
 /** Gives the pages from p to `end`, all mapped, back to the arena. */
 function unmap(p: usize, end: usize): void {
   let h = header()
@@ -107,7 +98,7 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
         if (!replace) return taken
         more--
       } else {
-        let number = freeAround(q),
+        let number = nodeAround(q),
           node = nodeAt(number)
         if (!number) return taken
         if (!isGap(p - node.start) || !isGap(node.end - p - n)) return ENOMEM
@@ -134,7 +125,7 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
     let q = p + PAGE
     if (load<u8>(mapOf(p)) == MAPPED) memory.fill(p, 0, PAGE)
     else {
-      let number = freeAround(p)
+      let number = nodeAround(p)
       q = min(nodeAt(number).end, end)
       map(carve(number, p, q), q - p)
     }
@@ -193,7 +184,7 @@ function mayUnmap(address: usize, n: usize): bool {
   if (address & (PAGE - 1) || !n || address > BREAK_MAX - n || address <= changetype<usize>(h)) return false
   for (let q = address; q < end && q < h.top; q += PAGE) {
     if (load<u8>(mapOf(q)) == MAPPED) continue
-    let number = freeAround(q)
+    let number = nodeAround(q)
     if (!number) return false
     q = (nodeAt(number).end & -PAGE) - PAGE
   }

@@ -3,7 +3,7 @@
 
 import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, PAGES_MAX, roundUp, UNTOUCHED } from './layout'
 import { around32, isMarked, turn } from './shadow'
-import { beginNodes, BINS_SIZE, nodesFor, NODE_SIZE } from './node'
+import { beginNodes, BINS_SIZE, nodeAt, nodesFor, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
@@ -129,13 +129,28 @@ export function setEnd(capacity: usize): void {
   h.capacity = <u32>capacity
 }
 
+/** Drops the nodes behind the last one that a free block has, and lists those before it that none has. */
+function trimNodes(): void {
+  let h = header(),
+    number = h.nodesUsed,
+    used: u32 = BINS_SIZE,
+    free: u32 = 0
+  while (number > BINS_SIZE) {
+    number -= NODE_SIZE
+    let node = nodeAt(number)
+    if (node.end) used = max(used, number + NODE_SIZE)
+    else if (number < used) {
+      node.next = free
+      free = number
+    }
+  }
+  h.nodesUsed = used
+  h.nodeFree = free
+}
 /** Lets there be nodes for so many blocks more: as soon as the tables are set. */
 export function fitNodes(more: u32): void {
   let h = header()
-  if (!h.freeBytes) {
-    h.nodesUsed = BINS_SIZE
-    h.nodeFree = 0
-  }
+  if (h.nodesUsed > nodesFor(0)) trimNodes()
   // At least as many as in a new heap; one more if there were more, so that the tables do not return to behind the header.
   let least = max(h.nodesUsed, min(h.nodesSize, <u32>LOW_NODES + NODE_SIZE))
   h.nodesSize = max(least, (nodesFor(more) + NODE_SIZE - 1) & -NODE_SIZE)
@@ -145,8 +160,8 @@ export function fitNodes(more: u32): void {
 export function extendNodes(more: u32): bool {
   let h = header(),
     was = h.nodesSize
-  // A 64th of the room besides, for blocks that follow.
-  fitNodes(more + <u32>((h.end - h.top) >>> 9))
+  // Some besides for blocks that follow, so that not each makes room for its own.
+  fitNodes(more + (h.blocks >>> 6))
   let fits = endFor(h.capacity) >= h.top + BLOCK_MIN
   if (fits) setEnd(h.capacity)
   else h.nodesSize = was

@@ -548,3 +548,30 @@ it.each(['sbrk has given', 'others have grown'])('the memory does not grow for a
   expect(core.pages).toBe(before)
   expect(core.verify()).toBe(0)
 })
+
+it('a mapping of all that is left is granted or refused at once, whatever room its nodes take', () => {
+  let granted = 0
+  for (let blocks = 0; blocks <= 6400; blocks += 200) {
+    const core = createCore({ maximum: 400 })
+    const [top, end] = [64, 68]
+    const field = (offset: number) => core.u32(core.base + offset)
+    for (let i = 0; i < blocks; i++) core.malloc(272)
+    let size = 388 * PAGE - blocks * 300
+    for (let p = 0; !p; size -= 4096) core.free((p = core.malloc(size)))
+    const start = Math.ceil((field(top) + 80) / PAGE) * PAGE
+    const pages = Math.floor((field(end) - start) / PAGE)
+    for (const n of [pages + 1, pages, pages - 1]) {
+      for (const flags of [ANONYMOUS, ANONYMOUS | MAP_FIXED_NOREPLACE]) {
+        const map = () => core.mmap(start, n * PAGE, 3, flags)
+        const p = map()
+        if (p === FAILED) expect(map()).toBe(FAILED)
+        else {
+          granted++
+          core.munmap(p, n * PAGE)
+        }
+        expect(core.verify()).toBe(0)
+      }
+    }
+  }
+  expect(granted).toBeGreaterThan(150)
+})

@@ -116,6 +116,29 @@ it('each second page of many mappings can be unmapped where no memory is left, a
   expect(core.verify()).toBe(0)
 })
 
+it.each(['others have grown', 'sbrk has taken'])(
+  'the nodes of many free blocks give their room back, though memory that %s lies in the heap',
+  (who) => {
+    const core = createCore({ maximum: 200 })
+    core.free(core.malloc(100_000))
+    if (who === 'sbrk has taken') core.sbrk(16)
+    else core.memory.grow(1)
+    core.free(core.malloc(300_000))
+    const largest = () => {
+      let size = 200 * PAGE
+      for (let p = 0; !p; size -= 16) core.free((p = core.malloc(size)))
+      return size
+    }
+    const before = largest()
+    const blocks: number[] = []
+    for (let p = core.malloc(257); p; p = core.malloc(257)) blocks.push(p)
+    for (const p of blocks.splice(blocks.length * 0.85)) core.free(p)
+    for (const rest of [0, 1]) for (let i = rest; i < blocks.length; i += 2) core.free(blocks[i])
+    expect(largest()).toBeGreaterThanOrEqual(before - 16)
+    expect(core.verify()).toBe(0)
+  },
+)
+
 it('the nodes of a heap that was emptied give their room back when it grows', () => {
   const core = createCore()
   const blocks = Array.from({ length: 5000 }, () => core.malloc(300))
@@ -151,5 +174,18 @@ it.each([1, 2, 3, 4, 5, 6])('a full heap of small blocks, freed in any order, is
     expect(core.verify()).toBe(0)
     blocks = fill()
     expect(blocks.length).toBeGreaterThanOrEqual(first)
+  }
+})
+
+it('a request that is refused leaves the tables where they are, though it has made part of the memory the heap’s', () => {
+  for (let n = 90; n < 150; n++) {
+    const core = createCore({ maximum: 4 })
+    for (let i = 0; i < n; i++) core.malloc(300)
+    // Memory that was the program's until it gave it back, and behind it memory of others.
+    core.sbrk(PAGE)
+    core.sbrk(-PAGE)
+    core.memory.grow(1)
+    expect(core.malloc(3 * PAGE)).toBe(0)
+    expect(core.verify()).toBe(0)
   }
 })
