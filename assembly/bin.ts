@@ -125,8 +125,7 @@ export function refill(offset: usize): bool {
   return true
 }
 
-/** Gives a span back whose blocks are all free. Refused, and nothing has changed, if its page should join a free block that was
- *  overwritten. */
+/** Gives a span back whose blocks are all free. */
 function drop(record: usize, span: Span): void {
   releaseSpan(span)
   store<u32>(record, load<u32>(record, HELD) - 1, HELD)

@@ -21,8 +21,8 @@ export const NOT_IN_USE: u32 = 3
 export const NOT_A_BLOCK: u32 = 4
 /** The address belongs to a mapping, which only munmap takes. */
 export const IS_MAPPED: u32 = 5
-/** A free block was written to: what its ends say is not its node's number. */
-export const OVERWRITTEN: u32 = 6
+/** The heap's own tables were written to: they have no node of the free block that begins or ends at the address. */
+export const CORRUPT: u32 = 6
 
 // @ts-ignore: decorator
 @external('env', 'set_errno') declare function set_errno(error: u32): void
@@ -34,8 +34,7 @@ export function fail(error: u32): usize {
   return 0
 }
 
-/** Notes why a call is refused and traps. The heap is sound, but what was done before a neighbour was found to be overwritten stays
- *  done. */
+/** Notes why a call is refused and traps. Nothing has changed, unless the heap's own tables were found to be CORRUPT. */
 export function refuse(reason: u32, address: usize): void {
   let h = header()
   h.reason = reason

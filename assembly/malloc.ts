@@ -35,8 +35,7 @@ import { FRONT } from './config'
 }
 
 /** C's malloc: `size` bytes, at a multiple of 16. A request for 0 bytes gets a block of its own. 0 with ENOMEM if there is
- *  no memory or `size` is above PTRDIFF_MAX. The block is the caller's until free or realloc takes it. Like all calls that take or
- *  give back memory, refused as OVERWRITTEN where a free block that they come by was written to. */
+ *  no memory or `size` is above PTRDIFF_MAX. The block is the caller's until free or realloc takes it. */
 export function malloc(size: usize): usize {
   if (size - 1 < smallLimit) {
     let record = base() + offsetFor(size),
@@ -278,8 +277,7 @@ export function lastError(): u32 {
 export function trapReason(): u32 {
   return ready() ? header().reason : 0
 }
-/** The address that the last refusal is about: the one that the call was given; for OVERWRITTEN, the free block that was written
- *  to. */
+/** The address that the last refusal is about: the one that the call was given; for CORRUPT, where the free block begins or ends. */
 export function trapAddress(): usize {
   return ready() ? header().address : 0
 }

@@ -6,7 +6,7 @@
 // bits set. One that has become empty keeps them until a search comes by: most are filled again before.
 
 import { EXPONENTS, Header, header, PAGE, STEP_BITS, STEPS } from './layout'
-import { OVERWRITTEN, refuse } from './error'
+import { CORRUPT, refuse } from './error'
 
 const MIN_EXPONENT: u32 = 6
 export const BINS_ARENA: u32 = EXPONENTS << STEP_BITS
@@ -41,25 +41,28 @@ export class Node {
 @inline function isNumber(h: Header, number: u32): bool {
   return number - BINS_SIZE < h.nodesUsed - BINS_SIZE
 }
-/** The node of the free block that starts at p. Refused if the block was overwritten. */
+/** The node of the free block that starts at p. */
 // @ts-ignore: decorator
 @inline export function nodeFrom(h: Header, p: usize): u32 {
   let number = load<u32>(p) & -NODE_SIZE
-  if (!isNumber(h, number)) refuse(OVERWRITTEN, p)
-  if (nodeIn(h.nodes, number).start != p) refuse(OVERWRITTEN, p)
-  return number
+  return isNumber(h, number) && nodeIn(h.nodes, number).start == p ? number : nodeWith(p, offsetof<Node>('start'))
 }
-/** The node of the free block that ends at p. Refused if the block was overwritten. */
+/** The node of the free block that ends at p. */
 // @ts-ignore: decorator
 @inline export function nodeUpTo(h: Header, p: usize): u32 {
   let number = load<u32>(p - 4) & -NODE_SIZE
-  if (!(isNumber(h, number) && nodeIn(h.nodes, number).end == p)) refuseUpTo(p)
-  return number
+  return isNumber(h, number) && nodeIn(h.nodes, number).end == p ? number : nodeWith(p, offsetof<Node>('end'))
 }
-function refuseUpTo(p: usize): void {
-  let number: u32 = BINS_SIZE
-  while (nodeAt(number).end != p) number += NODE_SIZE
-  refuse(OVERWRITTEN, nodeAt(number).start)
+/** The same for a block whose hint was overwritten: looks at all nodes for the one that has p at this offset. Refused if none has: then
+ *  the heap's own tables were overwritten. */
+function nodeWith(p: usize, offset: usize): u32 {
+  let h = header(),
+    number: u32 = BINS_SIZE
+  while (load<usize>(h.nodes + number + offset) != p) {
+    number += NODE_SIZE
+    if (number >= h.nodesUsed) refuse(CORRUPT, p)
+  }
+  return number
 }
 
 // @ts-ignore: decorator

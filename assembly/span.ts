@@ -146,8 +146,7 @@ export function takeSpan(grow: bool): Span {
   return spanOf(s)
 }
 
-/** Takes back a span whose blocks are all free. Refused, and nothing has changed, if its page should join a free block that was
- *  overwritten. */
+/** Takes back a span whose blocks are all free. */
 export function releaseSpan(span: Span): void {
   let s = addressOf(span),
     was = load<u64>(entryOf(s)),

@@ -77,11 +77,11 @@ enum {
   GRANARY_NOT_IN_USE,  /* freed before, or never allocated */
   GRANARY_NOT_A_BLOCK, /* no block starts there */
   GRANARY_IS_MAPPED,   /* part of a mapping, which only munmap takes */
-  GRANARY_OVERWRITTEN  /* a free block that was written to */
+  GRANARY_CORRUPT      /* the heap's own tables were written to: they do not know this free block */
 };
 /* After a trap: the reason of the last refusal. */
 int granary_trap_reason(void);
-/* The address that it is about: the one that the call was given; for OVERWRITTEN the free block that was written to. */
+/* The address that it is about: the one that the call was given; for CORRUPT where the free block begins or ends. */
 void *granary_trap_address(void);
 
 #ifdef __cplusplus

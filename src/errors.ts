@@ -3,7 +3,7 @@
 /**
  * Why a call failed. A pointer was no block's in use: `OUTSIDE` of the heap, `MISALIGNED`, `NOT_IN_USE` (freed before, or
  * never allocated), `NOT_A_BLOCK` (none begins there: inside another, or freed before and joined with a free neighbour),
- * `IS_MAPPED`; or a free block was `OVERWRITTEN`. The others are POSIX's: `ENOMEM`, no memory or no room; `EFAULT`, a range
+ * `IS_MAPPED`; or the heap's own tables are `CORRUPT`. The others are POSIX's: `ENOMEM`, no memory or no room; `EFAULT`, a range
  * that is not mapped; `EINVAL`, one that cannot be.
  */
 export type HeapErrorCode =
@@ -12,7 +12,7 @@ export type HeapErrorCode =
   | 'NOT_IN_USE'
   | 'NOT_A_BLOCK'
   | 'IS_MAPPED'
-  | 'OVERWRITTEN'
+  | 'CORRUPT'
   | 'ENOMEM'
   | 'EFAULT'
   | 'EINVAL'
@@ -43,7 +43,10 @@ export const reasons: Record<number, Sentence> = {
     text: (address) => `no block begins at ${address}: inside another, or freed before and joined`,
   },
   5: { code: 'IS_MAPPED', text: (address) => `${address} belongs to a mapping, which only munmap gives back` },
-  6: { code: 'OVERWRITTEN', text: (address) => `the free block at ${address} was written to` },
+  6: {
+    code: 'CORRUPT',
+    text: (address) => `the heap's own tables were written to: they do not know the free block at ${address}`,
+  },
 }
 
 /** The errno numbers that the calls of a Heap fail with. */
@@ -84,8 +87,8 @@ export const errnosOfLowering: Record<number, Sentence> = {
 }
 
 /**
- * A call that was refused or could not be served. A refused call has changed nothing, but
- * for `OVERWRITTEN`, where what the call had begun may be half done; the heap can be used further.
+ * A call that was refused or could not be served. It has changed nothing, and the heap can be used further, unless that is
+ * `CORRUPT`.
  */
 export class HeapError extends Error {
   override readonly name = 'HeapError'

@@ -92,8 +92,8 @@ const batchLength = 1024
  * Addresses and sizes are bytes, from 0 to 2^32 - 1. Blocks are aligned to 16 bytes. What is not such a number gets a
  * TypeError or a RangeError that names the argument; sizes from 2^32 to 2^53 - 1 are taken for what no memory has.
  * A block has at most 2^31 - 1 bytes, as in C, whatever the memory; a mapping may have more.
- * A call that would damage the heap (freeing a block twice, say) throws a HeapError and changes nothing; after `OVERWRITTEN`, what it
- * had begun may be half done. malloc, free, calloc and realloc may be taken out of the object and called without it.
+ * A call that would damage the heap (freeing a block twice, say) throws a HeapError and changes nothing, unless it found the heap
+ * `CORRUPT`. malloc, free, calloc and realloc may be taken out of the object and called without it.
  */
 export class Heap {
   // `declare`, because a field that is defined first and set then is no constant to V8: 9 % of a pair of malloc and free.
@@ -187,23 +187,18 @@ export class Heap {
     const scratch = this.malloc(4 * Math.min(blocks.length, batchLength))
     if (!scratch) return null
     let done = 0
-    try {
-      for (let end = 0; end < blocks.length && done === end; ) {
-        end = Math.min(blocks.length, done + batchLength)
-        this.u32.set(blocks.subarray(done, end), scratch / 4)
-        try {
-          this.#guard('mallocMany', () => malloc_many(scratch, scratch + 4 * (end - done)))
-        } finally {
-          const count = (at.value - scratch) >>> 2
-          blocks.set(this.u32.subarray(scratch / 4, scratch / 4 + count), done)
-          done += count
-        }
-      }
-    } finally {
-      this.free(scratch)
-      if (done < blocks.length) this.freeMany(blocks.subarray(0, done))
+    for (let end = 0; end < blocks.length && done === end; ) {
+      end = Math.min(blocks.length, done + batchLength)
+      this.u32.set(blocks.subarray(done, end), scratch / 4)
+      this.#guard('mallocMany', () => malloc_many(scratch, scratch + 4 * (end - done)))
+      const count = (at.value - scratch) >>> 2
+      blocks.set(this.u32.subarray(scratch / 4, scratch / 4 + count), done)
+      done += count
     }
-    return done < blocks.length ? null : blocks
+    this.free(scratch)
+    if (done === blocks.length) return blocks
+    this.freeMany(blocks.subarray(0, done))
+    return null
   }
 
   /**

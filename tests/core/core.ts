@@ -16,7 +16,7 @@ export const Reason = {
   notInUse: 3,
   notABlock: 4,
   isMapped: 5,
-  overwritten: 6,
+  corrupt: 6,
 } as const
 
 const PROT_READ_WRITE = 3

@@ -96,16 +96,16 @@ const mutants: Mutant[] = [
     tests: ['conformance', 'oom'],
   },
   {
-    name: 'overwritten hints are believed',
-    file: 'error.ts',
-    find: 'unreachable()',
-    replace: 'if (reason != OVERWRITTEN) unreachable()',
+    name: 'a node that is nowhere is looked for beyond the nodes',
+    file: 'node.ts',
+    find: 'if (number >= h.nodesUsed) refuse(CORRUPT, p)',
+    replace: '',
     tests: ['corruption'],
   },
   {
     name: 'a hint at a free block’s start is believed',
     file: 'node.ts',
-    find: 'if (nodeIn(h.nodes, number).start != p) refuse(OVERWRITTEN, p)',
+    find: ' && nodeIn(h.nodes, number).start == p',
     replace: '',
     tests: ['corruption'],
   },
@@ -119,8 +119,8 @@ const mutants: Mutant[] = [
   {
     name: 'a hint may lead behind the nodes',
     file: 'node.ts',
-    find: 'if (!isNumber(h, number)) refuse(OVERWRITTEN, p)',
-    replace: '',
+    find: /isNumber\(h, number\) && (nodeIn\(h\.nodes, number\)\.start)/,
+    replace: '$1',
     tests: ['corruption'],
   },
   {
