@@ -64,7 +64,7 @@ function mallocSlow(size: usize): usize {
 }
 
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the
- *  last error. Refused if no block in use starts at p, or if a free neighbour was written to. */
+ *  last error. Refused if no block in use starts at p. */
 export function free(p: usize): void {
   if (isKnown(p)) {
     if (inSpan(p)) {
