@@ -551,12 +551,13 @@ it.each(['sbrk has given', 'others have grown'])('the memory does not grow for a
 
 it('a mapping of all that is left is granted or refused at once, whatever room its nodes take', () => {
   let granted = 0
-  for (let blocks = 0; blocks <= 6400; blocks += 200) {
-    const core = createCore({ maximum: 400 })
+  // With 4742 to 4798 blocks, the nodes for the mapping have room only where the mapping then has none.
+  for (const blocks of [0, 500, 1000, 2000, 3000, 4000, 4500, 4700, 4750, 4770, 4790, 4900, 6000, 8000]) {
+    const core = createCore({ maximum: 1500 })
     const [top, end] = [64, 68]
     const field = (offset: number) => core.u32(core.base + offset)
     for (let i = 0; i < blocks; i++) core.malloc(272)
-    let size = 388 * PAGE - blocks * 300
+    let size = 1488 * PAGE - blocks * 300
     for (let p = 0; !p; size -= 4096) core.free((p = core.malloc(size)))
     const start = Math.ceil((field(top) + 80) / PAGE) * PAGE
     const pages = Math.floor((field(end) - start) / PAGE)
@@ -573,5 +574,5 @@ it('a mapping of all that is left is granted or refused at once, whatever room i
       }
     }
   }
-  expect(granted).toBeGreaterThan(150)
+  expect(granted).toBeGreaterThan(40)
 })
