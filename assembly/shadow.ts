@@ -74,11 +74,6 @@ export function turnBoth(p: usize, q: usize): void {
 @inline export function isReserved(w: u64): bool {
   return (<u32>w & 0x700) == 0x500
 }
-/** Of a cell where a free block starts, or did before it was joined with the one before: no other block has 0 0 behind its start. */
-// @ts-ignore: decorator
-@inline export function isFreeFrom(w: u64): bool {
-  return !(<u32>w & 0x600)
-}
 /** Of a cell where a block starts: whether the one before is free. */
 // @ts-ignore: decorator
 @inline export function followsFree(w: u64): bool {
