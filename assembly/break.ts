@@ -5,17 +5,16 @@
 //
 // What lies between brk and limit reads as zero, unless it was part of the memory that the heap was given at its start.
 
-import { GROW_IMPORT } from './config'
 import { header, BREAK_MAX, PAGE, roundUp } from './layout'
 
+/** In place of memory.grow, with GROW_BY_IMPORT: pages → old size in pages, or -1. */
 // @ts-ignore: decorator
-@external("env", "grow") declare function grow(pages: i32): i32
+@external('env', 'grow') declare function grow(pages: i32): i32
 
 /** Grows the memory; false if refused. The one caller of memory.grow. */
 // @ts-ignore: decorator
 @inline export function growMemory(pages: u32): bool {
-  if (GROW_IMPORT) return grow(pages) >= 0
-  return memory.grow(pages) >= 0
+  return (isDefined(GROW_BY_IMPORT) ? grow(pages) : memory.grow(pages)) >= 0
 }
 
 /** Pages of memory, at most what the break may reach. */

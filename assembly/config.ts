@@ -1,11 +1,7 @@
-// What a build may have other than usual. It is said with `--use NAME=1`: GROW_BY_IMPORT, ERRNO_BY_IMPORT (error.ts), HEAP_END_IMPORT and
-// HEAP_BASE_BUILTIN (env.ts), EMSCRIPTEN (embed/c.as.ts).
+// What a build may have other than usual. It is said with `--use NAME=1`: GROW_BY_IMPORT (break.ts), ERRNO_BY_IMPORT (error.ts),
+// HEAP_END_IMPORT and HEAP_BASE_BUILTIN (env.ts), EMSCRIPTEN (embed/c.as.ts).
 
 import { Runtime } from 'shared/runtime'
-
-/** The break grows through the import `env.grow` (pages → old size in pages, or -1) instead of `memory.grow`. */
-// @ts-ignore: decorator
-@inline export const GROW_IMPORT: bool = isDefined(GROW_BY_IMPORT)
 
 /** Bytes before each small block that are the block's: four below AssemblyScript's garbage collector, which wants a size there
  *  (embed/assemblyscript/runtime.as.ts). */

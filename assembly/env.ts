@@ -1,7 +1,7 @@
 // Where the program says that its memory may be used.
 
 // @ts-ignore: decorator
-@external('env', '__heap_base') declare const imported: usize
+@external('env', '__heap_base') declare const importedBase: usize
 
 // @ts-ignore: decorator
 @external('env', '__heap_end') declare const importedEnd: usize
@@ -9,8 +9,7 @@
 /** First byte behind the program's data and stack, where the heap begins. A program in AssemblyScript knows it itself. */
 // @ts-ignore: decorator
 @inline export function heapBase(): usize {
-  if (isDefined(HEAP_BASE_BUILTIN)) return __heap_base
-  return imported
+  return isDefined(HEAP_BASE_BUILTIN) ? __heap_base : importedBase
 }
 
 /** End of the memory that the program is linked with: what lies behind it before the heap begins, others have grown. 0 if nobody says:
