@@ -57,8 +57,8 @@ export const SPAN: usize = 1024
 
 /** Largest address that the break may reach. */
 export const BREAK_MAX: usize = 0xffff0000
-/** Largest size of a block: PTRDIFF_MAX, as in C. */
-export const SIZE_MAX: usize = 0x7fffffff
+/** Largest size of a block, as in C. */
+export const PTRDIFF_MAX: usize = 0x7fffffff
 /** Blocks up to this size stand in spans. */
 export const SMALL_MAX: usize = 256
 /** Bytes of the smallest block in the arena: a free one needs five cells. */

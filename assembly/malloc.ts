@@ -4,7 +4,19 @@
 // malloc and free are so small that engines copy them to where they are called (V8 takes up to 500 bytes). Each leaves what is
 // rare to one large function. That function also calls itself, because optimizers inline a function that has only one caller.
 
-import { base, BLOCK_MIN, CELL, header, mapOf, MAPPED, PAGE, roundUp, SIZE_MAX, SMALL_MAX, spanNumber } from './layout'
+import {
+  base,
+  BLOCK_MIN,
+  CELL,
+  header,
+  mapOf,
+  MAPPED,
+  PAGE,
+  roundUp,
+  PTRDIFF_MAX,
+  SMALL_MAX,
+  spanNumber,
+} from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
 import { around32, around64, isFreeStart, isUsed, stopOf } from './shadow'
 import { release } from './arena'
@@ -57,7 +69,7 @@ function mallocSlow(size: usize): usize {
     // What no span can be made for: the arena may still have a block, but with nothing in front.
     if (FRONT) return fail(ENOMEM)
   } else if (!smallLimit || !size) return ready() ? mallocSlow(size || 1) : 0
-  let p: usize = size > SIZE_MAX ? 0 : obtain(blockSize(size))
+  let p: usize = size > PTRDIFF_MAX ? 0 : obtain(blockSize(size))
   if (p) return p
   // Then a small one may be had from a bin of larger blocks.
   return size < SMALL_MAX ? mallocSlow(size + CELL) : fail(ENOMEM)
@@ -144,10 +156,16 @@ function refuseBlock(p: usize): void {
   refuse(reason, p)
 }
 
+/** n times `size`, or what no block has if that is too large. */
+// @ts-ignore: decorator
+@inline function product(n: usize, size: usize): usize {
+  let total = <u64>n * size
+  return total > PTRDIFF_MAX ? -1 : <usize>total
+}
+
 /** C's calloc: n times `size` bytes of zeros. 0 with ENOMEM if there is no memory, or the product is too large. */
 export function calloc(n: usize, size: usize): usize {
-  let total = <u64>n * size,
-    bytes: usize = total > SIZE_MAX ? -1 : <usize>total,
+  let bytes = product(n, size),
     p = malloc(bytes)
   if (!p) return 0
   if (bytes <= SMALL_MAX && !FRONT) clear(p, bytes)
@@ -183,7 +201,7 @@ export function realloc(p: usize, size: usize): usize {
     return 0
   }
   let old = malloc_usable_size(p)
-  if (size > SIZE_MAX) return mallocSlow(size) // which fails
+  if (size > PTRDIFF_MAX) return mallocSlow(size) // which fails
   let q: usize = 0,
     small = inSpan(p),
     failed = false
@@ -206,15 +224,14 @@ export function realloc(p: usize, size: usize): usize {
 
 /** BSD's reallocarray: realloc to n times `size` bytes; 0 with ENOMEM if the product is too large, the block untouched. */
 export function reallocarray(p: usize, n: usize, size: usize): usize {
-  let total = <u64>n * size
-  return realloc(p, total > SIZE_MAX ? -1 : <usize>total)
+  return realloc(p, product(n, size))
 }
 
 function isPowerOfTwo(n: usize): bool {
   return popcnt(n) == 1
 }
 function aligned(alignment: usize, size: usize): usize {
-  if (alignment <= 16 || size > SIZE_MAX) return malloc(size)
+  if (alignment <= 16 || size > PTRDIFF_MAX) return malloc(size)
   if (!ready()) return 0
   let n = roundUp(size, alignment)
   if (n <= SMALL_MAX - FRONT) {
@@ -255,7 +272,7 @@ export function valloc(size: usize): usize {
 }
 /** glibc's pvalloc: `size` bytes, rounded up to a multiple of 64 KiB, at such a multiple. 0 with ENOMEM if there is no memory. */
 export function pvalloc(size: usize): usize {
-  return aligned(PAGE, size > SIZE_MAX ? size : roundUp(size || 1, PAGE))
+  return aligned(PAGE, size > PTRDIFF_MAX ? size : roundUp(size || 1, PAGE))
 }
 
 /** C23's free_sized: free, for a caller that knows the size it asked for. It is not checked. */

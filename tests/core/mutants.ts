@@ -49,8 +49,8 @@ const mutants: Mutant[] = [
   {
     name: 'sizes above PTRDIFF_MAX are not refused',
     file: 'malloc.ts',
-    find: /(function mallocSlow[\s\S]*?)size > SIZE_MAX/,
-    replace: '$1size == SIZE_MAX',
+    find: /(function mallocSlow[\s\S]*?)size > PTRDIFF_MAX/,
+    replace: '$1size == PTRDIFF_MAX',
     tests: ['conformance'],
   },
   {
@@ -61,10 +61,10 @@ const mutants: Mutant[] = [
     tests: ['sizes'],
   },
   {
-    name: 'reallocarray’s product wraps',
+    name: 'the product of calloc and reallocarray wraps',
     file: 'malloc.ts',
-    find: /(function reallocarray[^}]*?)<u64>n \* size/,
-    replace: '$1<u64>(n * size)',
+    find: '<u64>n * size',
+    replace: '<u64>(n * size)',
     tests: ['conformance'],
   },
   {
