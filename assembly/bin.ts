@@ -3,11 +3,11 @@
 //
 // Invariants: a span of a bin is exactly one of active, listed, detached; a detached one has no free block, a listed one has.
 
-import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, mapOf, NONE, roundUp, SPAN } from './layout'
+import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp, SPAN } from './layout'
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
 import { extend, mayCut } from './growth'
 import { BEGIN_SIZE } from './tables'
-import { addressOf, DETACHED, fetch, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
+import { addressOf, DETACHED, fetch, isHeader, KEPT, pageStart, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
@@ -166,8 +166,7 @@ export function freeIn(span: Span, used: u64): void {
 /** Whether a span's page is where a heap begins that has only small blocks. */
 // @ts-ignore: decorator
 @inline function isFirst(span: Span): bool {
-  let d = changetype<usize>(span)
-  return (d & ~0xffff) + ((<usize>load<u8>(mapOf(d))) << 10) - base() < BEGIN_SIZE + 2 * SPAN
+  return pageStart(changetype<usize>(span)) - base() < BEGIN_SIZE + 2 * SPAN
 }
 /** After a free that left more than a block free: if no block is in use at all, releases what empty spans the bins keep. So the same
  *  requests find the same places again. Spans in the first page may stay: they keep no long runs apart. */

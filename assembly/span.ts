@@ -38,6 +38,10 @@ export const KEPT: usize = 2
 @inline export function isHeader(span: Span): bool {
   return (~(<u32>changetype<usize>(span)) & 0x3f0) == 0
 }
+/** Where the page of spans that holds p begins. */
+export function pageStart(p: usize): usize {
+  return (p & ~0xffff) + ((<usize>load<u8>(mapOf(p))) << 10)
+}
 /** Address of the span of a descriptor. */
 // @ts-ignore: decorator
 @inline export function addressOf(span: Span): usize {
@@ -151,7 +155,7 @@ export function releaseSpan(span: Span): void {
   let s = addressOf(span),
     was = load<u64>(entryOf(s)),
     unused = was | ((<u64>1) << (s >>> 10)),
-    start = (s & ~0xffff) + ((<usize>load<u8>(mapOf(s))) << 10)
+    start = pageStart(s)
   if (unused == spansFrom(start)) {
     let end = pageEnd(s)
     releaseAt(start)
