@@ -196,14 +196,10 @@ export function carve(number: u32, a: usize, stop: usize): usize {
     p = node.start,
     end = node.end
   dropNode(number)
-  h.blocks++
   h.freeBytes -= end - p
   h.zeroFrom = -1
   turnBoth(p + CELL, end - CELL)
-  noteUsed(p, end)
-  if (a != p) split(p, a, end, p)
-  if (stop != end) split(a, stop, end, stop)
-  return a
+  return cut(p, a, stop, end)
 }
 
 /** As carve, from top. */
@@ -211,11 +207,17 @@ export function carveTop(a: usize, stop: usize): usize {
   let h = header(),
     p = h.top
   h.zeroFrom = h.fresh
-  h.blocks++
   raiseTop(stop)
   turnBoth(p + CELL, stop)
-  if (a != p) split(p, a, stop, p)
-  else noteUsed(p, stop)
+  return cut(p, a, stop, stop)
+}
+
+/** Of the new block in use [p, end), keeps [a, stop) and frees what remains on both sides. Returns a. */
+function cut(p: usize, a: usize, stop: usize, end: usize): usize {
+  header().blocks++
+  noteUsed(p, end)
+  if (a != p) split(p, a, end, p)
+  if (stop != end) split(a, stop, end, stop)
   return a
 }
 
