@@ -87,12 +87,21 @@ export function turnBoth(p: usize, q: usize): void {
   return w ? p + 3 * CELL + ((<usize>ctz(w)) << 4) : farStop(p)
 }
 function farStop(p: usize): usize {
-  let h = header(),
-    kib = p & ~1023
-  let w = load<u64>(h.shadow + ((p >>> 10) << 3), 1) & ((<u64>-8) << (p >>> 4))
+  let kib = p & ~1023,
+    w = marksIn(p) & ((<u64>-8) << (p >>> 4))
   if (w) return kib + ((<usize>ctz(w)) << 4)
-  let out: usize = load<u16>(h.distances + ((p >>> 10) << 1))
-  return out ? kib + (out << 4) : load<usize>(entryOf(p), ENTRY_OUT)
+  let cells: usize = load<u16>(distanceOf(p))
+  return cells ? kib + (cells << 4) : load<usize>(entryOf(p), ENTRY_OUT)
+}
+/** The marks of the KiB that holds p: bit i is that of its i-th cell. */
+// @ts-ignore: decorator
+@inline function marksIn(p: usize): u64 {
+  return load<u64>(header().shadow + ((p >>> 10) << 3), 1)
+}
+/** Where the distance of the KiB that holds p stands. */
+// @ts-ignore: decorator
+@inline function distanceOf(p: usize): usize {
+  return header().distances + ((p >>> 10) << 1)
 }
 
 // @ts-ignore: decorator
@@ -102,7 +111,7 @@ function farStop(p: usize): usize {
     store<usize>(entryOf(p), stop, ENTRY_OUT)
     cells = 0
   }
-  store<u16>(header().distances + ((p >>> 10) << 1), <u16>cells)
+  store<u16>(distanceOf(p), <u16>cells)
 }
 /** Notes where the block in use at p ends. */
 export function noteUsed(p: usize, end: usize): void {
@@ -115,13 +124,12 @@ export function noteUsed(p: usize, end: usize): void {
 }
 /** The first mark from c on, or `end`. Looks at each word between: for walks, not for blocks' sizes. */
 export function firstMark(c: usize, end: usize): usize {
-  let shadow = header().shadow
-  let w = load<u64>(shadow + ((c >>> 10) << 3), 1) & ((<u64>-1) << (c >>> 4))
+  let w = marksIn(c) & ((<u64>-1) << (c >>> 4))
   c &= ~1023
   while (!w) {
     c += 1024
     if (c >= end) return end
-    w = load<u64>(shadow + ((c >>> 10) << 3), 1)
+    w = marksIn(c)
   }
   return min(c + ((<usize>ctz(w)) << 4), end)
 }
