@@ -3,7 +3,7 @@
 import { base, header, SPAN } from './layout'
 import { Span } from './span'
 import { activeOf, CELLS, HEAD, HELD, nextOf, recordOf } from './bin'
-import { BINS_SMALL, cellsOfBin, sizeOf } from './size'
+import { BINS_SMALL, sizeOf } from './size'
 import { ready } from './start'
 
 /** What heap_stats stores, each a u32. */
@@ -25,11 +25,9 @@ class Stats {
   growths: u32
 }
 
-/** Free blocks in the spans of a bin. */
-function freeBlocks(bin: u32): u32 {
-  let record = recordOf(bin),
-    cells = load<u64>(record, CELLS),
-    n = <u32>popcnt(cells & activeOf(record).free)
+/** Free blocks in the spans of a bin, which begin at these cells. */
+function freeBlocks(record: usize, cells: u64): u32 {
+  let n = <u32>popcnt(cells & activeOf(record).free)
   for (let d = load<usize>(record, HEAD); d; d = nextOf(changetype<Span>(d)))
     n += <u32>popcnt(cells & changetype<Span>(d).free)
   return n
@@ -49,10 +47,12 @@ export function stats(out: usize): void {
     small: usize = 0,
     smallFree: usize = 0
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
-    let free = freeBlocks(bin),
-      spans = load<u32>(recordOf(bin), HELD)
+    let record = recordOf(bin),
+      cells = load<u64>(record, CELLS),
+      free = freeBlocks(record, cells),
+      spans = load<u32>(record, HELD)
     unused -= spans
-    small += <usize>(spans * <u32>popcnt(cellsOfBin(bin)) - free) * sizeOf(bin)
+    small += <usize>(spans * <u32>popcnt(cells) - free) * sizeOf(bin)
     smallFree += <usize>free * sizeOf(bin)
   }
   s.heap = h.brk - base()

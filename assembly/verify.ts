@@ -76,6 +76,11 @@ function nodeOf(p: usize, end: usize): u32 {
   return nodeAt(number).start == p && nodeAt(number).end == end ? number : 0
 }
 
+/** The bin of a span. */
+// @ts-ignore: decorator
+@inline function binOfSpan(span: Span): u32 {
+  return (span.next & BIN) >>> 4
+}
 /** Whether a span of a bin must be on the bin's list. */
 function shouldBeListed(record: usize, span: Span): bool {
   return activeOf(record) != span && span.prev != DETACHED
@@ -84,7 +89,7 @@ function shouldBeListed(record: usize, span: Span): bool {
 function verifySpan(s: usize): u32 {
   let span = spanOf(s),
     used = ~span.free,
-    bin = (span.next & BIN) >>> 4,
+    bin = binOfSpan(span),
     record = recordOf(bin),
     cells = cellsOfBin(bin)
   if (load<u64>(record, CELLS) != cells || used & ~cells) return DESCRIPTOR
@@ -124,8 +129,7 @@ function spansOfBin(bin: u32, listed: bool): u32 {
       unused = load<u64>(entryOf(p))
     for (let i = first; i < 63; i++) {
       let span = spanOf(p + (i << 10))
-      if (!((unused >>> i) & 1) && (span.next & BIN) >>> 4 == bin && (!listed || shouldBeListed(recordOf(bin), span)))
-        n++
+      if (!((unused >>> i) & 1) && binOfSpan(span) == bin && (!listed || shouldBeListed(recordOf(bin), span))) n++
     }
   }
   return n
@@ -135,7 +139,7 @@ function spansOfBin(bin: u32, listed: bool): u32 {
 function isSpanOf(bin: u32, d: usize): bool {
   let i = (d >>> 4) & 63
   if (d - base() >= header().extent || d & 15 || (d & 0xffff) < PAGE - SPAN || i < load<u8>(mapOf(d))) return false
-  return i != 63 && !((load<u64>(entryOf(d)) >>> i) & 1) && (changetype<Span>(d).next & BIN) >>> 4 == bin
+  return i != 63 && !((load<u64>(entryOf(d)) >>> i) & 1) && binOfSpan(changetype<Span>(d)) == bin
 }
 /** Whether the active span of a bin, if it has one, is a span of the bin, and the list holds those that must be there, each once. */
 function namesItsOwn(bin: u32): bool {
