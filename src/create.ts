@@ -1,8 +1,9 @@
 import { instantiate, instantiateSync } from '@assemblyscript/loader'
 import { assertAddress, assertInteger, classOf } from './arguments.ts'
 import { bytesOf } from './base64.ts'
+import type { HeapExports } from './exports.ts'
 import { base64 } from './generated/module.ts'
-import { Heap, type HeapExports } from './heap.ts'
+import { Heap } from './heap.ts'
 
 /** A memory for the heap, in pages of 65,536 bytes. */
 export interface OwnMemory {

@@ -1,4 +1,5 @@
 // How calls fail. The numbers are the core's (assembly/error.ts), the sentences are said here only.
+import type { HeapExports } from './exports.ts'
 
 /**
  * Why a call failed. A pointer was no block's in use: `OUTSIDE` of the heap, `MISALIGNED`, `NOT_IN_USE` (freed before, or
@@ -25,7 +26,7 @@ interface Sentence {
 }
 
 /** The number of the reason OUTSIDE, and of the errnos. */
-export const outside = 1
+const outside = 1
 export const ENOMEM = 12
 const EFAULT = 14
 const EINVAL = 22
@@ -106,4 +107,15 @@ export class HeapError extends Error {
     this.code = code
     this.address = address === undefined ? undefined : address >>> 0 // it may be -0
   }
+}
+
+/** The trap of a refused call as a HeapError; anything else as it is. */
+export function asHeapError(exports: HeapExports, call: string, error: unknown, pointer?: number): unknown {
+  // The reason stays in the heap, where an earlier refusal or another instance may have left it, and every refusal is an
+  // `unreachable`: engines word that differently, but all with this word in it.
+  if (!(error instanceof WebAssembly.RuntimeError) || !/unreachable/i.test(error.message)) return error
+  const reason = exports.trap_reason()
+  if (reason) return new HeapError(call, reason, reasons, exports.trap_address() >>> 0, error)
+  // Where no heap could begin, there is no place for a reason.
+  return pointer === undefined ? error : new HeapError(call, outside, reasons, pointer, error)
 }

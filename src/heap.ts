@@ -1,46 +1,7 @@
 import { assertAddress, assertInteger, assertUint32Array, classOf, isSize, toSize } from './arguments.ts'
 import { type Batch, createBatch } from './batch.ts'
-import {
-  ENOMEM,
-  errnos,
-  errnosInPlace,
-  errnosOfLowering,
-  errnosOfRange,
-  HeapError,
-  outside,
-  reasons,
-} from './errors.ts'
-
-/**
- * What the module exports, as JavaScript sees it: sizes and addresses are i32, so addresses from 2 GiB on come out
- * negative (`>>> 0` mends that), arguments are converted without a check, and a refused call is a trap.
- */
-export interface HeapExports {
-  malloc(size: number): number
-  free(pointer: number): void
-  calloc(count: number, size: number): number
-  realloc(pointer: number, size: number): number
-  reallocarray(pointer: number, count: number, size: number): number
-  aligned_alloc(alignment: number, size: number): number
-  memalign(alignment: number, size: number): number
-  posix_memalign(at: number, alignment: number, size: number): number
-  valloc(size: number): number
-  pvalloc(size: number): number
-  free_sized(pointer: number, size: number): void
-  free_aligned_sized(pointer: number, alignment: number, size: number): void
-  malloc_usable_size(pointer: number): number
-  sbrk(increment: number): number
-  brk(address: number): number
-  mmap(address: number, length: number, prot: number, flags: number, fd: number, offset: number): number
-  munmap(address: number, length: number): number
-  mremap(address: number, oldLength: number, newLength: number, flags: number): number
-  madvise(address: number, length: number, advice: number): number
-  heap_verify(): number
-  heap_stats(out: number): void
-  last_error(): number
-  trap_reason(): number
-  trap_address(): number
-}
+import { asHeapError, ENOMEM, errnos, errnosInPlace, errnosOfLowering, errnosOfRange, HeapError } from './errors.ts'
+import type { HeapExports } from './exports.ts'
 
 /** What a heap holds, in bytes. */
 export interface HeapStats {
@@ -417,15 +378,4 @@ export class Heap {
 function toStats({ buffer }: ArrayOf<Uint8ArrayConstructor>): HeapStats {
   const [heap, inUse, mapped, free, peak, growths] = new Uint32Array(buffer)
   return { heap, inUse, mapped, free, peak, growths }
-}
-
-/** The trap of a refused call as a HeapError; anything else as it is. */
-function asHeapError(exports: HeapExports, call: string, error: unknown, pointer?: number): unknown {
-  // The reason stays in the heap, where an earlier refusal or another instance may have left it, and every refusal is an
-  // `unreachable`: engines word that differently, but all with this word in it.
-  if (!(error instanceof WebAssembly.RuntimeError) || !/unreachable/i.test(error.message)) return error
-  const reason = exports.trap_reason()
-  if (reason) return new HeapError(call, reason, reasons, exports.trap_address() >>> 0, error)
-  // Where no heap could begin, there is no place for a reason.
-  return pointer === undefined ? error : new HeapError(call, outside, reasons, pointer, error)
 }

@@ -7,4 +7,5 @@ export {
   type OwnMemory,
 } from './create.ts'
 export { HeapError, type HeapErrorCode } from './errors.ts'
-export { Heap, type HeapExports, type HeapStats, type ViewConstructor } from './heap.ts'
+export type { HeapExports } from './exports.ts'
+export { Heap, type HeapStats, type ViewConstructor } from './heap.ts'
