@@ -36,6 +36,17 @@ const file = (name: string, fallback: string) =>
 export const modulePath = file('GRANARY_WASM', 'granary.wasm')
 export const faultModulePath = file('GRANARY_FAULT_WASM', 'granary-fault.wasm')
 
+const layout = readFileSync(new URL('../../assembly/layout.ts', import.meta.url), 'utf8')
+/** Names of the fields of the heap's header, in their order. */
+const fields = [...layout.matchAll(/^ {2}(\w+): (?:u32|usize)$/gm)].map((field) => field[1])
+
+/** Offset of a field in the heap's header, all of which have four bytes. */
+export function offsetOf(field: string): number {
+  const i = fields.indexOf(field)
+  if (i === -1) throw new Error(`the header has no field ${field}`)
+  return 4 * i
+}
+
 const compiled = new Map<string, WebAssembly.Module>()
 function compile(path: string): WebAssembly.Module {
   let module = compiled.get(path)
@@ -114,6 +125,10 @@ export class Core {
   }
   setU32(at: number, value: number): void {
     new DataView(this.memory.buffer).setUint32(at, value, true)
+  }
+  /** A field of the heap's header. */
+  field(name: string): number {
+    return this.u32(this.base + offsetOf(name))
   }
   /** Bytes of memory. */
   get size(): number {

@@ -6,8 +6,6 @@ import { type Core, createCore, hex, PAGE, Reason, refusal, SEED } from './core.
 import { Oracle, type Range } from './oracle.ts'
 import './timeout.ts'
 
-/** The header's field of the nodes' address, by its offset (assembly/layout.ts). */
-const NODES = 40
 const SMALL = Array.from({ length: 16 }, (_, i) => 16 * (i + 1))
 const LARGE = [272, 512, 1000, 4096, 10_000, 70_000]
 
@@ -144,7 +142,7 @@ describe.each([1000, 5000, 70_000])('what a write after free leaves in a free bl
   it.each(ends)('is refused at %s if the heap’s own tables were overwritten, too', (_, neighbour, where) => {
     const core = createCore()
     const { free, blocks, end } = row(core)
-    core.bytes(core.u32(core.base + NODES) + core.u32(free), 8).fill(0x41)
+    core.bytes(core.field('nodes') + core.u32(free), 8).fill(0x41)
     const border = neighbour === 3 ? free : end
     for (const value of [core.u32(where(free, end)), 0x41414141]) {
       core.setU32(where(free, end), value)

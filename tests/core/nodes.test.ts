@@ -4,20 +4,17 @@ import { type Core, createCore, FAILED, PAGE, Reason, refusal } from './core.ts'
 import { Oracle, type Range } from './oracle.ts'
 import './timeout.ts'
 
-/** Fields of the heap's header, by their offsets (assembly/layout.ts). */
-const [NODES_SIZE, BLOCKS, TOP, END, BRK] = [48, 56, 64, 68, 80]
-
-it('a block that is freed at random in a full heap is free at once, without a look at the others', () => {
+it('a full heap has nodes for as many free blocks as there can be, each of which serves again', () => {
   const core = createCore({ maximum: 64 })
   const below = random(7)
   const blocks: number[] = []
   for (let p = core.malloc(300 + below(300)); p; p = core.malloc(300 + below(300))) blocks.push(p)
-  const taken = core.u32(core.base + BLOCKS)
-  expect(core.u32(core.base + NODES_SIZE)).toBeGreaterThanOrEqual(taken * 8)
+  const taken = core.field('blocks')
+  expect(core.field('nodesSize')).toBeGreaterThanOrEqual(taken * 8)
   // Every second block is a free one of its own, as many as there can be; but not the last, which may join top.
   const second = blocks.slice(0, -1).filter((_, i) => i % 2 === 0)
   for (const p of second) core.free(p)
-  expect(core.u32(core.base + BLOCKS)).toBe(taken)
+  expect(core.field('blocks')).toBe(taken)
   expect(core.verify()).toBe(0)
   const pages = core.pages
   for (const _ of second) expect(core.malloc(300)).not.toBe(0)
@@ -42,19 +39,19 @@ it('blocks that are cut again and again in a full heap are given whole when ther
 
 it('no block is harmed where the heap is full, its blocks are cut, and others have grown the memory', () => {
   const core = createCore({ initial: 400, maximum: 2000 })
-  const field = (offset: number) => core.u32(core.base + offset)
   const oracle = new Oracle(core.memory, core.base)
   const claim = (p: number) => oracle.claim(p, p + core.usableSize(p), 'block')
   const blocks: Range[] = []
   do blocks.push(claim(core.malloc(512)))
-  while (field(BRK) < 399 * PAGE || field(END) - field(TOP) >= 100_000)
+  while (core.field('brk') < 399 * PAGE || core.field('end') - core.field('top') >= 100_000)
   const odd = blocks.filter((_, i) => i % 2)
   for (const range of odd) {
     oracle.release(range)
     core.free(range.start)
   }
   for (const _ of odd) claim(core.malloc(272))
-  while (field(END) - field(TOP) >= 1500) claim(core.malloc(Math.min(field(END) - field(TOP) - 300, 40_000)))
+  while (core.field('end') - core.field('top') >= 1500)
+    claim(core.malloc(Math.min(core.field('end') - core.field('top') - 300, 40_000)))
   for (const range of oracle.ranges) oracle.fill(range)
   core.memory.grow(1)
   oracle.fill(claim(core.malloc(300_000)))
@@ -64,11 +61,10 @@ it('no block is harmed where the heap is full, its blocks are cut, and others ha
 
 it('tables that need more room than the last page of the heap’s own has are not laid over blocks', () => {
   const core = createCore({ initial: 20 })
-  const field = (offset: number) => core.u32(core.base + offset)
   const oracle = new Oracle(core.memory, core.base)
   const claim = (p: number) => oracle.fill(oracle.claim(p, p + core.usableSize(p), 'block'))
-  while (field(BRK) < 19 * PAGE || field(END) - field(TOP) >= 1500) claim(core.malloc(512))
-  expect(field(BRK)).toBe(19 * PAGE)
+  while (core.field('brk') < 19 * PAGE || core.field('end') - core.field('top') >= 1500) claim(core.malloc(512))
+  expect(core.field('brk')).toBe(19 * PAGE)
   core.memory.grow(1)
   expect(core.mmap(0, 10_000 * PAGE)).not.toBe(FAILED)
   expect(core.verify()).toBe(0)
@@ -143,9 +139,9 @@ it('the nodes of a heap that was emptied give their room back when it grows', ()
   const core = createCore()
   const blocks = Array.from({ length: 5000 }, () => core.malloc(300))
   for (const rest of [0, 1]) for (let i = rest; i < blocks.length; i += 2) core.free(blocks[i])
-  const size = core.u32(core.base + NODES_SIZE)
+  const size = core.field('nodesSize')
   core.malloc(core.size)
-  expect(core.u32(core.base + NODES_SIZE)).toBeLessThan(size / 4)
+  expect(core.field('nodesSize')).toBeLessThan(size / 4)
   expect(core.verify()).toBe(0)
 })
 

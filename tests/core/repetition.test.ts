@@ -81,15 +81,14 @@ it.each([80, 200])('%d mappings, or aligned blocks, of which every second one is
 
 it('bins’ empty spans are released where unmapping leaves little in use, so that long runs come together', () => {
   const core = createCore({ initial: 1 })
-  const top = () => core.u32(core.base + 64) // assembly/layout.ts
   core.free(core.malloc(1))
   const mapping = core.mmap(0, 30 * PAGE)
   const blocks: number[] = []
   for (let size = 16; size <= 256; size += 16) for (let i = 0; i < 1000; i++) blocks.push(core.malloc(size))
   for (const block of blocks) core.free(block)
-  expect(top()).toBeGreaterThan(30 * PAGE)
+  expect(core.field('top')).toBeGreaterThan(30 * PAGE)
   expect(core.munmap(mapping, 30 * PAGE)).toBe(0)
-  expect(top()).toBeLessThanOrEqual(PAGE)
+  expect(core.field('top')).toBeLessThanOrEqual(PAGE)
 })
 
 it('bins’ empty spans are released before the memory grows', () => {

@@ -1,10 +1,9 @@
 // heap_verify finds each broken invariant, and says its number.
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { type Core, createCore, PAGE } from './core.ts'
+import { type Core, createCore, offsetOf, PAGE } from './core.ts'
 
-/** Fields of the heap's header, by their offsets (assembly/layout.ts). */
-const [ABI, SHADOW, ENTRIES, NODES, TOP, END, BINNED, MAPPED] = [4, 28, 36, 40, 64, 68, 96, 100]
+/** What follows the header's fields, and the bytes of all, by their offsets (assembly/layout.ts). */
 const [ACTIVE, LISTS, HEADER_SIZE] = [128, 384, 764]
 
 /** A heap with a span of 32-byte blocks, a mapping, and a free block between two in use. */
@@ -14,27 +13,28 @@ function heap() {
   core.mmap(0, PAGE)
   const [, free, last] = [core.malloc(1000), core.malloc(1000), core.malloc(1000)]
   core.free(free)
-  const at = (field: number) => core.u32(core.base + field)
-  const set = (field: number, value: number) => core.setU32(core.base + field, value)
+  const offset = (at: number | string) => (typeof at === 'string' ? offsetOf(at) : at)
+  const at = (field: number | string) => core.u32(core.base + offset(field))
+  const set = (field: number | string, value: number) => core.setU32(core.base + offset(field), value)
   const turn = (p: number) => {
-    core.bytes(at(SHADOW) + (p >>> 7) + 1, 1)[0] ^= 1 << ((p >>> 4) & 7)
+    core.bytes(at('shadow') + (p >>> 7) + 1, 1)[0] ^= 1 << ((p >>> 4) & 7)
   }
   const descriptor = (p: number) => (p | 0xffff) - 1023 + ((p >>> 6) & 0x3f0)
   expect(core.verify()).toBe(0)
-  return { core, small, free, last, at, set, turn, descriptor, node: at(NODES) + core.u32(free) }
+  return { core, small, free, last, at, set, turn, descriptor, node: at('nodes') + core.u32(free) }
 }
 
 const faults: [name: string, (h: ReturnType<typeof heap>, core: Core) => void][] = [
-  ['another ABI', ({ at, set }) => set(ABI, at(ABI) + 1)],
-  ['end below top', ({ at, set }) => set(END, at(TOP) - 16)],
+  ['another ABI', ({ at, set }) => set('abi', at('abi') + 1)],
+  ['end below top', ({ at, set }) => set('end', at('top') - 16)],
   ['a block without its first mark', ({ last, turn }) => turn(last)],
-  ['a free block that touches top', ({ last, set }) => set(TOP, last)],
+  ['a free block that touches top', ({ last, set }) => set('top', last)],
   ['a hint that leads elsewhere', ({ free }, core) => core.setU32(free, 0x41414141)],
   ['a node out of its ring', ({ node }, core) => core.setU32(node + 12, 0)],
-  ['a wrong sum of free bytes', ({ at, set }) => set(BINNED, at(BINNED) + 16)],
+  ['a wrong sum of free bytes', ({ at, set }) => set('freeBytes', at('freeBytes') + 16)],
   [
     'a page of spans without a used span',
-    ({ small, at }, core) => core.bytes(at(ENTRIES) + ((small >>> 12) & ~15), 8).fill(0xff),
+    ({ small, at }, core) => core.bytes(at('entries') + ((small >>> 12) & ~15), 8).fill(0xff),
   ],
   ['an unused span with blocks', ({ small, descriptor }, core) => core.setU32(descriptor(small) + 16, 0)],
   [
@@ -43,7 +43,7 @@ const faults: [name: string, (h: ReturnType<typeof heap>, core: Core) => void][]
   ],
   ['an active span that is detached', ({ small, descriptor }, core) => core.setU32(descriptor(small) + 12, 1)],
   ['a wrong count of spans', ({ at, set }) => set(LISTS + 16 + 8, at(LISTS + 16 + 8) + 1)],
-  ['a wrong count of mapped pages', ({ at, set }) => set(MAPPED, at(MAPPED) + 1)],
+  ['a wrong count of mapped pages', ({ at, set }) => set('mapped', at('mapped') + 1)],
 ]
 
 it.each(faults.map(([name, breakIt], i) => [i + 1, name, breakIt] as const))('%d: %s', (number, _, breakIt) => {
@@ -55,13 +55,14 @@ it.each(faults.map(([name, breakIt], i) => [i + 1, name, breakIt] as const))('%d
 it('whatever stands in the header, it comes to an end, and nothing traps', () => {
   const offsets = Array.from({ length: HEADER_SIZE }, (_, offset) => offset)
   // What no walk depends on: errno, the reason and address of a refusal, what is known to be zero, counters of the past.
-  const free = [8, 12, 16, 72, 76, 92, 104, 108, 120]
+  const names = ['error', 'reason', 'address', 'fresh', 'zeroFrom', 'growths', 'peak', 'exponents', 'settled']
+  const free = names.map(offsetOf)
   const found = offsets.filter((offset) => {
     const { core } = heap()
     core.bytes(core.base + offset, 1)[0] ^= 0x80
     return core.verify() !== 0
   })
-  for (const field of free.filter((at) => at !== 108)) expect(found).not.toContain(field + 1)
+  for (const field of free.filter((at) => at !== offsetOf('exponents'))) expect(found).not.toContain(field + 1)
   for (let field = 0; field < ACTIVE; field += 4) if (!free.includes(field)) expect(found).toContain(field + 1)
 })
 
@@ -82,30 +83,30 @@ it.each<[string, number, (h: ReturnType<typeof heap>) => void]>([
     'a page of blocks that is noted as mapped',
     13,
     ({ core, at, last }) => {
-      core.bytes(at(24) + (last >>> 16), 1)[0] = 65
+      core.bytes(at('map') + (last >>> 16), 1)[0] = 65
     },
   ],
   [
     'a page without spans that is noted as roomy',
     8,
     ({ core, at }) => {
-      const mapped = [0, 1, 2, 3].find((page) => core.bytes(at(24) + page, 1)[0] === 65)
-      core.bytes(at(ENTRIES) + ((core.base >>> 12) & ~15) + 8, 1)[0] |= 1 << Number(mapped)
+      const mapped = [0, 1, 2, 3].find((page) => core.bytes(at('map') + page, 1)[0] === 65)
+      core.bytes(at('entries') + ((core.base >>> 12) & ~15) + 8, 1)[0] |= 1 << Number(mapped)
     },
   ],
-  ['a bin that no search finds', 6, ({ set }) => set(108, 0)],
-  ['an exponent behind the last', 6, ({ set, at }) => set(108, at(108) | (1 << 26))],
+  ['a bin that no search finds', 6, ({ set }) => set('exponents', 0)],
+  ['an exponent behind the last', 6, ({ set, at }) => set('exponents', at('exponents') | (1 << 26))],
   ['cells of a bin that has no spans', 10, ({ set, at }) => set(ACTIVE + 16 * 15 + 8, at(ACTIVE + 16 * 15 + 8) ^ 2)],
   ['a bin behind the last', 6, ({ set }) => set(LISTS + 256 + 16 + 26 * 4, 1)],
   ['room in the span of bins that have none', 11, ({ set }) => set(LISTS + 256, 1)],
-  ['a mark behind top', 3, ({ turn, at }) => turn(at(TOP) + 160)],
+  ['a mark behind top', 3, ({ turn, at }) => turn(at('top') + 160)],
   [
     'a list of unused nodes that comes back to itself',
     7,
     ({ core, at, set }) => {
       core.free(core.malloc(1000))
-      set(52, 16 + 26 * 16 * 8)
-      core.setU32(at(NODES) + 16 + 26 * 16 * 8 + 8, 16 + 26 * 16 * 8)
+      set('nodeFree', 16 + 26 * 16 * 8)
+      core.setU32(at('nodes') + 16 + 26 * 16 * 8 + 8, 16 + 26 * 16 * 8)
     },
   ],
 ])('finds %s', (_, number, breakIt) => {
