@@ -142,7 +142,7 @@ describe('a memory at its maximum', () => {
   })
 
   it.each([257, 1000])('serves all that it had when every second block of %d bytes is freed, and the rest', (size) => {
-    // More free blocks than the heap keeps account of: for more, it would have to grow.
+    // As many free blocks as there can be: between two of them stands one in use.
     const core = createCore({ maximum: 64 })
     const out = core.malloc(24)
     const blocks = fill(core, size)
@@ -201,7 +201,7 @@ describe('a memory at its maximum', () => {
     const large: number[] = []
     while (large.push(core.malloc(400)) && core.malloc(272));
     while (core.malloc(257));
-    // Each takes a node, as long as there are any.
+    // Each takes a node.
     for (const p of large) core.free(p)
     for (const p of run) core.free(p)
     expect(core.verify()).toBe(0)
