@@ -1,5 +1,5 @@
-// Bins of small blocks: each has an active span that malloc takes from, and a list of the other spans with room. A span
-// that is full when the active one is needed no more is detached; the first free in it puts it on the list.
+// Bins of small blocks: each has an active span that malloc takes from, and a list of the other spans with room. When the active span
+// is full, another one becomes active, and it is detached: in no list, until the first free in it puts it on the list.
 //
 // Invariants: a span of a bin is exactly one of active, listed, detached; a detached one has no free block, a listed one has.
 

@@ -104,6 +104,7 @@ function farStop(p: usize): usize {
   return header().distances + ((p >>> 10) << 1)
 }
 
+/** Notes where the block in use at p ends, which reaches over the end of its KiB. */
 // @ts-ignore: decorator
 @inline function noteOut(p: usize, stop: usize): void {
   let cells = (stop - (p & ~1023)) >>> 4
