@@ -39,10 +39,10 @@ export function isBelowFloor(gross: number[], floor: number[]): boolean {
 }
 
 /** Series of repetitions; those with the same index were taken in one turn. */
-export type Turns = number[][]
+export type Series = number[][]
 
 /** A random half of each series: of the same turns, as far as each has them. */
-function halves(series: Turns, random: Random): Turns {
+function halves(series: Series, random: Random): Series {
   const turns = random.shuffle(Array.from({ length: Math.max(...series.map(({ length }) => length)) }, (_, i) => i))
   return series.map((values) =>
     turns
@@ -56,7 +56,7 @@ function halves(series: Turns, random: Random): Turns {
  * Applies a statistic to all repetitions, and to random halves of them for its interval. Each row is halved for itself:
  * its turns have nothing to do with those of another.
  */
-export function estimate(rows: Turns[], statistic: (rows: Turns[]) => number): Estimate {
+export function estimate(rows: Series[], statistic: (rows: Series[]) => number): Estimate {
   const value = statistic(rows)
   if (rows.some((series) => series.some(({ length }) => length < 3)))
     return { value, low: 0, high: Number.POSITIVE_INFINITY } // nothing is known of the noise
@@ -67,7 +67,7 @@ export function estimate(rows: Turns[], statistic: (rows: Turns[]) => number): E
 }
 
 /** How many times as long one takes as the other, net; of several rows `[one, other, floor]` the geometric mean. */
-export function ratioEstimate(...rows: Turns[]): Estimate {
+export function ratioEstimate(...rows: Series[]): Estimate {
   return estimate(rows, (chosen) =>
     geometricMean(chosen.map(([one, other, floor]) => net(one, floor) / net(other, floor))),
   )

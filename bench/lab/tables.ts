@@ -1,6 +1,6 @@
 // The ratios of a run for a terminal.
 import type { ReplayResult, Results } from './results.ts'
-import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, net, ratioEstimate, type Turns } from './stats.ts'
+import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, net, ratioEstimate, type Series } from './stats.ts'
 
 export type Phase = 'warm' | 'cold'
 
@@ -15,7 +15,7 @@ export function replayOf(results: Results, workload: string, allocator: string):
 }
 
 /** The gross times of a replay and of the floor, or undefined where one has none. */
-export function timesOf(results: Results, workload: string, allocator: string, phase: Phase): Turns | undefined {
+export function timesOf(results: Results, workload: string, allocator: string, phase: Phase): Series | undefined {
   const replays = [allocator, 'floor'].map((id) => replayOf(results, workload, id))
   const times = replays.flatMap((replay) => (replay?.[phase].length && !replay.fault ? [replay[phase]] : []))
   return times.length === 2 ? times : undefined
