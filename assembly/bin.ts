@@ -6,7 +6,8 @@
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp, SPAN } from './layout'
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
 import { extend, mayCut } from './growth'
-import { BEGIN_SIZE } from './tables'
+import { binOf, headFrom, isPacked } from './node'
+import { BEGIN_SIZE, makeRoom } from './tables'
 import { addressOf, DETACHED, fetch, isHeader, KEPT, pageStart, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
@@ -226,18 +227,19 @@ export function obtain(n: usize): usize {
 /** As obtain, n bytes and no more at a multiple of `alignment`, with nodes for so many blocks more. */
 export function obtainAligned(n: usize, alignment: usize, more: u32): usize {
   while (true) {
-    if (!mayCut(more)) return 0
-    let p = findAligned(n, alignment, ALIGNED_TRIES, 0)
+    let packed = isPacked(more) && !makeRoom(BLOCK_MIN, more),
+      p: usize = packed ? 0 : findAligned(n, alignment, ALIGNED_TRIES, 0)
     if (p) return p
     if (gather(true)) continue
     let h = header(),
       top = h.top,
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
-    if (a + n <= h.end) return carveTop(a, a + n)
+    if (a + n <= h.end && !packed) return carveTop(a, a + n)
+    // For the block and its nodes at once: memory that has grown for what then is refused cannot be given back.
     if (!extend(a + n - top, more)) break
   }
-  return findAligned(n, alignment, -1, 0)
+  return headFrom(binOf(n)) && mayCut(more) ? findAligned(n, alignment, -1, 0) : 0
 }
 
 /** Bytes of the arena's block for a request. */

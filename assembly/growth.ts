@@ -3,44 +3,43 @@
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './layout'
 import { noteUsed, turn, turnBoth, turnMark } from './shadow'
 import { isGap, raiseTop, releaseAt, resizeInRow } from './arena'
-import { beginTables, capacityFor, endFor, extendNodes, firstBlock, fitNodes, setEnd } from './tables'
-import { isPacked, nodesFor } from './node'
-import { advance } from './break'
+import { beginTables, capacityFor, endFor, firstBlock, fitNodes, makeRoom, setEnd } from './tables'
+import { isPacked } from './node'
+import { advance, memoryPages } from './break'
 
-/** Grows the memory so that a block of n bytes (a multiple of 16, at least BLOCK_MIN), for which top has no room, can be taken from
- *  it. False if the memory may not grow so far; true also if top is elsewhere now, which may still be too little for what the caller
- *  wants: look again. With it, nodes for so many blocks more. */
+/** Makes top have a block of n bytes (a multiple of 16, at least BLOCK_MIN), and nodes for so many blocks more: out of what the heap has,
+ *  or else of new memory. False if the memory may not grow so far, and then all is as it was, unless others have grown it; true also if
+ *  top is elsewhere now, which may still be too little: look again. */
 export function extend(n: usize, more: u32): bool {
+  let top = header().top
+  // Some nodes besides for blocks that follow, so that not each makes room for its own.
+  return grow(n, more + 16) || grow(n, more) || header().top != top
+}
+function grow(n: usize, more: u32): bool {
   let h = header(),
-    top = h.top,
     size = h.end - base(),
-    spare = size < 0x4000000 ? size >>> 6 : size >>> 5,
-    nodesSize = h.nodesSize
-  fitNodes(0)
-  let least = min(nodesSize, h.nodesSize)
-  fitNodes(more + 16)
-  while (true) {
-    // A capacity of PAGES_MAX or more is beyond BREAK_MAX.
-    let brk = h.brk,
+    spare = size < 0x4000000 ? size >>> 6 : size >>> 5
+  if (n > BREAK_MAX - h.top) return false
+  while (!makeRoom(n, more)) {
+    // Where the new stretch begins.
+    let pages = memoryPages(),
+      brk = h.brk == (<usize>h.limit) << 16 ? (<usize>pages) << 16 : h.brk,
       from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN,
-      capacity: usize = n > BREAK_MAX - from ? PAGES_MAX : capacityFor(from + n),
+      was = h.nodesSize
+    if (n > BREAK_MAX - from) return false
+    fitNodes(more)
+    // A capacity of PAGES_MAX is beyond BREAK_MAX.
+    let capacity = capacityFor(from + n),
       need = (capacity << 16) - brk,
-      start = need && capacity < PAGES_MAX ? advance(need, max(need, spare)) : 0
-    if (start && absorb(start, h.brk)) {
-      if (h.end - h.top < n) return extend(n, more) || h.top != top
+      start = capacity < PAGES_MAX ? advance(need, max(need, spare)) : 0
+    if (!start || !absorb(start, h.brk)) h.nodesSize = was
+    else if (h.end - h.top >= n) {
       h.peak = max(h.peak, h.top - base() - h.freeBytes + n)
-      return true
-    } else if (h.nodesSize > least) {
-      // Once more without room for more nodes, or for those that are too many.
-      h.nodesSize = least
-      if (start) h.brk = h.floor = start
-    } else if (!start) break
+      break
+    }
+    if (!start) return false
   }
-  if (least < nodesSize) {
-    setEnd(h.capacity)
-    h.fresh = max(h.fresh, h.end)
-  }
-  return h.top != top || (h.end - top >= n && nodesFor(0) <= h.nodesSize && !isPacked(more))
+  return true
 }
 
 /** Gives the stretch [start, end) behind the tables to the arena, whose tables go to its end: the continuation of top, or a
@@ -50,7 +49,7 @@ function absorb(start: usize, end: usize): bool {
     gap = (<usize>h.capacity) << 16,
     capacity = end >>> 16,
     a = start == gap ? h.top : max(roundUp(start, CELL), gap + BLOCK_MIN)
-  if (endFor(capacity) < a + BLOCK_MIN || (start != gap && isPacked(0))) return false
+  if (endFor(capacity) < a + BLOCK_MIN) return false
   h.fresh = max(h.fresh, start)
   setEnd(capacity)
   if (start == gap) return true
@@ -74,7 +73,7 @@ function absorb(start: usize, end: usize): bool {
 /** Whether there are nodes for so many blocks more and the remains of those that they are cut from; makes some if not, where top or
  *  new memory has room. */
 export function mayCut(more: u32): bool {
-  while (isPacked(more) && !extendNodes(more)) if (!extend(BLOCK_MIN + ((<usize>more) << 3), more)) return false
+  while (isPacked(more)) if (!extend(BLOCK_MIN, more)) return false
   return true
 }
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */

@@ -134,18 +134,21 @@ function emptied(h: Header, bin: u32): void {
   if (!steps) h.exponents &= ~(1 << e)
 }
 
-/** Bytes of the nodes that there should be for the blocks and so many more: a quarter are for those that they may be cut into. */
+/** Bytes of the nodes that so many blocks more and the remains of those that they are cut from may need. No more than half of all blocks
+ *  are free, since behind each free one stands one in use. */
+// @ts-ignore: decorator
+@inline function nodesAtLeast(more: u32): u32 {
+  return BINS_SIZE + ((header().blocks + more + 3) << 3)
+}
+/** Bytes of the nodes that there should be for the blocks and so many more: with a quarter for those that they may be cut into. */
 // @ts-ignore: decorator
 @inline export function nodesFor(more: u32): u32 {
-  let n = header().blocks
-  return BINS_SIZE + ((n + (n >>> 2) + more) << 3)
+  return nodesAtLeast((header().blocks >>> 2) + more)
 }
-/** Whether nodes may lack for so many blocks more and the remains of those that they are cut from. No more than half of all blocks are
- *  free, since behind each free one stands one in use. */
+/** Whether nodes may lack for so many blocks more. */
 // @ts-ignore: decorator
 @inline export function isPacked(more: u32): bool {
-  let h = header()
-  return BINS_SIZE + ((h.blocks + more + 3) << 3) > h.nodesSize
+  return nodesAtLeast(more) > header().nodesSize
 }
 /** The node of the free block that the page at p lies in, or 0. Looks at all nodes. */
 export function nodeAround(p: usize): u32 {

@@ -9,7 +9,7 @@ import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
 import { lowerBreak, memoryPages, raiseBreak } from './break'
 import { around32, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
-import { nodeAround, nodeAt } from './node'
+import { isPacked, nodeAround, nodeAt } from './node'
 import { extend, mayCut } from './growth'
 import { gather, obtainAligned, settle } from './bin'
 import { ready } from './start'
@@ -108,16 +108,17 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
     // What sbrk gave, or others have grown, behind the tables never becomes the arena's.
     let border = (<usize>h.capacity) << 16
     if (p + n > border && (h.brk != border || memoryPages() != h.limit)) return taken
-    if (more && !mayCut(more)) return ENOMEM
-    if (p + n <= h.end) break
+    if (!isGap(max(p, h.top) - h.top)) return ENOMEM
     // Only now: memory cannot be given back. What is there then is looked at once more.
-    if (!extend(p + n - h.top, more)) return ENOMEM
+    if (p + n > h.end) {
+      if (!extend(p + n - h.top, more)) return ENOMEM
+    } else if (!more || !isPacked(more)) break
+    else if (!mayCut(more)) return ENOMEM
   }
   // From here on, nothing can fail.
   let end = p + n
   if (end > h.top) {
     let a = max(p, h.top)
-    if (!isGap(a - h.top)) return ENOMEM
     map(carveTop(a, end), end - a)
     end = a
   }

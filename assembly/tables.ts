@@ -1,7 +1,7 @@
 // The tables: the shadow with its distances, the pages' entries, and the nodes. They stand behind the header, and behind the arena as
 // soon as that has more than a few pages: then they move up whenever it grows.
 
-import { base, BLOCK_MIN, CELL, header, HEADER_SIZE, PAGES_MAX, roundUp, UNTOUCHED } from './layout'
+import { base, CELL, header, HEADER_SIZE, PAGES_MAX, roundUp, UNTOUCHED } from './layout'
 import { around32, isMarked, turn } from './shadow'
 import { beginNodes, BINS_SIZE, nodeAt, nodesFor, NODE_SIZE } from './node'
 
@@ -150,21 +150,25 @@ function trimNodes(): void {
 /** Lets there be nodes for so many blocks more: as soon as the tables are set. */
 export function fitNodes(more: u32): void {
   let h = header()
-  if (h.nodesUsed > nodesFor(0)) trimNodes()
+  // Where the last one is no free block's; if there is none, this is a link between bins' heads, which is not 0.
+  if (!nodeAt(h.nodesUsed - NODE_SIZE).end) trimNodes()
   // At least as many as in a new heap; one more if there were more, so that the tables do not return to behind the header.
   let least = max(h.nodesUsed, min(h.nodesSize, <u32>LOW_NODES + NODE_SIZE))
   h.nodesSize = max(least, (nodesFor(more) + NODE_SIZE - 1) & -NODE_SIZE)
 }
 
-/** Makes nodes for so many blocks more out of top's room. False if it has too little. */
-export function extendNodes(more: u32): bool {
+/** Makes nodes for so many blocks more if top then still has n bytes, or has them because there are fewer nodes then. False if not. */
+export function makeRoom(n: usize, more: u32): bool {
   let h = header(),
-    was = h.nodesSize
-  // Some besides for blocks that follow, so that not each makes room for its own.
-  fitNodes(more + (h.blocks >>> 6))
-  let fits = endFor(h.capacity) >= h.top + BLOCK_MIN
-  if (fits) setEnd(h.capacity)
-  else h.nodesSize = was
+    was = h.nodesSize,
+    end = h.end
+  fitNodes(more)
+  let fits = endFor(h.capacity) >= h.top + n
+  if (fits) {
+    setEnd(h.capacity)
+    // Where nodes were.
+    if (h.end > end) h.fresh = max(h.fresh, h.end)
+  } else h.nodesSize = was
   return fits
 }
 

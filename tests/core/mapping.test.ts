@@ -554,13 +554,11 @@ it('a mapping of all that is left is granted or refused at once, whatever room i
   // With 4742 to 4798 blocks, the nodes for the mapping have room only where the mapping then has none.
   for (const blocks of [0, 500, 1000, 2000, 3000, 4000, 4500, 4700, 4750, 4770, 4790, 4900, 6000, 8000]) {
     const core = createCore({ maximum: 1500 })
-    const [top, end] = [64, 68]
-    const field = (offset: number) => core.u32(core.base + offset)
     for (let i = 0; i < blocks; i++) core.malloc(272)
     let size = 1488 * PAGE - blocks * 300
     for (let p = 0; !p; size -= 4096) core.free((p = core.malloc(size)))
-    const start = Math.ceil((field(top) + 80) / PAGE) * PAGE
-    const pages = Math.floor((field(end) - start) / PAGE)
+    const start = Math.ceil((core.field('top') + 80) / PAGE) * PAGE
+    const pages = Math.floor((core.field('end') - start) / PAGE)
     for (const n of [pages + 1, pages, pages - 1]) {
       for (const flags of [ANONYMOUS, ANONYMOUS | MAP_FIXED_NOREPLACE]) {
         const map = () => core.mmap(start, n * PAGE, 3, flags)
@@ -575,4 +573,38 @@ it('a mapping of all that is left is granted or refused at once, whatever room i
     }
   }
   expect(granted).toBeGreaterThan(40)
+})
+
+it('the memory does not grow for a mapping that no memory has room for, nor for its nodes', () => {
+  for (const maximum of [2, 10, 40, 1000]) {
+    for (const pages of [1, 2, 5]) {
+      const core = createCore({ maximum })
+      const mapping = core.mmap(0, pages * PAGE)
+      if (mapping === FAILED) continue
+      for (let i = 0; i < 400; i++) core.malloc(300)
+      const { pages: before } = core
+      const { peak } = core.stats(64)
+      for (const n of [maximum, maximum + 1, 10_000, 16_384, 32_768, 0xffff]) {
+        const length = n * PAGE
+        expect(core.mmap(0, length)).toBe(FAILED)
+        expect(core.mmap(mapping + pages * PAGE, length, 3, ANONYMOUS | MAP_FIXED_NOREPLACE)).toBe(FAILED)
+        expect(core.mremap(mapping, pages * PAGE, length, 0)).toBe(FAILED)
+        expect(core.mremap(mapping, pages * PAGE, length, MREMAP_MAYMOVE)).toBe(FAILED)
+        expect(core.pages).toBe(before)
+      }
+      expect(core.stats(64).peak).toBe(peak)
+      expect(core.verify()).toBe(0)
+    }
+  }
+})
+
+it('the memory does not grow for a mapping too near to top', () => {
+  const core = createCore()
+  core.malloc(300)
+  core.malloc(2 * PAGE - 48 - core.field('top'))
+  const { pages } = core
+  for (const n of [20, 40, 60]) {
+    expect(core.mmap(2 * PAGE, n * PAGE, 3, ANONYMOUS | MAP_FIXED_NOREPLACE)).toBe(FAILED)
+    expect(core.pages).toBe(pages)
+  }
 })

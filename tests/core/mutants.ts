@@ -126,7 +126,7 @@ const mutants: Mutant[] = [
   {
     name: 'nodes that are not in use are not given back',
     file: 'tables.ts',
-    find: 'if (h.nodesUsed > nodesFor(0)) trimNodes()',
+    find: 'if (!nodeAt(h.nodesUsed - NODE_SIZE).end) trimNodes()',
     replace: '',
     tests: ['nodes'],
   },
@@ -182,8 +182,8 @@ const mutants: Mutant[] = [
   {
     name: 'room that is short is not tried with fewer nodes',
     file: 'growth.ts',
-    find: 'h.nodesSize > least',
-    replace: 'false',
+    find: ' || grow(n, more) ||',
+    replace: ' ||',
     tests: ['nodes'],
   },
   {
@@ -259,8 +259,8 @@ const mutants: Mutant[] = [
   {
     name: 'there are nodes for a quarter of the blocks',
     file: 'node.ts',
-    find: '(n + (n >>> 2) + more) << 3',
-    replace: '(n + (n >>> 2) + more) << 2',
+    find: '(header().blocks + more + 3) << 3',
+    replace: '(header().blocks + more + 3) << 2',
     tests: ['nodes'],
   },
   {
@@ -283,13 +283,6 @@ const mutants: Mutant[] = [
     find: 'if (p + n > border && (h.brk != border || memoryPages() != h.limit)) return taken',
     replace: '',
     tests: ['mapping'],
-  },
-  {
-    name: 'no growth is tried without the nodes that are too many',
-    file: 'growth.ts',
-    find: 'let least = min(nodesSize, h.nodesSize)',
-    replace: 'let least = nodesSize',
-    tests: ['oom'],
   },
   {
     name: 'a detached span has no blocks',
@@ -383,17 +376,31 @@ const mutants: Mutant[] = [
     tests: ['mapping'],
   },
   {
-    name: 'a mapping is asked for again and again whose nodes have no room',
+    name: 'nodes count that a refused request has not made',
     file: 'growth.ts',
-    find: ' && !isPacked(more))',
-    replace: ')',
+    find: ' h.nodesSize = was',
+    replace: '',
+    tests: ['mapping', 'nodes'],
+  },
+  {
+    name: 'the memory grows for the nodes of a mapping before it does for the mapping',
+    file: 'bin.ts',
+    find: 'packed = isPacked(more) && !makeRoom(BLOCK_MIN, more),',
+    replace: 'packed = !mayCut(more),',
+    tests: ['mapping'],
+  },
+  {
+    name: 'the memory grows for a mapping too near to top',
+    file: 'region.ts',
+    find: 'if (!isGap(max(p, h.top) - h.top)) return ENOMEM\n',
+    replace: '',
     tests: ['mapping'],
   },
   {
     name: 'nodes stay when the memory cannot grow',
-    file: 'growth.ts',
-    find: 'if (least < nodesSize) {',
-    replace: 'if (false) {',
+    file: 'tables.ts',
+    find: 'let fits = endFor',
+    replace: 'let fits = h.nodesSize >= was && endFor',
     tests: ['nodes'],
   },
   {

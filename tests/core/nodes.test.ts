@@ -1,6 +1,6 @@
 // Heaps with many free blocks, for each of which there has to be a node.
-import { expect, it } from 'vitest'
-import { type Core, createCore, FAILED, PAGE, Reason, refusal } from './core.ts'
+import { describe, expect, it } from 'vitest'
+import { Core, createCore, FAILED, PAGE, Reason, refusal } from './core.ts'
 import { Oracle, type Range } from './oracle.ts'
 import './timeout.ts'
 
@@ -184,4 +184,88 @@ it('a request that is refused leaves the tables where they are, though it has ma
     expect(core.malloc(3 * PAGE)).toBe(0)
     expect(core.verify()).toBe(0)
   }
+})
+
+/** Bytes of the bins' heads and of what stands before them (assembly/node.ts). */
+const binsSize = 16 + 26 * 16 * 8
+/** A heap with a free block of 8 MiB and 8000 blocks, where `room` bytes are left before the tables. */
+function withRoom(room: number, core = createCore({ maximum: 4000 })): Core {
+  const large = core.malloc(8 << 20)
+  core.malloc(300)
+  for (let i = 0; i < 8000; i++) core.malloc(400)
+  core.malloc((core.field('end') - core.field('top') - room) & ~15)
+  core.free(large)
+  return core
+}
+/** Cuts blocks out of a free one until there are no nodes for more. */
+function pack(core: Core): void {
+  while (core.field('nodesSize') >= binsSize + 8 * (core.field('blocks') + 3)) core.alignedAlloc(32, 272)
+}
+
+it.each([20_600, 20_900, 21_300])(
+  'blocks are cut as long as the memory may grow for nodes; %d bytes are left',
+  (room) => {
+    const core = withRoom(room)
+    for (let i = 0; i < 4000; i++) expect(core.alignedAlloc(32, 272)).not.toBe(0)
+    expect(core.verify()).toBe(0)
+  },
+)
+
+const requests: [name: string, request: (core: Core) => number][] = [
+  ['an aligned block', (core) => core.alignedAlloc(32, 272)],
+  ['a large block', (core) => core.malloc(16 << 20)],
+  ['a mapping', (core) => core.mmap(0, PAGE)],
+]
+describe.each(requests)('where nodes lack and the heap goes on behind a gap, %s', (_, request) => {
+  const granted = (core: Core) => {
+    const before = core.pages
+    expect([0, FAILED]).not.toContain(request(core))
+    expect(core.pages - before).toBeLessThan(300)
+    expect(core.verify()).toBe(0)
+    expect(core.malloc(16 << 20)).not.toBe(0)
+  }
+  it('does not make the memory grow without end, when others have grown it', () => {
+    const core = withRoom(5000)
+    pack(core)
+    core.sbrk(16)
+    core.memory.grow(1)
+    granted(core)
+  })
+  it('does not make the memory grow without end, when one growth is refused', () => {
+    let refused = 0
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 4000 })
+    const grow = (pages: number) => (refused-- > 0 ? -1 : memory.grow(pages))
+    const core = withRoom(5000, new Core(memory, 1024, grow))
+    pack(core)
+    core.sbrk(16)
+    refused = 1
+    granted(core)
+  })
+})
+
+it('a mapping that is found late, after the memory could not grow, has its nodes', () => {
+  const pages = 200
+  const core = createCore({ maximum: 40 * (pages + 3) })
+  const small = [core.malloc(300)]
+  const fillTo = (end: number) => {
+    do small.push(core.malloc(300))
+    while (small[small.length - 1] < end)
+  }
+  fillTo(core.alignedAlloc(PAGE, PAGE))
+  // The one block at a page's start is the first that is freed, so the last of its bin.
+  const large = [core.alignedAlloc(PAGE, pages * PAGE)]
+  fillTo(large[0])
+  for (let i = 0; i < 36; i++) {
+    large.push(core.malloc(pages * PAGE + 1000))
+    small.push(core.malloc(300))
+  }
+  for (let size = (pages - 1) * PAGE; size >= PAGE; size >>= 1) while (core.malloc(size));
+  for (const p of large) core.free(p)
+  const mapping = core.mmap(0, pages * PAGE)
+  expect(mapping).toBe(large[0])
+  expect(core.verify()).toBe(0)
+  for (let i = 1; i < pages; i += 2) expect(core.munmap(mapping + i * PAGE, PAGE)).toBe(0)
+  small.sort((a, b) => a - b)
+  for (const odd of [0, 1]) for (let i = odd; i < small.length; i += 2) core.free(small[i])
+  expect(core.verify()).toBe(0)
 })
