@@ -27,12 +27,13 @@ void *sbrk(intptr_t increment);
 int brk(void *address);
 
 /* Anonymous memory, zeroed, in pages of 64 KiB; MAP_FAILED with errno on failure. Protection is not enforced;
-   bit 4 (PROT_EXEC) fails with ENOTSUP.
+   PROT_EXEC fails with ENOTSUP.
    A program that includes <sys/mman.h> takes the constants and the functions of the usual names from there: Emscripten has
    functions of its own, which map files too. */
 #ifndef MAP_FAILED
 #define PROT_READ 1
 #define PROT_WRITE 2
+#define PROT_EXEC 4
 #define MAP_SHARED 0x01
 #define MAP_PRIVATE 0x02
 #define MAP_FIXED 0x10
@@ -53,7 +54,8 @@ int granary_madvise(void *address, size_t length, int advice);
 void *mremap(void *address, size_t old_length, size_t new_length, int flags, ...);
 void *granary_mremap(void *address, size_t old_length, size_t new_length, int flags, ...);
 
-/* Walks the whole heap: 0 if it is sound, otherwise the number of the first broken invariant. */
+/* Walks the whole heap: 0 if it is sound, otherwise the number of the first broken invariant. 5 after a write into a free block,
+   which harms nothing: the heap mends it when it comes by. */
 int granary_verify(void);
 /* What the heap holds, in bytes; all zero if there is no memory to begin a heap in. Exact but for the peak. */
 struct granary_stats {
@@ -68,8 +70,8 @@ struct granary_stats {
 void granary_stats(struct granary_stats *stats);
 /* errno of the last failed call, as Linux numbers it. For programs without a C library. */
 int granary_last_error(void);
-/* Why the heap refuses a call. A second free is NOT_IN_USE, or NOT_A_BLOCK once the block has become part of a larger free
-   one. */
+/* Why the heap refuses a call. A second free is NOT_IN_USE, or once the place belongs to another block or to a mapping,
+   NOT_A_BLOCK or IS_MAPPED. */
 enum {
   GRANARY_NOT_REFUSED,
   GRANARY_OUTSIDE,     /* not in the heap */

@@ -46,7 +46,8 @@ export const reasons: Record<number, Sentence> = {
   5: { code: 'IS_MAPPED', text: (address) => `${address} belongs to a mapping, which only munmap gives back` },
   6: {
     code: 'CORRUPT',
-    text: (address) => `the heap's own tables were written to: they do not know the free block at ${address}`,
+    text: (address) =>
+      `the heap's own tables were written to: they do not know the free block that begins or ends at ${address}`,
   },
 }
 

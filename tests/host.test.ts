@@ -594,7 +594,7 @@ describe('refused calls', () => {
     const error = thrown(() => heap.free(behind))
     expect(error.code).toBe('CORRUPT')
     expect(error.message).toBe(
-      `free: the heap's own tables were written to: they do not know the free block at 0x${behind.toString(16)}`,
+      `free: the heap's own tables were written to: they do not know the free block that begins or ends at 0x${behind.toString(16)}`,
     )
   })
 
