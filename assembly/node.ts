@@ -60,7 +60,7 @@ function nodeWith(p: usize, offset: usize): u32 {
     number: u32 = BINS_SIZE
   while (load<usize>(h.nodes + number + offset) != p) {
     number += NODE_SIZE
-    if (number >= h.nodesUsed) refuse(CORRUPT, p)
+    if (number >= h.nodesUsed) refuse(CORRUPT, p) // which does not return
   }
   return number
 }
