@@ -95,7 +95,7 @@ export const EVERYWHERE: u32 = 2
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
 export function find(n: usize, reach: u32): usize {
   let h = header(),
-    full = nodesFor(0) > h.nodesSize && !makeRoom(BLOCK_MIN, h.blocks >>> 6),
+    full = nodesFor(0) > h.nodesSize && !makeRoom(isPacked(0) ? BLOCK_MIN : n, h.blocks >>> 6),
     packed = full && isPacked(0)
   // More memory has room for more nodes.
   if (reach == EVERYWHERE) full = packed

@@ -41,7 +41,7 @@ function own(bytes: usize, most: usize, skip: bool): bool {
   if (bytes > BREAK_MAX - brk) return false
   let need = <u32>((brk + bytes + PAGE - 1) >>> 16),
     want = <u32>((brk + min(BREAK_MAX - brk, most) + PAGE - 1) >>> 16)
-  while (!growMemory(want - limit)) {
+  while (!growMemory(want - limit) || memoryPages() < need) {
     if (want == need) return false
     want = need
   }

@@ -11,33 +11,30 @@ import { advance, memoryPages } from './break'
  *  or else of new memory. False if the memory may not grow so far, and then all is as it was, unless others have grown it; true also if
  *  top is elsewhere now, which may still be too little: look again. */
 export function extend(n: usize, more: u32): bool {
-  let top = header().top
-  // Some nodes besides for blocks that follow, so that not each makes room for its own.
-  return grow(n, more + 16) || grow(n, more) || header().top != top
-}
-function grow(n: usize, more: u32): bool {
   let h = header(),
+    top = h.top,
     size = h.end - base(),
     spare = size < 0x4000000 ? size >>> 6 : size >>> 5
-  if (n > BREAK_MAX - h.top) return false
   while (!makeRoom(n, more)) {
     // Where the new stretch begins.
-    let pages = memoryPages(),
-      brk = h.brk == (<usize>h.limit) << 16 ? (<usize>pages) << 16 : h.brk,
+    let brk = h.brk == (<usize>h.limit) << 16 ? (<usize>memoryPages()) << 16 : h.brk,
       from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN,
-      was = h.nodesSize
-    if (n > BREAK_MAX - from) return false
+      was = h.nodesSize,
+      start: usize = 0
     fitNodes(more)
-    // A capacity of PAGES_MAX is beyond BREAK_MAX.
-    let capacity = capacityFor(from + n),
-      need = (capacity << 16) - brk,
-      start = capacity < PAGES_MAX ? advance(need, max(need, spare)) : 0
-    if (!start || !absorb(start, h.brk)) h.nodesSize = was
-    else if (h.end - h.top >= n) {
+    if (n <= BREAK_MAX - from) {
+      // A capacity of PAGES_MAX is beyond BREAK_MAX.
+      let capacity = capacityFor(from + n),
+        need = (capacity << 16) - brk
+      if (capacity < PAGES_MAX) start = advance(need, max(need, spare))
+    }
+    if (!start || !absorb(start, h.brk)) {
+      h.nodesSize = was
+      if (!start) return h.top != top
+    } else if (h.end - h.top >= n) {
       h.peak = max(h.peak, h.top - base() - h.freeBytes + n)
       break
     }
-    if (!start) return false
   }
   return true
 }
@@ -76,14 +73,18 @@ export function mayCut(more: u32): bool {
   while (isPacked(more)) if (!extend(BLOCK_MIN, more)) return false
   return true
 }
+/** Whether what sbrk gave, or others have grown, lies behind the tables, and never becomes the arena's: then top would be elsewhere. */
+export function isBlocked(): bool {
+  let h = header()
+  return h.brk != (<usize>h.capacity) << 16 || memoryPages() != h.limit
+}
 /** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, end: usize, n: usize): bool {
   let h = header(),
     size = end - p
   if (n <= size || end != h.top) return resizeInRow(p, end, n)
   if (h.end - end < n - size) {
-    // Behind what others have grown, top would be elsewhere.
-    if (h.brk != (<usize>h.capacity) << 16 || !extend(max(n - size, BLOCK_MIN), 0) || end != h.top) return false
+    if (isBlocked() || !extend(max(n - size, BLOCK_MIN), 0)) return false
   }
   let stop = p + n
   raiseTop(stop)

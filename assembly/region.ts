@@ -4,13 +4,13 @@
 //
 // Invariant: `header.map` has MAPPED for each page of a mapping, and for no other.
 
-import { BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
+import { BLOCK_MIN, BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
 import { lowerBreak, memoryPages, raiseBreak } from './break'
 import { around32, isReserved, noteUsed, turnBoth } from './shadow'
 import { carve, carveTop, isGap, releaseAt } from './arena'
 import { isPacked, nodeAround, nodeAt } from './node'
-import { extend, mayCut } from './growth'
+import { extend, isBlocked } from './growth'
 import { gather, obtainAligned, settle } from './bin'
 import { ready } from './start'
 
@@ -105,15 +105,11 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
         q = (node.end & -PAGE) - PAGE
       }
     }
-    // What sbrk gave, or others have grown, behind the tables never becomes the arena's.
-    let border = (<usize>h.capacity) << 16
-    if (p + n > border && (h.brk != border || memoryPages() != h.limit)) return taken
+    if (p + n > (<usize>h.capacity) << 16 && isBlocked()) return taken
     if (!isGap(max(p, h.top) - h.top)) return ENOMEM
+    if (p + n <= h.end && (!more || !isPacked(more))) break
     // Only now: memory cannot be given back. What is there then is looked at once more.
-    if (p + n > h.end) {
-      if (!extend(p + n - h.top, more)) return ENOMEM
-    } else if (!more || !isPacked(more)) break
-    else if (!mayCut(more)) return ENOMEM
+    if (!extend(max(p + n, h.top + BLOCK_MIN) - h.top, more)) return ENOMEM
   }
   // From here on, nothing can fail.
   let end = p + n

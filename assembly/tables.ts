@@ -163,7 +163,7 @@ export function makeRoom(n: usize, more: u32): bool {
     was = h.nodesSize,
     end = h.end
   fitNodes(more)
-  let fits = endFor(h.capacity) >= h.top + n
+  let fits = max(endFor(h.capacity), h.top) - h.top >= n
   if (fits) {
     setEnd(h.capacity)
     // Where nodes were.
