@@ -135,6 +135,22 @@ it.each(['others have grown', 'sbrk has taken'])(
   },
 )
 
+it('the nodes of a heap that was emptied give their room back where others have grown the memory to its end', () => {
+  const largest = (size: number) => {
+    const core = createCore({ maximum: 40 })
+    const blocks: number[] = []
+    while (core.pages < 39) blocks.push(core.malloc(size))
+    core.memory.grow(1)
+    for (let p = core.malloc(size); p; p = core.malloc(size)) blocks.push(p)
+    for (const p of blocks) core.free(p)
+    let n = 40 * PAGE
+    while (!core.malloc(n)) n -= 16
+    expect(core.verify()).toBe(0)
+    return n
+  }
+  expect(largest(257)).toBeGreaterThan(largest(30_000) - 4096)
+})
+
 it('the nodes of a heap that was emptied give their room back when it grows', () => {
   const core = createCore()
   const blocks = Array.from({ length: 5000 }, () => core.malloc(300))
