@@ -189,7 +189,7 @@ export function alignedFrom(p: usize, alignment: usize): usize {
   return a
 }
 
-/** Of a free block, takes [a, stop) for use; what remains on both sides must be gaps. The caller has asked mayCut. */
+/** Of a free block, takes [a, stop) for use; what remains on both sides must be gaps. Nodes must not be packed. */
 export function carve(number: u32, a: usize, stop: usize): usize {
   let h = header(),
     node = nodeAt(number),

@@ -6,8 +6,8 @@
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp, SPAN } from './layout'
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
 import { extend, mayCut } from './growth'
-import { binOf, headFrom, isPacked } from './node'
 import { BEGIN_SIZE, makeRoom } from './tables'
+import { binOf, headFrom, isPacked } from './node'
 import { addressOf, DETACHED, fetch, isHeader, KEPT, pageStart, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
