@@ -101,9 +101,10 @@ export function find(n: usize, reach: u32): usize {
   if (reach == EVERYWHERE) full = packed
   else if (packed) return 0
   let nodes = h.nodes,
-    best = bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
     shadow = h.shadow,
     p = h.top,
+    short = full || h.end - p < n,
+    best = bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
     stop: usize,
     turned: usize
   if (best) {
@@ -126,7 +127,7 @@ export function find(n: usize, reach: u32): usize {
     h.freeBytes -= stop - p
     h.zeroFrom = -1
   } else {
-    if (h.end - p < n || full || (reach == IN_PAGE && crosses(p, n))) return 0
+    if (short || (reach == IN_PAGE && crosses(p, n))) return 0
     h.zeroFrom = h.fresh
     stop = turned = p + n
     raiseTop(stop)
@@ -176,8 +177,7 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
 
 /** Where a block of up to `longest` bytes that ends at `stop` starts from p on, at a multiple of SPAN: as low as a gap before it
  *  allows. */
-// @ts-ignore: decorator
-@inline export function startFrom(p: usize, stop: usize, longest: usize): usize {
+export function startFrom(p: usize, stop: usize, longest: usize): usize {
   let s = max(roundUp(p, SPAN), stop - longest)
   return isGap(s - p) ? s : s + SPAN
 }

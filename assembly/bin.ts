@@ -3,12 +3,12 @@
 //
 // Invariants: a span of a bin is exactly one of active, listed, detached; a detached one has no free block, a listed one has.
 
-import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, roundUp, SPAN } from './layout'
+import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, PAGE, roundUp, SPAN } from './layout'
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
 import { extend, mayCut } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
 import { binOf, headFrom, isPacked } from './node'
-import { addressOf, DETACHED, fetch, isHeader, KEPT, pageStart, releaseSpan, Span, takeSpan } from './span'
+import { addressOf, DETACHED, fetch, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
@@ -115,7 +115,7 @@ export function refill(offset: usize): bool {
   } else {
     span = takeSpan(false)
     while (!span) {
-      let grow = !gather(true)
+      let grow = !gather()
       span = takeSpan(grow)
       if (grow && !span) return false
     }
@@ -164,13 +164,8 @@ export function freeIn(span: Span, used: u64): void {
   let h = header()
   return h.top - base() - h.freeBytes == h.fixed
 }
-/** Whether a span's page is where a heap begins that has only small blocks. */
-// @ts-ignore: decorator
-@inline function isFirst(span: Span): bool {
-  return pageStart(changetype<usize>(span)) - base() < BEGIN_SIZE + 2 * SPAN
-}
 /** After a free that left more than a block free: if no block is in use at all, releases what empty spans the bins keep. So the same
- *  requests find the same places again. Spans in the first page may stay: they keep no long runs apart. */
+ *  requests find the same places again. One span in the first page may stay, where the first small block of a new heap makes one. */
 export function settle(): void {
   settleInline()
 }
@@ -188,19 +183,21 @@ function settleNow(): void {
       return
     }
   }
-  gather(false)
+  let h = header()
+  // Unless there is but that one span, with its page's header.
+  if (h.fixed >= BEGIN_SIZE + 3 * SPAN || h.freeBytes >= PAGE) gather()
 }
 
-/** Before a request fails, or takes from top what begins another page: releases the bins' active spans that hold no blocks, those in
- *  the first page only if `all`. False if there was none. */
-export function gather(all: bool): bool {
+/** Before a request fails, or takes from top what begins another page, or a large block is copied: releases the bins' active spans that
+ *  hold no blocks. False if there was none. */
+export function gather(): bool {
   let h = header(),
     any = false
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       span = activeOf(record)
     if (span.free != -1) span.prev = 0
-    else if (all || !isFirst(span)) {
+    else {
       drop(record, span)
       deactivate(record)
       any = true
@@ -219,8 +216,8 @@ export function obtain(n: usize): usize {
     let p = find(n, reach)
     if (p || reach == EVERYWHERE) return p
     if (reach == IN_PAGE) {
-      if (h.settled || !crosses(h.top, n) || !gather(false)) reach = IN_TOP
-    } else if (!extend(n, 0) && !gather(true)) reach = EVERYWHERE
+      if (h.settled || !crosses(h.top, n) || !gather()) reach = IN_TOP
+    } else if (!extend(n, 0) && !gather()) reach = EVERYWHERE
   }
 }
 
@@ -230,7 +227,7 @@ export function obtainAligned(n: usize, alignment: usize, more: u32): usize {
     let packed = isPacked(more) && !makeRoom(BLOCK_MIN, more),
       p: usize = packed ? 0 : findAligned(n, alignment, ALIGNED_TRIES, 0)
     if (p) return p
-    if (gather(true)) continue
+    if (gather()) continue
     let h = header(),
       top = h.top,
       a = alignedFrom(top, alignment)

@@ -5,7 +5,7 @@
 //
 // What lies between brk and limit reads as zero, unless it was part of the memory that the heap was given at its start.
 
-import { header, BREAK_MAX, PAGE, roundUp } from './layout'
+import { header, BREAK_MAX, PAGE, PAGES_MAX, roundUp } from './layout'
 
 /** In place of memory.grow, with GROW_BY_IMPORT: pages → old size in pages, or -1. */
 // @ts-ignore: decorator
@@ -20,7 +20,8 @@ import { header, BREAK_MAX, PAGE, roundUp } from './layout'
 /** Pages of memory, at most what the break may reach. */
 export function memoryPages(): u32 {
   let pages: u32 = memory.size()
-  return pages - (pages >>> 16) // 65,536, all there can be, are one too many
+  while (pages >= PAGES_MAX) pages-- // one too many for a break; a loop, so that optimizers leave this in one place
+  return pages
 }
 
 /** Makes the memory from brk to brk + bytes the heap's, or to brk + most if that is granted. What others have grown is

@@ -14,7 +14,7 @@ export function extend(n: usize, more: u32): bool {
   let h = header(),
     top = h.top,
     size = h.end - base(),
-    spare = size < 0x4000000 ? size >>> 6 : size >>> 5
+    spare = size >>> (size >>> 26 ? 5 : 6)
   while (!makeRoom(n, more)) {
     // Where the new stretch begins.
     let brk = h.brk == (<usize>h.limit) << 16 ? (<usize>memoryPages()) << 16 : h.brk,

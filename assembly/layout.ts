@@ -28,8 +28,8 @@
 //                                         or 0
 //
 // Blocks of up to 256 bytes stand in spans of 1 KiB, each for blocks of one size. A page of spans ends at a 64 KiB boundary
-// and starts where the arena had room, at least 1 KiB behind the boundary before; its last KiB is its header, with a
-// descriptor for each KiB from boundary to boundary:
+// and starts where the arena had room, at least 1 KiB behind the boundary before, or in a small heap only as low as its spans
+// are needed; its last KiB is its header, with a descriptor for each KiB from boundary to boundary:
 //
 //   page of spans    │ span 1 │ span 2 │ unused │ span 4 │ … │ header │
 //   header           │ guard, 16 bytes │ descriptor of span 1 │ of span 2 │ … │ of span 62 │ of the header │
@@ -57,8 +57,6 @@ export const SPAN: usize = 1024
 
 /** Largest address that the break may reach. */
 export const BREAK_MAX: usize = 0xffff0000
-/** Largest size of a block, as in C. */
-export const PTRDIFF_MAX: usize = 0x7fffffff
 /** Blocks up to this size stand in spans. */
 export const SMALL_MAX: usize = 256
 /** Bytes of the smallest block in the arena: a free one needs five cells. */
@@ -123,11 +121,9 @@ export class Header {
   peak: usize
   /** Bit e: some bin of sizes in [2^(e+6), 2^(e+7)) may have a free block. */
   exponents: u32
-  /** Bytes of spans, unused ones too. */
-  spanned: usize
   /** Bytes of what is neither a block of the arena nor free: header, first tables, pages of spans, memory of others. */
   fixed: usize
-  /** Whether the bins' empty spans were released since a bin kept one, but for those in the first page. */
+  /** Whether the bins' empty spans were released since a bin kept one. */
   settled: u32
   /** In the heap's stretches of 2 MiB below number `roomy`, no page has an unused span. */
   roomy: u32

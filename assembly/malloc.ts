@@ -4,19 +4,7 @@
 // malloc and free are so small that engines copy them to where they are called (V8 takes up to 500 bytes). Each leaves what is
 // rare to one large function. That function also calls itself, because optimizers inline a function that has only one caller.
 
-import {
-  base,
-  BLOCK_MIN,
-  CELL,
-  header,
-  mapOf,
-  MAPPED,
-  PAGE,
-  roundUp,
-  PTRDIFF_MAX,
-  SMALL_MAX,
-  spanNumber,
-} from './layout'
+import { base, BLOCK_MIN, CELL, header, mapOf, MAPPED, PAGE, roundUp, SMALL_MAX, spanNumber } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
 import { around32, around64, isFreeStart, isUsed, stopOf } from './shadow'
 import { release } from './arena'
@@ -30,6 +18,7 @@ import {
   CELLS,
   cellsOf,
   freeIn,
+  gather,
   obtain,
   obtainAligned,
   refill,
@@ -39,6 +28,9 @@ import {
 import { isInHeap, isKnown, ready, smallLimit } from './start'
 import { offsetFor } from './size'
 import { FRONT } from './config'
+
+/** Bytes from which on a block is dearer to copy than what the bins keep is to gather. */
+const LARGE: usize = 8192
 
 /** The bit of p's cell in its span. */
 // @ts-ignore: decorator
@@ -62,6 +54,12 @@ export function malloc(size: usize): usize {
   return mallocSlow(size)
 }
 
+/** Whether a size is above C's PTRDIFF_MAX. */
+// @ts-ignore: decorator
+@inline function isTooLarge(size: usize): bool {
+  return <isize>size < 0
+}
+
 /** malloc for any request. What comes here is mostly large, or finds no room in its bin's active span. */
 function mallocSlow(size: usize): usize {
   if (size - 1 < smallLimit) {
@@ -69,7 +67,7 @@ function mallocSlow(size: usize): usize {
     // What no span can be made for: the arena may still have a block, but with nothing in front.
     if (FRONT) return fail(ENOMEM)
   } else if (!smallLimit || !size) return ready() ? mallocSlow(size || 1) : 0
-  let p: usize = size > PTRDIFF_MAX ? 0 : obtain(blockSize(size))
+  let p: usize = isTooLarge(size) ? 0 : obtain(blockSize(size))
   if (p) return p
   // Then a small one may be had from a bin of larger blocks.
   return size < SMALL_MAX ? mallocSlow(size + CELL) : fail(ENOMEM)
@@ -160,7 +158,7 @@ function refuseBlock(p: usize): void {
 // @ts-ignore: decorator
 @inline function product(n: usize, size: usize): usize {
   let total = <u64>n * size
-  return total > PTRDIFF_MAX ? -1 : <usize>total
+  return total >>> 31 ? -1 : <usize>total
 }
 
 /** C's calloc: n times `size` bytes of zeros. 0 with ENOMEM if there is no memory, or the product is too large. */
@@ -201,7 +199,7 @@ export function realloc(p: usize, size: usize): usize {
     return 0
   }
   let old = malloc_usable_size(p)
-  if (size > PTRDIFF_MAX) return mallocSlow(size) // which fails
+  if (isTooLarge(size)) return mallocSlow(size) // which fails
   let q: usize = 0,
     small = inSpan(p),
     failed = false
@@ -209,8 +207,12 @@ export function realloc(p: usize, size: usize): usize {
     if (small) {
       // Less than half would waste the rest of the block.
       if (size <= old && roundUp(size, 16) << 1 >= old) return p
-    } else if (resize(p, p + old, blockSize(size))) return p
-    // Where malloc fails, what it has gathered may be behind the block.
+    } else {
+      if (resize(p, p + old, blockSize(size))) return p
+      // What the bins keep may be behind the block.
+      if (size >= LARGE && gather()) continue
+    }
+    // Where malloc fails, what it has gathered may be behind the block, too.
     if (failed) return size <= old ? p : 0
     q = malloc(size)
     failed = !q
@@ -231,7 +233,7 @@ function isPowerOfTwo(n: usize): bool {
   return popcnt(n) == 1
 }
 function aligned(alignment: usize, size: usize): usize {
-  if (alignment <= 16 || size > PTRDIFF_MAX) return malloc(size)
+  if (alignment <= 16 || isTooLarge(size)) return malloc(size)
   if (!ready()) return 0
   let n = roundUp(size, alignment)
   if (n <= SMALL_MAX - FRONT) {
@@ -272,7 +274,7 @@ export function valloc(size: usize): usize {
 }
 /** glibc's pvalloc: `size` bytes, rounded up to a multiple of 64 KiB, at such a multiple. 0 with ENOMEM if there is no memory. */
 export function pvalloc(size: usize): usize {
-  return aligned(PAGE, size > PTRDIFF_MAX ? size : roundUp(size || 1, PAGE))
+  return aligned(PAGE, isTooLarge(size) ? size : roundUp(size || 1, PAGE))
 }
 
 /** C23's free_sized: free, for a caller that knows the size it asked for. It is not checked. */

@@ -83,7 +83,7 @@ function map(p: usize, n: usize): void {
 /** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. Returns an errno, or 0. */
 function mapFixed(p: usize, n: usize, replace: bool): u32 {
   let error = tryFixed(p, n, replace)
-  return error && gather(true) ? tryFixed(p, n, replace) : error
+  return error && gather() ? tryFixed(p, n, replace) : error
 }
 function tryFixed(p: usize, n: usize, replace: bool): u32 {
   let h = header(),
@@ -169,7 +169,7 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE) // 0 if that is too large
-  if (!mayUnmap(address, n) && !(gather(true) && mayUnmap(address, n))) return <i32>failed(EINVAL)
+  if (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n))) return <i32>failed(EINVAL)
   unmapAll(address, address + n)
   settle()
   return 0

@@ -3,14 +3,30 @@
 //
 // Invariant: the entries' roomy bits say which pages have an unused span, and none has below `header.roomy`.
 
-import { base, entryOf, ENTRY_ROOMY, header, mapOf, NO_SPANS, PAGE, pageEnd, roundUp, SPAN, spanNumber } from './layout'
+import {
+  base,
+  CELL,
+  entryOf,
+  ENTRY_ROOMY,
+  header,
+  mapOf,
+  NO_SPANS,
+  PAGE,
+  pageEnd,
+  roundUp,
+  SPAN,
+  spanNumber,
+} from './layout'
 import { carveTop, findAligned, releaseAt, startFrom } from './arena'
 import { extend, mayCut } from './growth'
+import { around32, followsFree } from './shadow'
 
 /** Smallest page of spans, in bytes. */
 const PAGE_MIN: usize = 8192
 /** Bytes of a cache line. */
 const LINE: usize = 64
+/** Bytes at the heap's beginning in which pages of spans take no more than they need. */
+const SMALL_HEAP: usize = 4 * PAGE
 /** Free blocks of the arena that are looked at for a page. */
 const PAGE_TRIES: u32 = 16
 
@@ -62,7 +78,7 @@ export function fetch(s: usize, unused: bool): void {
 /** The spans of the page of spans that begins at s, as bits. */
 // @ts-ignore: decorator
 @inline export function spansFrom(s: usize): u64 {
-  return (<u64>-1 >>> 1) & ((<u64>-1) << (s >>> 10))
+  return ((<u64>-2) << (s >>> 10)) >>> 1
 }
 
 /** Number of the 2 MiB that hold p, from the heap's first on. */
@@ -94,58 +110,69 @@ function firstRoomy(): usize {
   return -1
 }
 
-/** Makes a page of spans out of a free block of the arena, or, if it may `grow`, out of top. False if there is no memory. */
-function newPage(grow: bool): bool {
-  while (mayCut(0)) {
-    let s = findAligned(PAGE_MIN, PAGE, PAGE_TRIES, PAGE - SPAN)
-    if (!s) {
-      if (!grow) return false
-      let top = header().top,
-        end = roundUp(top + PAGE_MIN, PAGE)
-      if (end < top) return false
-      if (end <= header().end) s = carveTop(startFrom(top, end, PAGE - SPAN), end)
-      else if (!extend(end - top, 0)) return false
-    }
+/** Makes unused spans, where no page has any: below those of the last page, or in a new one, which is cut from top if it may `grow`.
+ *  Returns where they begin; 0 if there is no memory. */
+function newSpans(grow: bool): usize {
+  let h = header(),
+    s: usize = 0
+  while (!(s = lowerLast())) {
+    if (!mayCut(0)) return 0
+    s = findAligned(PAGE_MIN, PAGE, PAGE_TRIES, PAGE - SPAN)
     if (s) {
-      beginPage(s, pageEnd(s))
-      return true
+      beginPage(s)
+      break
     }
+    if (!grow) return 0
+    let top = h.top,
+      end = roundUp(top + PAGE_MIN, PAGE) // 0 at the end of all addresses
+    if (end - 1 < h.end) beginPage(carveTop(end - SPAN, end))
+    else if (!extend(end - top, 0)) return 0
   }
-  return false
-}
-
-/** Makes the block in use [s, end) a page of spans. */
-function beginPage(s: usize, end: usize): void {
-  store<u8>(mapOf(s), <u8>spanNumber(s))
-  store<u64>(entryOf(s), spansFrom(s))
-  for (let d = end - SPAN + 16; d < end; d += 16) {
-    store<u64>(d, -1)
-    store<u64>(d, 0, 8)
-  }
-  count(end - s - SPAN, SPAN)
   turnRoomy(s)
+  return s
 }
-
-/** Counts bytes of spans and of headers of pages. */
-function count(spans: usize, headers: usize): void {
-  let h = header()
-  h.spanned += spans
-  h.fixed += spans + headers
+/** Makes the block in use from s to its page's end a page of spans, all unused. There may be none yet. */
+function beginPage(s: usize): void {
+  let spansEnd = pageEnd(s) - SPAN
+  memory.fill(spansEnd + CELL, 0xff, SPAN - CELL)
+  header().fixed += SPAN
+  addSpans(s, spansEnd)
+}
+/** Makes the page of spans that ends at top begin lower: by one span where a small heap's larger blocks may need the rest, else as low as
+ *  it can. Returns where; 0 if there is no such page, or no free memory before it. */
+function lowerLast(): usize {
+  let h = header(),
+    end = h.top,
+    was = pageStart(end - 1)
+  if (was >= end || !followsFree(around32(was))) return 0
+  releaseAt(was)
+  let s = startFrom(h.top, end, PAGE - SPAN)
+  if (end - base() < SMALL_HEAP) s = max(s, was - SPAN)
+  carveTop(s, end)
+  if (s == was) return 0
+  addSpans(s, was)
+  return s
+}
+/** Lets the page of spans begin at s, whose spans up to `end` are the only unused ones. */
+function addSpans(s: usize, end: usize): void {
+  header().fixed += end - s
+  store<u8>(mapOf(s), <u8>spanNumber(s))
+  store<u64>(entryOf(s), spansFrom(s) & ~spansFrom(end))
 }
 
 /** An unused span; null if there is none, and the pages of spans may not `grow` into top or there is no memory. */
 export function takeSpan(grow: bool): Span {
   let page = firstRoomy()
   if (page == -1) {
-    if (!newPage(grow)) return changetype<Span>(0)
-    page = firstRoomy()
+    page = newSpans(grow)
+    if (!page) return changetype<Span>(0)
   }
   let entry = entryOf(page),
     unused = load<u64>(entry),
     left = unused & (unused - 1)
   store<u64>(entry, left)
   if (!left) turnRoomy(page)
-  let s = page + ((<usize>ctz(unused)) << 10)
+  let s = (page & -PAGE) + ((<usize>ctz(unused)) << 10)
   fetch(s, true)
   return spanOf(s)
 }
@@ -156,15 +183,15 @@ export function releaseSpan(span: Span): void {
     was = load<u64>(entryOf(s)),
     unused = was | ((<u64>1) << (s >>> 10)),
     start = pageStart(s)
+  if (!was) turnRoomy(s)
   if (unused == spansFrom(start)) {
     let end = pageEnd(s)
     releaseAt(start)
     turnRoomy(s)
     store<u8>(mapOf(s), <u8>NO_SPANS)
-    count(start + SPAN - end, -SPAN)
+    header().fixed -= end - start
     return
   }
   span.free = -1
   store<u64>(entryOf(s), unused)
-  if (!was) turnRoomy(s)
 }

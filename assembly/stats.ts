@@ -1,6 +1,6 @@
-// heap_stats: what the heap holds, from the counters of the slow paths and a walk over the spans with room.
+// heap_stats: what the heap holds, from the counters of the slow paths and a walk over the pages and the spans with room.
 
-import { base, header, SPAN } from './layout'
+import { base, entryOf, header, mapOf, NO_SPANS, PAGE, SPAN } from './layout'
 import { Span } from './span'
 import { activeOf, CELLS, HEAD, HELD, nextOf, recordOf } from './bin'
 import { BINS_SMALL, sizeOf } from './size'
@@ -33,32 +33,39 @@ function freeBlocks(record: usize, cells: u64): u32 {
   return n
 }
 
+/** Spans that no bin holds. */
+function unusedSpans(): usize {
+  let n: u64 = 0
+  for (let page = base() & -PAGE; page < header().top; page += PAGE) {
+    if (load<u8>(mapOf(page)) < NO_SPANS) n += popcnt(load<u64>(entryOf(page)))
+  }
+  return <usize>n
+}
+
 /** Stores six u32 at `out`, 24 bytes of the caller's at any alignment: bytes of the heap, in blocks in use (as the heap rounded
  *  them), in mappings, free (what requests may be given before the break moves); the sampled peak of bytes that were not free in the
  *  arena, pages of spans counted whole; and how often the memory grew. All zero if there is no memory to begin a heap in. Exact but
- *  for the peak, in O(spans with room). */
+ *  for the peak, in O(pages + spans with room). */
 export function stats(out: usize): void {
   let s = changetype<Stats>(out)
   memory.fill(out, 0, offsetof<Stats>())
   if (!ready()) return
   let h = header(),
     used = h.top - base() - h.freeBytes
-  let unused = <u32>(h.spanned >>> 10),
-    small: usize = 0,
-    smallFree: usize = 0
+  let small: usize = 0,
+    smallFree = unusedSpans() * SPAN
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       cells = load<u64>(record, CELLS),
       free = freeBlocks(record, cells),
       spans = load<u32>(record, HELD)
-    unused -= spans
     small += <usize>(spans * <u32>popcnt(cells) - free) * sizeOf(bin)
     smallFree += <usize>free * sizeOf(bin)
   }
   s.heap = h.brk - base()
   s.mapped = (<usize>h.mapped) << 16
   s.inUse = used - h.fixed - s.mapped + small
-  s.free = h.freeBytes + (h.end - h.top) + smallFree + <usize>unused * SPAN
+  s.free = h.freeBytes + (h.end - h.top) + smallFree
   h.peak = max(h.peak, used)
   s.peak = h.peak
   s.growths = h.growths

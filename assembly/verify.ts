@@ -203,7 +203,6 @@ export function verify(): u32 {
     mapped: u32 = 0,
     nodes: u32 = 0,
     blocks: u32 = 0,
-    spanned: usize = 0,
     fixed = p - base()
   while (p != h.top) {
     if (p > h.top || load<u8>(mapOf(p + CELL)) == UNTOUCHED) return ROW
@@ -218,7 +217,6 @@ export function verify(): u32 {
       if (stopOf(p, w) != end) return REACH
       let wrong = verifyPage(p)
       if (wrong) return wrong
-      spanned += end - p - SPAN
       fixed += end - p
     } else if (isUsed(w)) {
       end = firstMark(p + 2 * CELL, h.top)
@@ -249,7 +247,7 @@ export function verify(): u32 {
   if (afterFree) return JOINED
   if (freeBytes != h.freeBytes || nodes != countNodes() || blocks != h.blocks) return COUNTED
   if (blocks >>> 1 > (h.nodesSize - BINS_SIZE) / NODE_SIZE) return COUNTED
-  if (spanned != h.spanned || fixed != h.fixed) return COUNTED
+  if (fixed != h.fixed) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
   if (!areListed(nodes)) return IN_BINS
   if (load<u64>(base(), NONE)) return STATE

@@ -38,7 +38,7 @@ export const faultModulePath = file('GRANARY_FAULT_WASM', 'granary-fault.wasm')
 
 const layout = readFileSync(new URL('../../assembly/layout.ts', import.meta.url), 'utf8')
 /** Names of the fields of the heap's header, in their order. */
-const fields = [...layout.matchAll(/^ {2}(\w+): (?:u32|usize)$/gm)].map((field) => field[1])
+export const fields = [...layout.matchAll(/^ {2}(\w+): (?:u32|usize)$/gm)].map((field) => field[1])
 
 /** Offset of a field in the heap's header, all of which have four bytes. */
 export function offsetOf(field: string): number {

@@ -86,7 +86,7 @@ it('a write of up to 8 bytes before the block behind a page of spans harms nothi
   for (const value of [0, 1, 2, 0x41414141, 0xffffffff]) {
     const core = createCore({ initial: 8 })
     const oracle = new Oracle(core.memory, core.base)
-    const [small, large] = [core.malloc(16), core.malloc(1000)]
+    const [small, large] = [core.malloc(16), core.malloc(PAGE)]
     expect(large % PAGE).toBe(0)
     core.setU32(large - 8, value)
     core.setU32(large - 4, value)

@@ -288,7 +288,7 @@ it('realloc has the room behind a block that only empty spans hold', () => {
   const core = createCore({ maximum: 8 })
   const first = core.malloc(300) + 304
   const p = core.malloc(3 * PAGE + 8192 - first)
-  const small = Array.from({ length: 60 }, () => core.malloc(256)) // in the page of spans behind p
+  const small = Array.from({ length: 55 * 4 }, () => core.malloc(256)) // in the page of spans behind p
   expect(small[0]).toBeLessThan(4 * PAGE)
   for (const size of [100_000, 10_000, 2000, 300, 257]) while (core.malloc(size));
   for (const block of small) core.free(block)

@@ -326,8 +326,8 @@ export class World {
       return
     }
     if (size <= end - start && p !== start) {
-      // A small block may move where that saves half of it or more.
-      const saves = size < block.size && end - start <= 256 && 2 * core.usableSize(p) <= end - start
+      // A small block may move where half of it is enough.
+      const saves = size < block.size && end - start <= 256 && 2 * (Math.ceil(size / 16) * 16) <= end - start
       if (!saves) throw new Error(`moved although ${end - start} bytes were usable`)
     }
     if (p % 16) throw new Error(`${hex(p)} is misaligned`)
