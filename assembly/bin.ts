@@ -8,7 +8,7 @@ import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE,
 import { extend, mayCut } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
 import { binOf, headFrom, isPacked } from './node'
-import { addressOf, DETACHED, fetch, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
+import { addressOf, DETACHED, fetch, isHeader, KEPT, releaseSpan, Span, STEP, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
@@ -165,7 +165,7 @@ export function freeIn(span: Span, used: u64): void {
   return h.top - base() - h.freeBytes == h.fixed
 }
 /** After a free that left more than a block free: if no block is in use at all, releases what empty spans the bins keep. So the same
- *  requests find the same places again. One span in the first page may stay, where the first small block of a new heap makes one. */
+ *  requests find the same places again. The first page of spans may stay if it is as a new heap's first small block makes it. */
 export function settle(): void {
   settleInline()
 }
@@ -184,8 +184,8 @@ function settleNow(): void {
     }
   }
   let h = header()
-  // Unless there is but that one span, with its page's header.
-  if (h.fixed >= BEGIN_SIZE + 3 * SPAN || h.freeBytes >= PAGE) gather()
+  // Unless there is but that page, whose header is a KiB, too.
+  if (h.fixed >= BEGIN_SIZE + STEP + 2 * SPAN || h.freeBytes >= PAGE) gather()
 }
 
 /** Before a request fails, or takes from top what begins another page, or a large block is copied: releases the bins' active spans that

@@ -25,8 +25,10 @@ import { around32, followsFree } from './shadow'
 const PAGE_MIN: usize = 8192
 /** Bytes of a cache line. */
 const LINE: usize = 64
-/** Bytes at the heap's beginning in which pages of spans take no more than they need. */
+/** Bytes at the heap's beginning in which pages of spans take no more than they need … */
 const SMALL_HEAP: usize = 4 * PAGE
+/** … and the bytes of spans that they begin with, and are lowered by. */
+export const STEP: usize = 2 * SPAN
 /** Free blocks of the arena that are looked at for a page. */
 const PAGE_TRIES: u32 = 16
 
@@ -138,8 +140,8 @@ function beginPage(s: usize): void {
   header().fixed += SPAN
   addSpans(s, spansEnd)
 }
-/** Makes the page of spans that ends at top begin lower: by one span where a small heap's larger blocks may need the rest, else as low as
- *  it can. Returns where; 0 if there is no such page, or no free memory before it. */
+/** Makes the page of spans that ends at top begin lower: by a step where a small heap's larger blocks may need the rest, else as low as it
+ *  can. Returns where; 0 if there is no such page, or no free memory before it. */
 function lowerLast(): usize {
   let h = header(),
     end = h.top,
@@ -147,7 +149,7 @@ function lowerLast(): usize {
   if (was >= end || !followsFree(around32(was))) return 0
   releaseAt(was)
   let s = startFrom(h.top, end, PAGE - SPAN)
-  if (end - base() < SMALL_HEAP) s = max(s, was - SPAN)
+  if (end - base() < SMALL_HEAP) s = max(s, was - STEP)
   carveTop(s, end)
   if (s == was) return 0
   addSpans(s, was)

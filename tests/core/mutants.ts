@@ -133,7 +133,7 @@ const mutants: Mutant[] = [
   {
     name: 'pages of spans in a small heap take all that is free',
     file: 'span.ts',
-    find: 'if (end - base() < SMALL_HEAP) s = max(s, was - SPAN)',
+    find: 'if (end - base() < SMALL_HEAP) s = max(s, was - STEP)',
     replace: '',
     tests: ['footprint'],
   },
@@ -154,7 +154,7 @@ const mutants: Mutant[] = [
   {
     name: 'a heap without blocks keeps all spans of its first page',
     file: 'bin.ts',
-    find: 'h.fixed >= BEGIN_SIZE + 3 * SPAN || ',
+    find: 'h.fixed >= BEGIN_SIZE + STEP + 2 * SPAN || ',
     replace: '',
     tests: ['repetition'],
   },
