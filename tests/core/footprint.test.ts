@@ -50,7 +50,7 @@ it('a page of spans in a small heap takes what small blocks need, down to the fi
   expect(core.malloc(PAGE - first)).toBe(first)
 })
 
-it('a page of one span is given back and made again', () => {
+it('a page of two spans is given back and made again', () => {
   const core = createCore({ base: BASE, initial: 1 })
   for (let round = 0; round < 3; round++) {
     const [small, large] = [core.malloc(16), core.malloc(20_000)]

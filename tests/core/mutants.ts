@@ -138,13 +138,6 @@ const mutants: Mutant[] = [
     tests: ['footprint'],
   },
   {
-    name: 'a page whose only span is given back is noted as one that has room',
-    file: 'span.ts',
-    find: '  if (!was) turnRoomy(s)\n',
-    replace: '  if (!was && unused != spansFrom(start)) turnRoomy(s)\n',
-    tests: ['footprint'],
-  },
-  {
     name: 'a large block is copied where empty spans lie behind it',
     file: 'malloc.ts',
     find: 'if (size >= LARGE && gather()) continue',
