@@ -101,10 +101,9 @@ export function find(n: usize, reach: u32): usize {
   if (reach == EVERYWHERE) full = packed
   else if (packed) return 0
   let nodes = h.nodes,
+    best = bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
     shadow = h.shadow,
     p = h.top,
-    short = full || h.end - p < n,
-    best = bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
     stop: usize,
     turned: usize
   if (best) {
@@ -127,7 +126,7 @@ export function find(n: usize, reach: u32): usize {
     h.freeBytes -= stop - p
     h.zeroFrom = -1
   } else {
-    if (short || (reach == IN_PAGE && crosses(p, n))) return 0
+    if (h.end - p < n || full || (reach == IN_PAGE && crosses(p, n))) return 0
     h.zeroFrom = h.fresh
     stop = turned = p + n
     raiseTop(stop)

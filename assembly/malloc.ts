@@ -154,7 +154,7 @@ function refuseBlock(p: usize): void {
   refuse(reason, p)
 }
 
-/** n times `size`, or what no block has if that is too large. */
+/** n times `size`, or what no block has if that is above PTRDIFF_MAX. */
 // @ts-ignore: decorator
 @inline function product(n: usize, size: usize): usize {
   let total = <u64>n * size

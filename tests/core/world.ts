@@ -327,8 +327,8 @@ export class World {
     }
     if (size <= end - start && p !== start) {
       // A small block may move where half of it is enough.
-      const saves = size < block.size && end - start <= 256 && 2 * (Math.ceil(size / 16) * 16) <= end - start
-      if (!saves) throw new Error(`moved although ${end - start} bytes were usable`)
+      const enough = size < block.size && end - start <= 256 && 2 * (Math.ceil(size / 16) * 16) <= end - start
+      if (!enough) throw new Error(`moved although ${end - start} bytes were usable`)
     }
     if (p % 16) throw new Error(`${hex(p)} is misaligned`)
     const range = this.#claimBlock(core, p, size)
