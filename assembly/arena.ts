@@ -23,7 +23,6 @@ import {
   binOf,
   dropNode,
   headFrom,
-  headFromInline,
   headOf,
   isPacked,
   link,
@@ -86,7 +85,7 @@ export const EVERYWHERE: u32 = 2
     number = node.next
   }
   if (!best) {
-    head = headFromInline(h, bin + 1)
+    head = headFrom(bin + 1)
     if (head) best = nodeIn(nodes, head).next
   }
   return best
@@ -101,7 +100,7 @@ export function find(n: usize, reach: u32): usize {
   if (reach == EVERYWHERE) full = packed
   else if (packed) return 0
   let nodes = h.nodes,
-    best = bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
+    best: u32 = h.freeBytes < n ? 0 : bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
     shadow = h.shadow,
     p = h.top,
     stop: usize,

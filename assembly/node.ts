@@ -82,11 +82,7 @@ function nodeWith(p: usize, offset: usize): u32 {
 }
 /** The head of the first bin from `bin` on that has a node, or 0. */
 export function headFrom(bin: u32): u32 {
-  return headFromInline(header(), bin)
-}
-/** As headFrom, without a call. */
-// @ts-ignore: decorator
-@inline export function headFromInline(h: Header, bin: u32): u32 {
+  let h = header()
   while (true) {
     let e = bin >>> STEP_BITS,
       steps = load<u32>(stepsOf(h, e)) & (-1 << (bin & STEP_MASK))
@@ -150,12 +146,18 @@ function emptied(h: Header, bin: u32): void {
 @inline export function isPacked(more: u32): bool {
   return nodesAtLeast(more) > header().nodesSize
 }
-/** The node of the free block that the page at p lies in, or 0. Looks at all nodes. */
+/** The node of the free block that the page at p lies in, or 0. Between two mappings, the block begins at p, where its hint is; else looks
+ *  at all nodes. */
 export function nodeAround(p: usize): u32 {
-  let used = header().nodesUsed
-  for (let number: u32 = BINS_SIZE; number < used; number += NODE_SIZE) {
+  let h = header(),
+    number = load<u32>(p) & -NODE_SIZE,
+    next = BINS_SIZE
+  if (!isNumber(h, number)) number = next
+  while (number < h.nodesUsed) {
     let node = nodeAt(number)
     if (node.start <= p && node.end >= p + PAGE) return number
+    number = next
+    next += NODE_SIZE
   }
   return 0
 }

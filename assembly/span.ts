@@ -27,8 +27,10 @@ const PAGE_MIN: usize = 8192
 const LINE: usize = 64
 /** Bytes at the heap's beginning in which pages of spans take no more than they need … */
 const SMALL_HEAP: usize = 4 * PAGE
-/** … and the bytes of spans that they begin with, and are lowered by. */
-export const STEP: usize = 2 * SPAN
+/** … the bytes of spans that they begin with … */
+export const BEGIN: usize = 6 * SPAN
+/** … and those that they are lowered by. */
+const STEP: usize = 2 * SPAN
 /** Free blocks of the arena that are looked at for a page. */
 const PAGE_TRIES: u32 = 16
 
@@ -113,43 +115,48 @@ function firstRoomy(): usize {
 }
 
 /** Makes unused spans, where no page has any: below those of the last page, or in a new one, which is cut from top if it may `grow`.
- *  Returns where they begin; 0 if there is no memory. */
+ *  Returns where they begin; 0 if there is no memory, or what the bins have kept since the heap was empty is to be released first. */
 function newSpans(grow: bool): usize {
-  let h = header(),
-    s: usize = 0
-  while (!(s = lowerLast())) {
+  let h = header()
+  while (true) {
+    let s: usize = grow || !h.emptied ? lowerLast() : 0
+    if (s) return s
     if (!mayCut(0)) return 0
     s = findAligned(PAGE_MIN, PAGE, PAGE_TRIES, PAGE - SPAN)
+    if (!s) {
+      if (!grow) return 0
+      let top = h.top,
+        end = roundUp(top + PAGE_MIN, PAGE) // 0 at the end of all addresses
+      if (end - 1 < h.end) s = carveTop(lowest(top, end, end - SPAN, BEGIN), end)
+      else if (!extend(end - top, 0)) return 0
+    }
     if (s) {
       beginPage(s)
-      break
+      return s
     }
-    if (!grow) return 0
-    let top = h.top,
-      end = roundUp(top + PAGE_MIN, PAGE) // 0 at the end of all addresses
-    if (end - 1 < h.end) beginPage(carveTop(end - SPAN, end))
-    else if (!extend(end - top, 0)) return 0
   }
-  turnRoomy(s)
-  return s
 }
-/** Makes the block in use from s to its page's end a page of spans, all unused. There may be none yet. */
+/** Makes the block in use from s to its page's end a page of spans, all unused. */
 function beginPage(s: usize): void {
   let spansEnd = pageEnd(s) - SPAN
   memory.fill(spansEnd + CELL, 0xff, SPAN - CELL)
   header().fixed += SPAN
   addSpans(s, spansEnd)
 }
-/** Makes the page of spans that ends at top begin lower: by a step where a small heap's larger blocks may need the rest, else as low as it
- *  can. Returns where; 0 if there is no such page, or no free memory before it. */
+/** Where the spans before `was` of a page of spans that ends at `end` may begin, from p on: in a small heap, whose larger blocks may need
+ *  the rest, so many bytes before. */
+function lowest(p: usize, end: usize, was: usize, bytes: usize): usize {
+  let s = startFrom(p, end, PAGE - SPAN)
+  return end - base() < SMALL_HEAP && was - s > bytes ? was - bytes : s
+}
+/** Makes the page of spans that ends at top begin lower. Returns where; 0 if there is no such page, or no free memory before it. */
 function lowerLast(): usize {
   let h = header(),
     end = h.top,
     was = pageStart(end - 1)
   if (was >= end || !followsFree(around32(was))) return 0
   releaseAt(was)
-  let s = startFrom(h.top, end, PAGE - SPAN)
-  if (end - base() < SMALL_HEAP) s = max(s, was - STEP)
+  let s = lowest(h.top, end, was, STEP)
   carveTop(s, end)
   if (s == was) return 0
   addSpans(s, was)
@@ -157,6 +164,7 @@ function lowerLast(): usize {
 }
 /** Lets the page of spans begin at s, whose spans up to `end` are the only unused ones. */
 function addSpans(s: usize, end: usize): void {
+  turnRoomy(s)
   header().fixed += end - s
   store<u8>(mapOf(s), <u8>spanNumber(s))
   store<u64>(entryOf(s), spansFrom(s) & ~spansFrom(end))

@@ -50,7 +50,7 @@ it('a page of spans in a small heap takes what small blocks need, down to the fi
   expect(core.malloc(PAGE - first)).toBe(first)
 })
 
-it('a page of two spans is given back and made again', () => {
+it('a page of spans is given back and made again', () => {
   const core = createCore({ base: BASE, initial: 1 })
   for (let round = 0; round < 3; round++) {
     const [small, large] = [core.malloc(16), core.malloc(20_000)]
@@ -59,6 +59,40 @@ it('a page of two spans is given back and made again', () => {
     expect(core.verify()).toBe(0)
     core.free(large)
   }
+})
+
+const sixSizes = [16, 32, 64, 96, 128, 256]
+
+it('an empty heap keeps the spans of up to six bins', () => {
+  const core = createCore({ base: BASE, initial: 1 })
+  const round = (sizes: number[]) => {
+    for (const block of sizes.map((size) => core.malloc(size))) core.free(block)
+    expect(core.verify()).toBe(0)
+    return core.field('fixed')
+  }
+  const empty = round([5000])
+  expect(round(sixSizes)).toBe(empty + 7 * 1024)
+  expect(round(sixSizes)).toBe(empty + 7 * 1024)
+  expect(round([...sixSizes, 200])).toBe(empty)
+})
+
+it('a heap with a block in use has a span for each size that comes and goes', () => {
+  const core = createCore({ base: BASE, initial: 1 })
+  core.sbrk(0) // begins the heap
+  const fixed = core.field('fixed')
+  core.malloc(16)
+  for (let size = 16; size <= 256; size += 16) core.free(core.malloc(size))
+  expect(core.field('fixed')).toBe(fixed + 17 * 1024)
+  expect(core.verify()).toBe(0)
+})
+
+it('what bins keep since the heap was empty goes before a page of spans takes more', () => {
+  const core = createCore({ base: BASE, initial: 1 })
+  for (const block of sixSizes.map((size) => core.malloc(size))) core.free(block)
+  const fixed = core.field('fixed')
+  for (const size of [48, 80]) core.malloc(size)
+  expect(core.field('fixed')).toBe(fixed)
+  expect(core.verify()).toBe(0)
 })
 
 it('a large block grows where it is, over what only empty spans hold', () => {

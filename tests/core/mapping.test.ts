@@ -345,6 +345,21 @@ describe('munmap', () => {
     expect(core.verify()).toBe(0)
   })
 
+  it('spans holes in which a program wrote, wherever their hints lead then', () => {
+    const core = createCore()
+    const p = mapPages(core, 8)
+    const holes = [p + PAGE, p + 3 * PAGE]
+    for (const hole of holes) core.munmap(hole, PAGE)
+    const [hint, other] = holes.map((hole) => core.u32(hole))
+    for (const written of [0, hint - 16, hint + 16, other, 0x7ffffff0, 0xffffffff]) {
+      core.setU32(holes[0], written)
+      expect(core.munmap(p, 5 * PAGE)).toBe(0)
+      expect(core.stats(64).mapped).toBe(3 * PAGE)
+      expect(core.mmap(p, 5 * PAGE, 3, ANONYMOUS | MAP_FIXED)).toBe(p)
+      for (const hole of holes) core.munmap(hole, PAGE)
+    }
+  })
+
   it('rounds the length up to pages', () => {
     const core = createCore()
     const p = mapPages(core, 3)

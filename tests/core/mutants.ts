@@ -124,6 +124,13 @@ const mutants: Mutant[] = [
     tests: ['corruption'],
   },
   {
+    name: 'a hint of a free page may lead behind the nodes',
+    file: 'node.ts',
+    find: 'if (!isNumber(h, number)) number = next',
+    replace: '',
+    tests: ['mapping'],
+  },
+  {
     name: 'nodes that are not in use are not given back',
     file: 'tables.ts',
     find: 'if (!nodeAt(h.nodesUsed - NODE_SIZE).end) trimNodes()',
@@ -133,8 +140,8 @@ const mutants: Mutant[] = [
   {
     name: 'pages of spans in a small heap take all that is free',
     file: 'span.ts',
-    find: 'if (end - base() < SMALL_HEAP) s = max(s, was - STEP)',
-    replace: '',
+    find: 'end - base() < SMALL_HEAP && was - s > bytes ? was - bytes : s',
+    replace: 's',
     tests: ['footprint'],
   },
   {
@@ -147,9 +154,23 @@ const mutants: Mutant[] = [
   {
     name: 'a heap without blocks keeps all spans of its first page',
     file: 'bin.ts',
-    find: 'h.fixed >= BEGIN_SIZE + STEP + 2 * SPAN || ',
+    find: 'h.fixed >= BEGIN_SIZE + BEGIN + 2 * SPAN || ',
     replace: '',
-    tests: ['repetition'],
+    tests: ['footprint'],
+  },
+  {
+    name: 'what the bins keep since the heap was empty stays when a page of spans takes more',
+    file: 'span.ts',
+    find: 'grow || !h.emptied ? lowerLast() : 0',
+    replace: 'lowerLast()',
+    tests: ['footprint'],
+  },
+  {
+    name: 'a page of spans takes more only when the bins keep nothing',
+    file: 'span.ts',
+    find: 'grow || !h.emptied ? lowerLast() : 0',
+    replace: 'grow ? lowerLast() : 0',
+    tests: ['footprint'],
   },
   {
     name: 'what the bins keep is released only before the memory grows',
