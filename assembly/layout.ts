@@ -125,7 +125,7 @@ export class Header {
   fixed: usize
   /** Whether the bins' empty spans were released since a bin kept one. */
   settled: u32
-  /** Whether no block at all was in use since then, or since the heap began. */
+  /** Whether the heap has become empty since they were last released. */
   emptied: u32
   /** In the heap's stretches of 2 MiB below number `roomy`, no page has an unused span. */
   roomy: u32
