@@ -8,7 +8,7 @@ import {
   type HeapError,
   type HeapErrorCode,
   type HeapOptions,
-} from '../src/index.ts'
+} from '../../src/index.ts'
 
 expectTypeOf(createHeap).returns.resolves.toEqualTypeOf<Heap>()
 expectTypeOf(createHeapSync).returns.toEqualTypeOf<Heap>()
