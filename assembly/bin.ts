@@ -8,7 +8,7 @@ import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE,
 import { extend, mayCut } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
 import { binOf, headFrom, isPacked } from './node'
-import { addressOf, BEGIN, DETACHED, fetch, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
+import { addressOf, DETACHED, fetch, FIRST_SPANS, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
@@ -185,7 +185,7 @@ function settleNow(): void {
   }
   let h = header()
   // Unless there is but that page, whose header is a KiB, too.
-  if (h.fixed >= BEGIN_SIZE + BEGIN + 2 * SPAN || h.freeBytes >= PAGE) gather()
+  if (h.fixed >= BEGIN_SIZE + FIRST_SPANS + 2 * SPAN || h.freeBytes >= PAGE) gather()
   else h.emptied = 1
 }
 

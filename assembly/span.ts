@@ -28,7 +28,7 @@ const LINE: usize = 64
 /** Bytes at the heap's beginning in which pages of spans take no more than they need … */
 const SMALL_HEAP: usize = 4 * PAGE
 /** … the bytes of spans that they begin with … */
-export const BEGIN: usize = 6 * SPAN
+export const FIRST_SPANS: usize = 6 * SPAN
 /** … and those that they are lowered by. */
 const STEP: usize = 2 * SPAN
 /** Free blocks of the arena that are looked at for a page. */
@@ -127,7 +127,7 @@ function newSpans(grow: bool): usize {
       if (!grow) return 0
       let top = h.top,
         end = roundUp(top + PAGE_MIN, PAGE) // 0 at the end of all addresses
-      if (end - 1 < h.end) s = carveTop(lowest(top, end, end - SPAN, BEGIN), end)
+      if (end - 1 < h.end) s = carveTop(lowest(top, end, end - SPAN, FIRST_SPANS), end)
       else if (!extend(end - top, 0)) return 0
     }
     if (s) {
@@ -143,8 +143,8 @@ function beginPage(s: usize): void {
   header().fixed += SPAN
   addSpans(s, spansEnd)
 }
-/** Where the spans before `was` of a page of spans that ends at `end` may begin, from p on: in a small heap, whose larger blocks may need
- *  the rest, so many bytes before. */
+/** Where a page of spans that ends at `end` begins if it takes what is free from p to `was`: as low as it can; in a small heap, whose
+ *  larger blocks may need the rest, no more than so many bytes before `was`. */
 function lowest(p: usize, end: usize, was: usize, bytes: usize): usize {
   let s = startFrom(p, end, PAGE - SPAN)
   return end - base() < SMALL_HEAP && was - s > bytes ? was - bytes : s
@@ -162,7 +162,7 @@ function lowerLast(): usize {
   addSpans(s, was)
   return s
 }
-/** Lets the page of spans begin at s, whose spans up to `end` are the only unused ones. */
+/** Lets the page of spans, which had no unused one, begin at s, with those up to `end` unused. */
 function addSpans(s: usize, end: usize): void {
   turnRoomy(s)
   header().fixed += end - s
@@ -170,7 +170,7 @@ function addSpans(s: usize, end: usize): void {
   store<u64>(entryOf(s), spansFrom(s) & ~spansFrom(end))
 }
 
-/** An unused span; null if there is none, and the pages of spans may not `grow` into top or there is no memory. */
+/** An unused span; null if there is none, and newSpans makes none. */
 export function takeSpan(grow: bool): Span {
   let page = firstRoomy()
   if (page == -1) {

@@ -154,7 +154,7 @@ const mutants: Mutant[] = [
   {
     name: 'a heap without blocks keeps all spans of its first page',
     file: 'bin.ts',
-    find: 'h.fixed >= BEGIN_SIZE + BEGIN + 2 * SPAN || ',
+    find: 'h.fixed >= BEGIN_SIZE + FIRST_SPANS + 2 * SPAN || ',
     replace: '',
     tests: ['footprint'],
   },
