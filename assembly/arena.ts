@@ -5,7 +5,6 @@
 
 import { Header, header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
 import {
-  around32,
   MARK_BEHIND,
   around64,
   turnMark,
@@ -50,9 +49,14 @@ export const EVERYWHERE: u32 = 2
   return n - 1 >= BLOCK_MIN - 1
 }
 
+/** Makes top begin at `stop` and turns the marks on the cells of q and there. */
+export function raiseTop(q: usize, stop: usize): void {
+  setTop(stop)
+  turnBoth(q, stop)
+}
 /** Makes top begin at `stop`, where its mark is to be. */
 // @ts-ignore: decorator
-@inline export function raiseTop(stop: usize): void {
+@inline function setTop(stop: usize): void {
   let h = header()
   h.top = stop
   // What is written behind the last block's end, up to 16 bytes, is not taken for zeros.
@@ -91,6 +95,28 @@ export const EVERYWHERE: u32 = 2
   return best
 }
 
+/** Of the free block at p, takes the first n bytes for use, or all of it if too little would remain, or if there are no nodes for one
+ *  block more. Returns where they end; the mark there is to be turned. */
+// @ts-ignore: decorator
+@inline export function takeFront(h: Header, nodes: usize, number: u32, p: usize, n: usize, packed: bool): usize {
+  let node = nodeIn(nodes, number),
+    end = node.end,
+    stop = p + n
+  if (end - stop < BLOCK_MIN || packed) {
+    stop = end
+    dropNode(number)
+    // The mark behind it stays, since the caller turns it once more.
+    turnBoth(end - CELL, end)
+  } else {
+    node.start = stop
+    store<u32>(stop, number)
+    unlink(nodes, node)
+    link(h, nodes, number, end - stop)
+  }
+  h.freeBytes -= stop - p
+  return stop
+}
+
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
 export function find(n: usize, reach: u32): usize {
   let h = header(),
@@ -103,36 +129,20 @@ export function find(n: usize, reach: u32): usize {
     best: u32 = h.freeBytes < n ? 0 : bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
     shadow = h.shadow,
     p = h.top,
-    stop: usize,
-    turned: usize
+    stop: usize
   if (best) {
-    // Takes its first n bytes, or all of it if too little would remain, or there are no nodes for one block more.
-    let node = nodeIn(nodes, best),
-      end = node.end
-    p = node.start
-    stop = p + n
-    if (end - stop < BLOCK_MIN || packed) {
-      stop = end
-      turned = end - CELL
-      dropNode(best)
-    } else {
-      node.start = stop
-      store<u32>(stop, best)
-      unlink(nodes, node)
-      link(h, nodes, best, end - stop)
-      turned = stop
-    }
-    h.freeBytes -= stop - p
+    p = nodeIn(nodes, best).start
+    stop = takeFront(h, nodes, best, p, n, packed)
     h.zeroFrom = -1
   } else {
     if (h.end - p < n || full || (reach == IN_PAGE && crosses(p, n))) return 0
     h.zeroFrom = h.fresh
-    stop = turned = p + n
-    raiseTop(stop)
+    stop = p + n
+    setTop(stop)
   }
   h.blocks++
   turnMarks(shadow, p, MARK_BEHIND)
-  turnMark(shadow, turned)
+  turnMark(shadow, stop)
   noteUsedInline(p, stop)
   touch(stop)
   return p
@@ -205,8 +215,7 @@ export function carveTop(a: usize, stop: usize): usize {
   let h = header(),
     p = h.top
   h.zeroFrom = h.fresh
-  raiseTop(stop)
-  turnBoth(p + CELL, stop)
+  raiseTop(p + CELL, stop)
   return cut(p, a, stop, stop)
 }
 
@@ -274,22 +283,7 @@ export function release(p: usize, w: u64): void {
   turnMarks(shadow, p, start == p ? MARK_BEHIND : MARKS_AROUND)
 }
 
-/** Makes the block in use [p, end), which does not end at top unless it gets shorter, n bytes long where it is. False if there is
- *  no room behind. */
-export function resizeInRow(p: usize, end: usize, n: usize): bool {
-  if (n > end - p) {
-    if (!isFree(around32(end))) return false
-    let h = header(),
-      number = nodeFrom(h, end),
-      behind = nodeAt(number).end
-    if (behind - p < n) return false
-    dropNode(number)
-    h.freeBytes -= behind - end
-    turnBoth(end, behind - CELL)
-    end = behind
-    noteUsed(p, end)
-  }
-  let stop = p + n
+/** Makes the block in use [p, end) end at `stop`, if so much is free then, and there may be a block more. */
+export function shorten(p: usize, stop: usize, end: usize): void {
   if (end - stop >= BLOCK_MIN && !isPacked(0)) split(p, stop, end, stop)
-  return true
 }

@@ -1,10 +1,10 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './layout'
-import { noteUsed, turn, turnBoth, turnMark } from './shadow'
-import { isGap, raiseTop, releaseAt, resizeInRow } from './arena'
+import { around32, isFree, noteUsed, turn, turnBoth } from './shadow'
+import { isGap, raiseTop, releaseAt, shorten, takeFront } from './arena'
 import { beginTables, capacityFor, endFor, firstBlock, fitNodes, makeRoom, setEnd } from './tables'
-import { isPacked } from './node'
+import { isPacked, nodeFrom, nodeIn } from './node'
 import { advance, memoryPages } from './break'
 
 /** Makes top have a block of n bytes (a multiple of 16, at least BLOCK_MIN), and nodes for so many blocks more: out of what the heap has,
@@ -78,18 +78,29 @@ export function isBlocked(): bool {
   let h = header()
   return h.brk != (<usize>h.capacity) << 16 || memoryPages() != h.limit
 }
-/** Makes the block in use [p, end) n bytes long where it is. False if there is no room behind it. */
-export function resize(p: usize, end: usize, n: usize): bool {
+/** Makes the block in use at p, of `size` bytes, n bytes long where it is. False if there is no room behind it. */
+export function resize(p: usize, size: usize, n: usize): bool {
   let h = header(),
-    size = end - p
-  if (n <= size || end != h.top) return resizeInRow(p, end, n)
-  if (h.end - end < n - size) {
-    if (isBlocked() || !extend(max(n - size, BLOCK_MIN), 0)) return false
+    end = p + size,
+    stop = p + n
+  if (n <= size) {
+    shorten(p, stop, end)
+    return true
   }
-  let stop = p + n
-  raiseTop(stop)
-  turnMark(h.shadow, end)
-  turn(stop)
+  n -= size
+  if (end == h.top) {
+    if (h.end - end < n) {
+      if (isBlocked() || !extend(max(n, BLOCK_MIN), 0)) return false
+    }
+    raiseTop(end, stop)
+  } else {
+    if (!isFree(around32(end))) return false
+    let nodes = h.nodes,
+      number = nodeFrom(h, end)
+    if (nodeIn(nodes, number).end - end < n) return false
+    stop = takeFront(h, nodes, number, end, n, false)
+    turnBoth(end, stop)
+  }
   noteUsed(p, stop)
   return true
 }

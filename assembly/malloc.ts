@@ -208,7 +208,7 @@ export function realloc(p: usize, size: usize): usize {
       // Less than half would waste the rest of the block.
       if (size <= old && roundUp(size, 16) << 1 >= old) return p
     } else {
-      if (resize(p, p + old, blockSize(size))) return p
+      if (resize(p, old, blockSize(size))) return p
       // What the bins keep may be behind the block.
       if (size >= LARGE && gather()) continue
     }

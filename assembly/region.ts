@@ -43,29 +43,19 @@ function areMapped(p: usize, n: usize): bool {
   for (let end = p + n; p < end; p += PAGE) if (load<u8>(mapOf(p)) != MAPPED) return false
   return true
 }
-/** Gives the pages from p to `end`, all mapped, back to the arena. */
+/** Gives what is mapped of the pages from p to `end` back to the arena, page by page. */
 function unmap(p: usize, end: usize): void {
   let h = header()
-  for (let q = p; q < end; q += PAGE) if (isReserved(around32(q))) turnBoth(q, q + 2 * CELL)
-  let pages = <u32>((end - p) >>> 16)
-  memory.fill(mapOf(p), <u8>NO_SPANS, pages)
-  h.mapped -= pages
-  h.blocks -= pages - 1
-  // What follows may be the rest of a mapping that began before.
-  if (end < h.top && load<u8>(mapOf(end)) == MAPPED && !isReserved(around32(end))) turnBoth(end, end + 2 * CELL)
-  turnBoth(p, p + CELL)
-  noteUsed(p, end)
-  releaseAt(p)
-}
-/** Gives the mapped pages from p to `end` back. */
-function unmapAll(p: usize, end: usize): void {
-  end = min(end, header().end)
-  while (p < end) {
-    let q = p
-    while (q < end && load<u8>(mapOf(q)) == MAPPED) q += PAGE
-    if (q > p) unmap(p, q)
-    else q += PAGE
-    p = q
+  for (end = min(end, h.end); p < end; p += PAGE) {
+    if (load<u8>(mapOf(p)) != MAPPED) continue
+    let next = p + PAGE
+    store<u8>(mapOf(p), <u8>NO_SPANS)
+    h.mapped--
+    // What follows may be the rest of a mapping that began before.
+    if (next < h.top && load<u8>(mapOf(next)) == MAPPED && !isReserved(around32(next))) turnBoth(next, next + 2 * CELL)
+    turnBoth(isReserved(around32(p)) ? p + 2 * CELL : p, p + CELL)
+    noteUsed(p, next)
+    releaseAt(p)
   }
 }
 /** Makes a mapping of the block at p, n bytes in whole pages, which was just taken: they read as zero. */
@@ -170,7 +160,7 @@ export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE) // 0 if that is too large
   if (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n))) return <i32>failed(EINVAL)
-  unmapAll(address, address + n)
+  unmap(address, address + n)
   settle()
   return 0
 }
