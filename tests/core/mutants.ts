@@ -24,6 +24,8 @@ interface Mutant {
   tests: string[]
 }
 
+const MAPPINGS = ['mapping', 'fixedMapping', 'unmapping']
+
 const mutants: Mutant[] = [
   {
     name: 'a small block may be freed twice',
@@ -128,7 +130,7 @@ const mutants: Mutant[] = [
     file: 'node.ts',
     find: 'if (!isNumber(h, number)) number = next',
     replace: '',
-    tests: ['mapping'],
+    tests: MAPPINGS,
   },
   {
     name: 'nodes that are not in use are not given back',
@@ -198,21 +200,21 @@ const mutants: Mutant[] = [
     file: 'shadow.ts',
     find: '  touch(p)\n',
     replace: '',
-    tests: ['sizes', 'property', 'mapping'],
+    tests: ['sizes', 'property', ...MAPPINGS],
   },
   {
     name: 'the marks before a page’s border do not move with the tables',
     file: 'tables.ts',
     find: '(load<u8>(m) & load<u8>(m, 1))',
     replace: 'load<u8>(m)',
-    tests: ['sizes', 'property', 'mapping', 'oom', 'repetition'],
+    tests: ['sizes', 'property', ...MAPPINGS, 'oom', 'repetition'],
   },
   {
     name: 'where the tables were counts as never written',
     file: 'growth.ts',
     find: 'h.fresh = max(h.fresh, start)',
     replace: '',
-    tests: ['property', 'sizes', 'mapping', 'instances', 'oom'],
+    tests: ['property', 'sizes', ...MAPPINGS, 'instances', 'oom'],
   },
   {
     name: 'the tables may be laid over blocks',
@@ -226,7 +228,7 @@ const mutants: Mutant[] = [
     file: 'region.ts',
     find: 'memory.fill(p, 0, PAGE)',
     replace: '{}',
-    tests: ['mapping'],
+    tests: MAPPINGS,
   },
   {
     name: 'a rest of top that is too little for a block is a free one before a gap',
@@ -254,7 +256,7 @@ const mutants: Mutant[] = [
     file: 'tables.ts',
     find: 'if (!isMarked(around32(top))) turn(top)',
     replace: '',
-    tests: ['sizes', 'mapping', 'base'],
+    tests: ['sizes', ...MAPPINGS, 'base'],
   },
   {
     name: 'small blocks are a cell apart too little',
@@ -317,7 +319,7 @@ const mutants: Mutant[] = [
     file: 'region.ts',
     find: 'if (p + n > (<usize>h.capacity) << 16 && isBlocked()) return taken',
     replace: '',
-    tests: ['mapping'],
+    tests: MAPPINGS,
   },
   {
     name: 'a detached span has no blocks',
@@ -373,14 +375,14 @@ const mutants: Mutant[] = [
     file: 'region.ts',
     find: /(function mayUnmap[\s\S]*?)if \(!number\) return false/,
     replace: '$1if (!number) return true',
-    tests: ['mapping'],
+    tests: MAPPINGS,
   },
   {
     name: 'mappings are not cleared',
     file: 'region.ts',
     find: /if \(p < \w+\) memory\.fill\(p, 0, .*\)/,
     replace: '',
-    tests: ['mapping'],
+    tests: MAPPINGS,
   },
   {
     name: 'heap_verify does not compare the sum of free bytes',
@@ -408,28 +410,28 @@ const mutants: Mutant[] = [
     file: 'region.ts',
     find: 'return min(end, size) <= h.end || address >= size',
     replace: 'return true',
-    tests: ['mapping'],
+    tests: MAPPINGS,
   },
   {
     name: 'nodes count that a refused request has not made',
     file: 'growth.ts',
     find: '      h.nodesSize = was\n',
     replace: '',
-    tests: ['mapping', 'nodes'],
+    tests: [...MAPPINGS, 'nodes'],
   },
   {
     name: 'the memory grows for the nodes of a mapping before it does for the mapping',
     file: 'bin.ts',
     find: 'packed = isPacked(more) && !makeRoom(BLOCK_MIN, more),',
     replace: 'packed = !mayCut(more),',
-    tests: ['mapping'],
+    tests: MAPPINGS,
   },
   {
     name: 'the memory grows for a mapping too near to top',
     file: 'region.ts',
     find: 'if (!isGap(max(p, h.top) - h.top)) return ENOMEM\n',
     replace: '',
-    tests: ['mapping'],
+    tests: MAPPINGS,
   },
   {
     name: 'nodes stay when the memory cannot grow',

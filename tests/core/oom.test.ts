@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { Core, createCore, Errno, FAILED, hex, PAGE, SEED } from './core.ts'
 import { Oracle, type Range } from './oracle.ts'
 import './timeout.ts'
-import { type Step, steps, World } from './world.ts'
+import { type Step, steps } from './steps.ts'
+import { World } from './world.ts'
 
 type Kind = Step['kind']
 

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SEED } from './core.ts'
 import './timeout.ts'
-import { steps, World, type WorldOptions } from './world.ts'
+import { steps } from './steps.ts'
+import { World, type WorldOptions } from './world.ts'
 
 const worlds: Record<string, WorldOptions> = {
   'memory that grows as it likes': {},
