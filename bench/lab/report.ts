@@ -2,22 +2,14 @@
 
 import { table, thousands, two, withInterval } from './markdown.ts'
 import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from './reportCosts.ts'
+import { asTheHeapGrows, latency } from './reportCurves.ts'
+import { againstNative, fromJavaScript, otherEngines } from './reportElsewhere.ts'
 import { newestNode } from './reportNewest.ts'
-import type { EngineResult, Results, Size } from './results.ts'
-import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, net, ratioEstimate } from './stats.ts'
-import { bars, lines, type Palette, paletteOf, scatter } from './svg.ts'
-import {
-  faultMark,
-  gapOf,
-  meanTime,
-  memoryOf,
-  netOf,
-  PAGE,
-  type Phase,
-  referenceOf,
-  replayOf,
-  timesOf,
-} from './tables.ts'
+import { type Drawn, NULL_FLOOR, one, workloadsOf } from './reportParts.ts'
+import type { Results, Size } from './results.ts'
+import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, ratioEstimate } from './stats.ts'
+import { bars, type Palette, paletteOf, scatter } from './svg.ts'
+import { gapOf, meanTime, memoryOf, netOf, PAGE, type Phase, referenceOf, replayOf, timesOf } from './tables.ts'
 
 export interface Report {
   markdown: string
@@ -25,9 +17,7 @@ export interface Report {
   pictures: Record<string, string>
 }
 
-// Whose lines and bars are told apart by eye.
-const SHOWN = ['granary', 'dlmalloc', 'emmalloc', 'mimalloc2', 'mimalloc3', 'zig', 'talc', 'tlsf', 'wasmalloc']
-const NULL_FLOOR = 'null floor'
+/** Whose bars stand beside ours. */
 const IN_BARS = ['dlmalloc', 'mimalloc3', 'zig']
 
 export function report(results: Results, folder: string): Report {
@@ -35,11 +25,7 @@ export function report(results: Results, folder: string): Report {
   return { markdown: page.markdown(), pictures: page.pictures }
 }
 
-const one = (value: number) => value.toFixed(1)
 const kilobytes = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`
-const nanoseconds = (ns: number) =>
-  ns < 1000 ? `${ns.toFixed(0)} ns` : ns < 1e6 ? `${one(ns / 1000)} µs` : `${one(ns / 1e6)} ms`
-
 class Page {
   readonly pictures: Record<string, string> = {}
   readonly #results: Results
@@ -61,12 +47,12 @@ class Page {
     parts.push(
       growthsAndBases(this.#results, this.#field),
       instructionsAndInstantiation(this.#results, this.#field),
-      this.#latency(),
-      this.#growth(),
-      this.#native(),
-      this.#boundary(),
+      latency(this.#results, this.#field),
+      asTheHeapGrows(this.#results, this.#field),
+      againstNative(this.#results),
+      fromJavaScript(this.#results),
       newestNode(this.#results, this.#field.title),
-      this.#engines(),
+      otherEngines(this.#results, this.#field),
       this.#faults(),
       this.#sources(),
       this.#method(),
@@ -78,14 +64,13 @@ class Page {
     return this.#results.allocators.find((allocator) => allocator.id === id)?.title ?? id
   }
 
-  get #field() {
-    return { ids: this.#ids, title: (id: string) => this.#title(id) }
-  }
-
-  #workloads(kinds: 'recorded' | 'synthetic' | 'all'): string[] {
-    return this.#results.workloads
-      .filter(({ kind }) => kinds === 'all' || (kind === 'synthetic') === (kinds === 'synthetic'))
-      .map(({ id }) => id)
+  get #field(): Drawn {
+    return {
+      ids: this.#ids,
+      title: (id) => this.#title(id),
+      palette: this.#palette,
+      picture: (name, about, svg) => this.#picture(name, about, svg),
+    }
   }
 
   #picture(name: string, about: string, svg: string): string {
@@ -112,8 +97,8 @@ Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)
   }
 
   #summary(): string {
-    const [recorded, synthetic] = [this.#workloads('recorded'), this.#workloads('synthetic')]
-    const all = this.#workloads('all')
+    const [recorded, synthetic] = [workloadsOf(this.#results, 'recorded'), workloadsOf(this.#results, 'synthetic')]
+    const all = workloadsOf(this.#results, 'all')
     const cell = (mean: Estimate | undefined) => (mean ? withInterval(mean) : '–')
     const rows = this.#ids.map((id) => {
       const passed = all.filter((workload) => {
@@ -163,7 +148,7 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
 
   #losses(): string {
     const rows: { ratio: number; cells: string[] }[] = []
-    for (const workload of this.#workloads('all'))
+    for (const workload of workloadsOf(this.#results, 'all'))
       for (const id of this.#ids.slice(1).filter((other) => other !== 'stub')) {
         for (const phase of ['warm', 'cold'] as Phase[]) {
           const [them, us] = [id, this.#ours].map((allocator) => timesOf(this.#results, workload, allocator, phase))
@@ -199,7 +184,7 @@ ${table(
   #perWorkload(): string {
     const others = this.#ids.slice(1)
     const sections = (['warm', 'cold'] as Phase[]).map((phase) => {
-      const rows = this.#workloads('all').map((workload) => {
+      const rows = workloadsOf(this.#results, 'all').map((workload) => {
         const ours = netOf(this.#results, workload, this.#ours, phase)
         const cells = others.map((id) => {
           const theirs = netOf(this.#results, workload, id, phase)
@@ -217,7 +202,7 @@ ${table(
 ${table(['workload', `${this.#title(this.#ours)}, an operation`, ...others.map((id) => this.#title(id))], rows)}`
     })
     const shown = [this.#ours, ...IN_BARS].filter((id) => this.#ids.includes(id))
-    const groups = this.#workloads('all').map((workload) => {
+    const groups = workloadsOf(this.#results, 'all').map((workload) => {
       const own = netOf(this.#results, workload, this.#ours, 'warm')
       const ratio = (id: string) => {
         const figure = netOf(this.#results, workload, id, 'warm')
@@ -259,7 +244,7 @@ ${table(
   }
 
   #memory(): string {
-    const recorded = this.#filled(this.#workloads('all'))
+    const recorded = this.#filled(workloadsOf(this.#results, 'all'))
     const perWorkload = recorded.map((workload) => [
       workload,
       ...this.#ids.map((id) => {
@@ -328,225 +313,6 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
       ? `\n\nThe whole malloc family of ISO C, POSIX and glibc, 13 functions, where a module has it: ${whole.join('; ')}.`
       : ''
     return `## Code size\n\nBytes of the module that has these functions alone, stripped (and with gzip -9).${plot}\n\n${table(head, rows)}${beyond}`
-  }
-
-  #latency(): string {
-    const { latencies } = this.#results
-    const workloads = [...new Set(latencies.map(({ workload }) => workload))]
-    if (!workloads.length) return ''
-    const shares: [string, number][] = [
-      ['p90', 0.1],
-      ['p99', 0.01],
-      ['p99.9', 0.001],
-      ['p99.99', 0.0001],
-    ]
-    const sections = workloads.map((workload) => {
-      const measured = latencies.filter((latency) => latency.workload === workload)
-      const at = (curve: { share: number; ns: number }[], share: number) =>
-        curve.reduce((best, point) =>
-          Math.abs(Math.log(point.share / share)) < Math.abs(Math.log(best.share / share)) ? point : best,
-        ).ns
-      const rows = this.#ids.flatMap((id) => {
-        const latency = measured.find(({ allocator }) => allocator === id)
-        if (!latency || latency.fault || !latency.curve.length) return []
-        return [
-          [
-            this.#title(id),
-            `${one(latency.p50)} ns`,
-            ...shares.map(([, share]) => nanoseconds(at(latency.curve, share))),
-            nanoseconds(latency.max),
-          ],
-        ]
-      })
-      const operations = this.#results.workloads.find(({ id }) => id === workload)?.operations ?? 1e6
-      const series = SHOWN.flatMap((id) => {
-        const latency = measured.find(({ allocator }) => allocator === id)
-        const points = (latency?.curve ?? [])
-          .filter(({ share }) => share >= 1 / operations)
-          .map(({ share, ns }) => ({ x: share, y: Math.max(ns, 1) }))
-        return latency && !latency.fault && points.length ? [{ name: this.#title(id), points }] : []
-      })
-      const clock = measured.find(({ allocator }) => allocator === 'floor')?.clock ?? 0
-      const plot = series.length
-        ? this.#picture(
-            `latency-${workload}.svg`,
-            `Latency on ${workload}`,
-            lines(
-              `Latency on ${workload}`,
-              { label: 'share of slower operations', format: (share) => `1/${Math.round(1 / share)}` },
-              { label: 'nanoseconds', format: (ns) => (ns < 1000 ? String(ns) : thousands(ns)) },
-              series,
-              this.#palette,
-              true,
-            ),
-          )
-        : ''
-      return `### ${workload}\n\n${plot}\n\nThe clock’s own ${one(clock)} ns are subtracted.\n\n${table(['allocator', 'p50', ...shares.map(([name]) => name), 'maximum'], rows)}`
-    })
-    return `## Latency\n\nThe median comes from batches of 32 operations; the rest from single operations, each at its least in identical replays in fresh instances, so that what is left is the allocator’s and the engine’s (page faults and growth included), not the machine’s.\n\n${sections.join('\n\n')}`
-  }
-
-  #growth(): string {
-    const floor = this.#results.growth.find(({ allocator }) => allocator === 'floor')
-    if (!floor?.points.length) return ''
-    const lives = floor.points.map(({ live }) => live)
-    const entryOf = (id: string) => this.#results.growth.find(({ allocator }) => allocator === id)
-    const netAt = (id: string, live: number) => {
-      const [point, base] = [entryOf(id), floor].map((entry) => entry?.points.find((known) => known.live === live))
-      return point && base && !isBelowFloor([point.ns], [base.ns]) ? point.ns - base.ns : undefined
-    }
-    const gapAt = (id: string, live: number) => {
-      const { fault, points } = entryOf(id) ?? { points: [] }
-      if (points.some((known) => known.live === live)) return '< floor'
-      return fault ? faultMark(fault) : '–'
-    }
-    const rows = this.#ids.map((id) => [
-      this.#title(id),
-      ...lives.map((live) => {
-        const [them, us] = [netAt(id, live), netAt(this.#ours, live)]
-        if (them === undefined) return gapAt(id, live)
-        if (id === this.#ours) return `${one(them)} ns`
-        return us === undefined ? '–' : two(them / us)
-      }),
-    ])
-    rows.unshift([NULL_FLOOR, ...floor.points.map(({ ns }) => `${one(ns)} ns`)])
-    const series = SHOWN.flatMap((id) => {
-      const points = lives.flatMap((live) => {
-        const y = netAt(id, live)
-        return y === undefined ? [] : [{ x: live / 2 ** 20, y }]
-      })
-      return points.length ? [{ name: this.#title(id), points }] : []
-    })
-    series.push({ name: NULL_FLOOR, points: floor.points.map(({ live, ns }) => ({ x: live / 2 ** 20, y: ns })) })
-    const faults = this.#results.growth.flatMap(({ allocator, fault }) =>
-      fault ? [`${this.#title(allocator)}: ${fault}`] : [],
-    )
-    const mebibytes = lives.map((live) => live / 2 ** 20)
-    const plot = this.#picture(
-      'growth.svg',
-      'Cost of an operation as the live heap grows',
-      lines(
-        'Cost of an operation as the live heap grows',
-        { label: 'live MiB', format: String, ticks: mebibytes },
-        { label: 'nanoseconds, net of the null floor', format: String },
-        series,
-        this.#palette,
-      ),
-    )
-    return `## As the live heap grows\n\nRandom replacement of blocks of 16 to 2,032 bytes with that many live: ${this.#title(this.#ours)}’s net time, and the others’ over it. The null floor, which is subtracted from all, is what the replay itself takes.\n\n${plot}\n\n${table(['allocator', ...mebibytes.map((live) => `${live} MiB`)], rows)}${faults.length ? `\n\n${faults.join('; ')}.` : ''}`
-  }
-
-  #native(): string {
-    const { native } = this.#results
-    const ids = [...new Set(native.map(({ allocator }) => allocator))]
-    if (!ids.includes('granary')) return ''
-    const of = (workload: string, id: string) => native.find((row) => row.workload === workload && row.allocator === id)
-    const workloads = [...new Set(native.map(({ workload }) => workload))].filter(
-      (workload) => of(workload, 'granary')?.warm.length,
-    )
-    const ratio = (workload: string, id: string, phase: Phase) => {
-      const [them, us] = [of(workload, id)?.[phase] ?? [], of(workload, 'granary')?.[phase] ?? []]
-      return them.length && us.length ? Math.min(...them) / Math.min(...us) : undefined
-    }
-    const others = ids.filter((id) => id !== 'granary')
-    const show = (value: number | undefined) => (value === undefined ? '✗' : two(value))
-    const phases: Phase[] = ['warm', 'cold']
-    const groups = (['recorded', 'synthetic'] as const)
-      .map((kinds) => ({
-        name: kinds === 'recorded' ? 'real' : kinds,
-        members: this.#workloads(kinds).filter((workload) => workloads.includes(workload)),
-      }))
-      .filter(({ members }) => members.length)
-    const means = groups.map(({ name, members }) => [
-      `**geometric mean, ${name}**`,
-      ...others.flatMap((id) =>
-        phases.map((phase) => {
-          const ratios = members.flatMap((workload) => ratio(workload, id, phase) ?? [])
-          return ratios.length ? two(geometricMean(ratios)) : '–'
-        }),
-      ),
-    ])
-    const faster = groups.flatMap(({ name, members }) =>
-      phases.map((phase) => {
-        const where = members.flatMap((workload) => {
-          const value = ratio(workload, 'glibc', phase) ?? 1
-          return value < 1 ? [`${workload} ${two(value)}`] : []
-        })
-        return `- ${name}, ${phase}: ${where.join(', ') || 'nowhere'}`
-      }),
-    )
-    const head = ['workload', ...others.flatMap((id) => [`${id}, warm`, `${id}, cold`])]
-    const rows = workloads.map((workload) => [
-      workload,
-      ...others.flatMap((id) => phases.map((phase) => show(ratio(workload, id, phase)))),
-    ])
-    const versions = others.map((id) => `${id} ${native.find(({ allocator }) => allocator === id)?.version}`)
-    return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), beside granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [...means, ...rows])}\n\nWhere native glibc is faster:\n\n${faster.join('\n')}\n\n${this.#resident(ids, workloads)}`
-  }
-
-  /** Big blocks are left out: natively, what is not touched is not resident. */
-  #resident(ids: string[], workloads: string[]): string {
-    const touched = this.#results.workloads.filter(
-      ({ id, largest, peak }) => workloads.includes(id) && largest <= 2 * PAGE && peak >= 16 * PAGE,
-    )
-    if (!touched.length) return ''
-    const mean = (allocator: string) => {
-      const ratios = touched.flatMap(({ id, peak }) => {
-        const row = this.#results.native.find((known) => known.workload === id && known.allocator === allocator)
-        return row?.resident ? row.resident / peak : []
-      })
-      return ratios.length ? two(geometricMean(ratios)) : '–'
-    }
-    return `Memory over peak live bytes, geometric mean of the ${touched.length} workloads of at least 1 MiB without blocks above 128 KiB (native: resident pages; granary: the size of its memory):\n\n${table(ids, [ids.map(mean)])}`
-  }
-
-  #boundary(): string {
-    const { boundary } = this.#results
-    if (!boundary.length) return ''
-    const cases = [...new Set(boundary.map((row) => row.case))]
-    const contestants = [...new Set(boundary.map(({ contestant }) => contestant))]
-    const baseline = contestants.find((name) => name === 'granary, raw export') ?? contestants[0]
-    const of = (contestant: string, name: string) =>
-      boundary.find((row) => row.contestant === contestant && row.case === name)
-    const rows = contestants.map((contestant) => [
-      contestant,
-      ...cases.map((name) => {
-        const [them, base] = [of(contestant, name), of(baseline, name)]
-        return them && base ? `${two(them.ns / base.ns)} (${them.ns.toFixed(0)} ns ± ${them.margin.toFixed(0)} %)` : '–'
-      }),
-    ])
-    return `## Called from JavaScript\n\nCPU time over that of ${baseline} (benchmark.js).\n\n${table(['contestant', ...cases], rows)}`
-  }
-
-  #engines(): string {
-    const { engines } = this.#results
-    const names = [...new Set(engines.map(({ engine }) => engine))]
-    if (!names.length) return ''
-    // One engine may have replayed more than the others.
-    const everywhere = (has: (row: EngineResult) => boolean) =>
-      names.every((engine) => engines.some((row) => row.engine === engine && has(row)))
-    const ids = this.#ids.filter((id) => everywhere(({ allocator }) => allocator === id))
-    const workloads = [...new Set(engines.map(({ workload }) => workload))].filter((id) =>
-      everywhere(({ workload }) => workload === id),
-    )
-    const ratio = (engine: string, id: string, phase: Phase) => {
-      const rows = engines.filter((row) => row.engine === engine && !row.fault && row[phase].length)
-      const find = (workload: string, allocator: string) =>
-        rows.find((row) => row.workload === workload && row.allocator === allocator)
-      const ratios = workloads.flatMap((workload) => {
-        const [them, us, floor] = [id, this.#ours, 'floor'].map((allocator) => find(workload, allocator))
-        const measured = them && us && floor && ![them, us].some((row) => isBelowFloor(row[phase], floor[phase]))
-        return measured ? net(them[phase], floor[phase]) / net(us[phase], floor[phase]) : []
-      })
-      return ratios.length ? two(geometricMean(ratios)) : '–'
-    }
-    const rows = names.flatMap((engine) =>
-      (['warm', 'cold'] as Phase[]).map((phase) => [
-        `${engine}, ${phase}`,
-        ...ids.map((id) => (id === this.#ours ? '1' : ratio(engine, id, phase))),
-      ]),
-    )
-    return `## Other engines\n\nNet time over ${this.#title(this.#ours)}’s, geometric mean over ${workloads.join(', ')}. In Firefox and SpiderMonkey’s shell by the clock on the wall, elsewhere CPU time.\n\n${table(['engine', ...ids.map((id) => this.#title(id))], rows)}`
   }
 
   #faults(): string {

@@ -1,15 +1,10 @@
 // The sections of docs/benchmarks.md on what costs.ts measures, and the picture of code size against speed.
 import { table, thousands, two } from './markdown.ts'
+import type { Field } from './reportParts.ts'
 import type { Results } from './results.ts'
 import { median } from './stats.ts'
 import { type Palette, scatter } from './svg.ts'
 import { meanTime, PAGE, referenceOf } from './tables.ts'
-
-/** The allocators in the page's order, and their names. */
-interface Field {
-  ids: string[]
-  title(id: string): string
-}
 
 export function growthsAndBases({ peaks }: Results, { ids, title }: Field): string {
   if (!peaks.length) return ''

@@ -1,0 +1,27 @@
+// What the sections of docs/benchmarks.md share.
+import type { Results } from './results.ts'
+import type { Palette } from './svg.ts'
+
+/** The allocators in the page's order, and their names. */
+export interface Field {
+  ids: string[]
+  title(id: string): string
+}
+
+/** With pictures, in which each allocator has its colour; `picture` keeps one and returns what shows it. */
+export interface Drawn extends Field {
+  palette: Palette
+  picture(name: string, about: string, svg: string): string
+}
+
+/** Whose lines are told apart by eye. */
+export const SHOWN = ['granary', 'dlmalloc', 'emmalloc', 'mimalloc2', 'mimalloc3', 'zig', 'talc', 'tlsf', 'wasmalloc']
+export const NULL_FLOOR = 'null floor'
+
+export const one = (value: number) => value.toFixed(1)
+
+export function workloadsOf({ workloads }: Results, kinds: 'recorded' | 'synthetic' | 'all'): string[] {
+  return workloads
+    .filter(({ kind }) => kinds === 'all' || (kind === 'synthetic') === (kinds === 'synthetic'))
+    .map(({ id }) => id)
+}
