@@ -49,18 +49,11 @@ export const EVERYWHERE: u32 = 2
   return n - 1 >= BLOCK_MIN - 1
 }
 
-/** Makes top begin at `stop` and turns the marks on the cells of q and there. */
-export function raiseTop(q: usize, stop: usize): void {
-  setTop(stop)
-  turnBoth(q, stop)
-}
-/** Makes top begin at `stop`, where its mark is to be. */
-// @ts-ignore: decorator
-@inline function setTop(stop: usize): void {
+/** Of the block of n bytes that was just taken at p: how many bytes from its start on may not read as zero. */
+export function dirtyIn(p: usize, n: usize): usize {
   let h = header()
-  h.top = stop
-  // What is written behind the last block's end, up to 16 bytes, is not taken for zeros.
-  h.fresh = max(h.fresh, stop + CELL)
+  // Only what came from top ends there. What is written behind the last block's end, up to 16 bytes, is not taken for zeros.
+  return h.top - p - n < CELL ? min(max(h.fresh, p + CELL) - p, n) : n
 }
 
 /** Whether n bytes from top on would reach into the next page. */
@@ -133,12 +126,9 @@ export function find(n: usize, reach: u32): usize {
   if (best) {
     p = nodeIn(nodes, best).start
     stop = takeFront(h, nodes, best, p, n, packed)
-    h.zeroFrom = -1
   } else {
     if (h.end - p < n || full || (reach == IN_PAGE && crosses(p, n))) return 0
-    h.zeroFrom = h.fresh
-    stop = p + n
-    setTop(stop)
+    h.top = stop = p + n
   }
   h.blocks++
   turnMarks(shadow, p, MARK_BEHIND)
@@ -205,7 +195,6 @@ export function carve(number: u32, a: usize, stop: usize): usize {
     end = node.end
   dropNode(number)
   h.freeBytes -= end - p
-  h.zeroFrom = -1
   turnBoth(p + CELL, end - CELL)
   return cut(p, a, stop, end)
 }
@@ -214,8 +203,8 @@ export function carve(number: u32, a: usize, stop: usize): usize {
 export function carveTop(a: usize, stop: usize): usize {
   let h = header(),
     p = h.top
-  h.zeroFrom = h.fresh
-  raiseTop(p + CELL, stop)
+  h.top = stop
+  turnBoth(p + CELL, stop)
   return cut(p, a, stop, stop)
 }
 
@@ -257,6 +246,7 @@ export function release(p: usize, w: u64): void {
   }
   if (stop == h.top) {
     h.top = start
+    h.fresh = max(h.fresh, stop + CELL)
     h.freeBytes -= p - start
     gone = number
   } else {

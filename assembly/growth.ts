@@ -2,7 +2,7 @@
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './layout'
 import { around32, isFree, noteUsed, turn, turnBoth } from './shadow'
-import { isGap, raiseTop, releaseAt, shorten, takeFront } from './arena'
+import { isGap, releaseAt, shorten, takeFront } from './arena'
 import { beginTables, capacityFor, endFor, firstBlock, fitNodes, makeRoom, setEnd } from './tables'
 import { isPacked, nodeFrom, nodeIn } from './node'
 import { advance, memoryPages } from './break'
@@ -92,15 +92,15 @@ export function resize(p: usize, size: usize, n: usize): bool {
     if (h.end - end < n) {
       if (isBlocked() || !extend(max(n, BLOCK_MIN), 0)) return false
     }
-    raiseTop(end, stop)
+    h.top = stop
   } else {
     if (!isFree(around32(end))) return false
     let nodes = h.nodes,
       number = nodeFrom(h, end)
     if (nodeIn(nodes, number).end - end < n) return false
     stop = takeFront(h, nodes, number, end, n, false)
-    turnBoth(end, stop)
   }
+  turnBoth(end, stop)
   noteUsed(p, stop)
   return true
 }

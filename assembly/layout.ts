@@ -106,10 +106,8 @@ export class Header {
   /** The arena's last stretch without blocks is [top, end). */
   top: usize
   end: usize
-  /** `fresh`: from here on, the arena was never written. `zeroFrom`: from here on, the block that was handed out last reads as zero:
-   *  what `fresh` was if it came from top, or -1 if it came from a bin. */
+  /** From here and 16 bytes behind top on, the arena was never written. */
   fresh: usize
-  zeroFrom: usize
   /** The break, the lowest value sbrk may give it, and the pages of memory that are the heap's up to there. */
   brk: usize
   floor: usize

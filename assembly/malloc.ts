@@ -7,7 +7,7 @@
 import { base, BLOCK_MIN, CELL, header, mapOf, MAPPED, PAGE, roundUp, SMALL_MAX, spanNumber } from './layout'
 import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, OUTSIDE, refuse } from './error'
 import { around32, around64, isFreeStart, isUsed, stopOf } from './shadow'
-import { release } from './arena'
+import { dirtyIn, release } from './arena'
 import { resize } from './growth'
 import { KEPT, spanOf } from './span'
 import {
@@ -168,10 +168,7 @@ export function calloc(n: usize, size: usize): usize {
   if (!p) return 0
   if (bytes <= SMALL_MAX && !FRONT) clear(p, bytes)
   else if (FRONT && inSpan(p)) memory.fill(p, 0, bytes)
-  else {
-    let dirty = header().zeroFrom
-    if (p < dirty) memory.fill(p, 0, min(bytes, dirty - p))
-  }
+  else memory.fill(p, 0, dirtyIn(p, bytes))
   return p
 }
 

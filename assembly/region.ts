@@ -8,7 +8,7 @@ import { BLOCK_MIN, BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roun
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
 import { lowerBreak, memoryPages, raiseBreak } from './break'
 import { around32, isReserved, noteUsed, turnBoth } from './shadow'
-import { carve, carveTop, isGap, releaseAt } from './arena'
+import { carve, carveTop, dirtyIn, isGap, releaseAt } from './arena'
 import { isPacked, nodeAround, nodeAt } from './node'
 import { extend, isBlocked } from './growth'
 import { gather, obtainAligned, settle } from './bin'
@@ -61,13 +61,12 @@ function unmap(p: usize, end: usize): void {
 /** Makes a mapping of the block at p, n bytes in whole pages, which was just taken: they read as zero. */
 function map(p: usize, n: usize): void {
   let h = header(),
-    dirty = h.zeroFrom,
     pages = <u32>(n >>> 16)
   turnBoth(p + CELL, p + 2 * CELL)
   memory.fill(mapOf(p), <u8>MAPPED, pages)
   h.mapped += pages
   h.blocks += pages - 1
-  if (p < dirty) memory.fill(p, 0, min(n, dirty - p))
+  memory.fill(p, 0, dirtyIn(p, n))
 }
 
 /** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. Returns an errno, or 0. */

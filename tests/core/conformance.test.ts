@@ -153,6 +153,17 @@ describe('calloc', () => {
     expect(core.bytes(q, 3000).every((byte) => byte === 0)).toBe(true)
   })
 
+  it('gives zeros where what was the last block has overflowed', () => {
+    const core = createCore({ initial: 0 })
+    core.malloc(20 * PAGE)
+    const p = core.malloc(3000)
+    const length = core.usableSize(p) + 16
+    core.bytes(p, length).fill(0xaa)
+    core.free(p)
+    expect(core.calloc(1, length)).toBe(p)
+    expect(core.bytes(p, length).every((byte) => byte === 0)).toBe(true)
+  })
+
   it('gives zeros where dirty blocks were freed', () => {
     const core = createCore()
     const oracle = new Oracle(core.memory, core.base)

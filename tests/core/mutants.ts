@@ -240,6 +240,13 @@ const mutants: Mutant[] = [
   {
     name: 'an overflow from the last block is taken for zeros',
     file: 'arena.ts',
+    find: 'max(h.fresh, p + CELL)',
+    replace: 'max(h.fresh, p)',
+    tests: ['conformance'],
+  },
+  {
+    name: 'an overflow from what was the last block is taken for zeros',
+    file: 'arena.ts',
     find: 'max(h.fresh, stop + CELL)',
     replace: 'max(h.fresh, stop)',
     tests: ['conformance'],

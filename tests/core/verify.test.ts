@@ -55,18 +55,7 @@ it.each(faults.map(([name, breakIt], i) => [i + 1, name, breakIt] as const))('%d
 it('whatever stands in the header, it comes to an end, and nothing traps', () => {
   const offsets = Array.from({ length: HEADER_SIZE }, (_, offset) => offset)
   // What no walk depends on: errno, the reason and address of a refusal, what is known to be zero, counters of the past.
-  const names = [
-    'error',
-    'reason',
-    'address',
-    'fresh',
-    'zeroFrom',
-    'growths',
-    'peak',
-    'exponents',
-    'settled',
-    'emptied',
-  ]
+  const names = ['error', 'reason', 'address', 'fresh', 'growths', 'peak', 'exponents', 'settled', 'emptied']
   const free = names.map(offsetOf)
   const found = offsets.filter((offset) => {
     const { core } = heap()
