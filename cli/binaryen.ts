@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type binaryenModule from 'binaryen'
 import { LinkError } from './error.ts'
+import { isComponent } from './wasm.ts'
 
 export type Binaryen = typeof binaryenModule
 export type Module = ReturnType<Binaryen['readBinary']>
@@ -36,9 +37,6 @@ const features = {
   SignExt: 'sign-ext',
   TailCall: 'tail-call',
 } as const
-
-/** Whether bytes begin as a component of WebAssembly's does: as a module does, but with another version. */
-const isComponent = (bytes: Uint8Array) => Buffer.from(bytes.subarray(0, 8)).equals(Buffer.from('\0asm\x0d\0\x01\0'))
 
 /** Reads a module in the binary format. Throws a LinkError if it is none. */
 export function read(binaryen: Binaryen, wasm: Uint8Array): Module {

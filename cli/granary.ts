@@ -23,11 +23,11 @@ const packageFile = (name: string) => fileURLToPath(new URL(`../../${name}`, imp
 const core = packageFile('build/embed/granary.wasm')
 
 /** The last address that a heap can begin at: a page before the end of the largest memory. */
-const lastBase = 0xffff0000
+const LAST_BASE = 0xffff0000
 
 function heapBaseOf(text: string): number {
   if (!/^(?:\d+|0x[\da-f]+)$/i.test(text)) throw new UsageError(`--heap-base takes a number, not ${text}`)
-  if (Number(text) > lastBase) throw new UsageError(`--heap-base ${text} is where no heap can begin`)
+  if (Number(text) > LAST_BASE) throw new UsageError(`--heap-base ${text} is where no heap can begin`)
   return Number(text)
 }
 

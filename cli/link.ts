@@ -8,7 +8,7 @@ import { type Family, findFamily, functionOf } from './functions.ts'
 import { checkGrowth, findGrowth, type Growth, growFunction } from './growth.ts'
 import { customSections, functionNames, withSections } from './sections.ts'
 import { exportsOf, type Field, importFrom, labelOf, nameOf, parseFields, printFields, signatureOf } from './text.ts'
-import type { SectionBytes } from './wasm.ts'
+import { isModule, type SectionBytes } from './wasm.ts'
 
 /** What the user says of a module that does not say it. */
 export interface LinkOptions {
@@ -169,9 +169,6 @@ const fieldsOf = (module: Module) => parseFields(module.emitText())
 
 /** A field of these words. */
 const field = (text: string): Field => ({ text: ` ${text}`, kind: '', id: '' })
-
-/** Whether bytes begin as a module's do. */
-const isModule = (bytes: Uint8Array) => Buffer.from(bytes.subarray(0, 8)).equals(Buffer.from('\0asm\x01\0\0\0'))
 
 const imported = (name: string) => `$"granary.${name}"`
 

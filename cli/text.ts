@@ -13,7 +13,7 @@ const call = new RegExp(String.raw`\((?:return_call|call|ref\.func) (${id})`, 'g
 const access =
   /\(\w+\.(?:atomic\.(?:load|store|rmw)|load|store)[\w.]*(?: offset=(\d+))?(?: align=\d+)?(?: \d+)?\n\s*(?:\(i32\.const (-?\d+)\))?/g
 /** Smaller offsets than this from an address that is no constant are those of a structure's fields. */
-const staticFrom = 1024
+const STATIC_FROM = 1024
 
 /** What a field declares. */
 export interface Field {
@@ -170,9 +170,9 @@ function summands(text: string): number[] {
 export function factsOf(field: Field, variables = new Set<string>()): { calls: string[]; state: (number | string)[] } {
   const accesses = [...field.text.matchAll(access)].flatMap(([, offset, base]) => {
     const address = Number(offset ?? 0) + Number(base ?? 0)
-    return base === undefined && address < staticFrom ? [] : [address]
+    return base === undefined && address < STATIC_FROM ? [] : [address]
   })
-  const elements = summands(field.text).filter((address) => address >= staticFrom)
+  const elements = summands(field.text).filter((address) => address >= STATIC_FROM)
   const globals = [...field.text.matchAll(globalUse)].map(([, id]) => id).filter((id) => variables.has(id))
   return {
     calls: [...field.text.matchAll(call)].map(([, callee]) => callee),

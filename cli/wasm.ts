@@ -111,8 +111,15 @@ export class Writer {
   }
 }
 
-/** The eight bytes that every module starts with. */
+/** The eight bytes that every module starts with, and those of a component: the same with another version. */
 export const header = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
+const componentHeader = Uint8Array.of(0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0)
+
+const startsWith = (bytes: Uint8Array, start: Uint8Array) => start.every((byte, i) => bytes[i] === byte)
+/** Whether bytes begin as a module's do. */
+export const isModule = (bytes: Uint8Array) => startsWith(bytes, header)
+/** Whether bytes begin as a component's do. */
+export const isComponent = (bytes: Uint8Array) => startsWith(bytes, componentHeader)
 
 /** One section; custom ones with their name, which `body` no longer holds. */
 export interface SectionBytes {
@@ -123,7 +130,7 @@ export interface SectionBytes {
 
 /** Splits a module into its sections. */
 export function readSections(module: Uint8Array): SectionBytes[] {
-  if (header.some((byte, i) => module[i] !== byte)) throw new Error('not a WebAssembly module')
+  if (!isModule(module)) throw new Error('not a WebAssembly module')
   const reader = new Reader(module)
   reader.offset = header.length
   const sections: SectionBytes[] = []

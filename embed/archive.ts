@@ -4,8 +4,8 @@ import { Reader, readSections } from '../cli/wasm.ts'
 import { flag, kind } from './object.ts'
 import { skipLebs } from './wasm.ts'
 
-const fileHeaderLength = 60
-const magic = '!<arch>\n'
+const FILE_HEADER_LENGTH = 60
+const MAGIC = '!<arch>\n'
 
 /** A member of a library and the symbols by which a linker finds it. */
 export interface Member {
@@ -22,7 +22,7 @@ export function toArchive(members: Member[]): Uint8Array {
     .join('')
   const indexLength = 4 + 4 * symbols.flat().length + names.length
 
-  let offset = magic.length + entryLength(indexLength)
+  let offset = MAGIC.length + entryLength(indexLength)
   const index = Buffer.alloc(indexLength)
   let at = index.writeUInt32BE(symbols.flat().length)
   for (const [i, member] of members.entries()) {
@@ -32,13 +32,13 @@ export function toArchive(members: Member[]): Uint8Array {
   index.write(names, at, 'latin1')
 
   return Buffer.concat([
-    Buffer.from(magic),
+    Buffer.from(MAGIC),
     entry('/', index),
     ...members.map(({ name, bytes }) => entry(`${name}/`, bytes)),
   ])
 }
 
-const entryLength = (length: number) => fileHeaderLength + length + (length & 1)
+const entryLength = (length: number) => FILE_HEADER_LENGTH + length + (length & 1)
 
 /** One file of the archive. Dates and owners are zero, so that the same input gives the same bytes. */
 function entry(name: string, bytes: Uint8Array): Buffer {

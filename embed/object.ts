@@ -19,8 +19,8 @@ const relocation: Record<Target, number> = { function: 0, address: 4, global: 7 
 /** What a symbol stands for, and what can be said of it, as in the `linking` section. */
 export const kind = { function: 0, data: 1, global: 2 } as const
 export const flag = { weak: 1, local: 2, hidden: 4, undefined: 0x10, explicitName: 0x40 } as const
-const linkingVersion = 2
-const symbolTable = 8
+const LINKING_VERSION = 2
+const SYMBOL_TABLE = 8
 
 /** How the names of a module become symbols. */
 export interface Symbols {
@@ -171,7 +171,7 @@ function writeObject(module: Module, table: SymbolTable, code: Code): Uint8Array
   for (const [id, body] of sections) object.section(id, body)
 
   const symbols = new Writer().u32(table.count).raw(table.entries)
-  object.custom('linking', new Writer().u32(linkingVersion).byte(symbolTable).sized(symbols.finish()).finish())
+  object.custom('linking', new Writer().u32(LINKING_VERSION).byte(SYMBOL_TABLE).sized(symbols.finish()).finish())
 
   const relocations = new Writer().u32(sections.length - 1).u32(code.relocations.length)
   for (const { type, offset, symbol } of code.relocations) {

@@ -18,7 +18,7 @@ export interface Patch {
 }
 
 /** From so many uses in a function on, an address takes less room in a local: 11 bytes, and 2 for each use, instead of 6. */
-const usesForLocal = 3
+const USES_FOR_LOCAL = 3
 
 /** Rewrites a function's body so that each index and address in it takes five bytes, and says where they are. Notes the features of
  *  WebAssembly that it uses. */
@@ -34,7 +34,7 @@ export function relocatable(
 
   const uses = countUses(reader, addressCount, features)
   const localCount = runs.reduce((sum, { count }) => sum + count, parameterCount)
-  const often = [...uses.keys()].filter((index) => uses[index] >= usesForLocal)
+  const often = [...uses.keys()].filter((index) => uses[index] >= USES_FOR_LOCAL)
   const local = new Map(often.map((index, i) => [index, localCount + i]))
 
   const writer = new Writer()

@@ -8,9 +8,9 @@ import { Heap } from './heap.ts'
 /** A memory for the heap, in pages of 65,536 bytes. */
 export interface OwnMemory {
   /** Pages at the start; 1 if not given. */
-  initial?: number
+  initial?: number | undefined
   /** Pages that the memory may grow to, at most 65,536 as without it. */
-  maximum?: number
+  maximum?: number | undefined
   memory?: undefined
   heapBase?: undefined
 }
@@ -22,33 +22,40 @@ export interface GivenMemory {
   /**
    * The first byte that the heap may use: all memory from there on is the heap's. A program calls it `__heap_base`. A heap
    * that is there already, of another instance or in a copied memory, is used further, but refused if it is of another
-   * version of the ABI; one in a memory of its own begins at 1024.
+   * version of the ABI; one in a memory of its own begins at 1024. A memory has one heap: a second one that begins elsewhere
+   * is refused.
    */
   heapBase: number
   initial?: undefined
   maximum?: undefined
 }
 
+/** A compiled module, which TypeScript's own type, an empty one, does not tell from a promise of one, a URL or a Response. */
+export type CompiledModule = WebAssembly.Module & object & { then?: never; href?: never; arrayBuffer?: never }
+
 export type HeapOptions = (OwnMemory | GivenMemory) & {
   /** The compiled module or its bytes (the file `granary/wasm`), in place of those that are built in. */
-  module?: WebAssembly.Module | BufferSource
+  module?: CompiledModule | BufferSource | undefined
 }
 
-type Source = WebAssembly.Module | BufferSource | Response
+type Source = CompiledModule | BufferSource | Response
 
 export type AsyncHeapOptions = (OwnMemory | GivenMemory) & {
   /**
    * The module, its bytes, or where to fetch them (the file `granary/wasm`), in place of those that are built in. Node does
    * not fetch from `file:`; there, read the file.
    */
-  module?: Source | URL | string | PromiseLike<Source>
+  module?: Source | URL | string | PromiseLike<Source> | undefined
 }
 
 // Below it, nothing is ever allocated: a small number is never a valid pointer.
-const ownBase = 1024
-const maxPages = 65536
+const OWN_BASE = 1024
+const PAGES_MAX = 65536
 // As in assembly/layout.ts.
-const magic = 0x4e415247
+const MAGIC = 0x4e415247
+
+/** Where the heaps of this program begin in their memories. */
+const heapBases = new WeakMap<WebAssembly.Memory, number>()
 
 /** Makes a heap, in a memory of its own unless one is given. */
 export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> {
@@ -86,13 +93,18 @@ async function fetched(url: string): Promise<Response | ArrayBuffer> {
 
 function toImports(options: HeapOptions | AsyncHeapOptions) {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
-  const { memory = ownMemory(options), heapBase = ownBase, initial, maximum } = options
+  const { memory = ownMemory(options), heapBase = OWN_BASE, initial, maximum } = options
   if (classOf(memory) !== 'WebAssembly.Memory') throw new TypeError('memory must be a WebAssembly.Memory')
   if (options.memory && (initial ?? maximum) !== undefined)
     throw new TypeError('initial and maximum are for a memory of the heap’s own, but one is given')
   if (!options.module && classOf(memory.buffer) === 'SharedArrayBuffer')
     throw new TypeError('the memory is shared between threads, which the module built in does not serve')
   assertAddress('heapBase', options.memory ? options.heapBase : heapBase)
+  const known = heapBases.get(memory) ?? heapBase
+  if (known !== heapBase)
+    throw new RangeError(
+      `heapBase is ${heapBase}, but the heap in this memory begins at ${known}, and both would use the same bytes`,
+    )
   return {
     memory,
     heapBase,
@@ -103,28 +115,34 @@ function toImports(options: HeapOptions | AsyncHeapOptions) {
 function toHeap({ exports }: WebAssembly.Instance, memory: WebAssembly.Memory, heapBase: number): Heap {
   if (typeof exports.malloc !== 'function') throw new TypeError('the module is not granary’s: it exports no malloc')
   const heap = new Heap(exports as unknown as HeapExports, memory, heapBase)
+  assertUsable(heap, heapBase)
+  heapBases.set(memory, heapBase)
+  return heap
+}
+
+/** Throws if a heap is there already that the module cannot use. */
+function assertUsable({ exports, memory }: Heap, heapBase: number): void {
   // To ask the instance begins a heap, which is for the first call to do: so only where one is.
   const abi = abiAt(memory, heapBase)
-  if (abi === undefined) return heap
+  if (abi === undefined) return
   const at = `the heap at 0x${heapBase.toString(16)}`
-  const end = heap.exports.sbrk(0)
+  const end = exports.sbrk(0)
   if (end === -1)
     throw new Error(`${at} is of ABI version ${abi >>> 8}, variant ${abi & 255}, which the module cannot use`)
   if (end >>> 0 > memory.buffer.byteLength)
     throw new Error(`${at} reaches to 0x${(end >>> 0).toString(16)}, beyond the memory: it was not copied as a whole`)
-  return heap
 }
 
 /** The version and the variant that the header of a heap in the memory tells; undefined if there is none. */
 function abiAt({ buffer }: WebAssembly.Memory, heapBase: number): number | undefined {
   if (heapBase + 8 > buffer.byteLength) return undefined
   const header = new DataView(buffer, heapBase)
-  return header.getUint32(0, true) === magic ? header.getUint32(4, true) : undefined
+  return header.getUint32(0, true) === MAGIC ? header.getUint32(4, true) : undefined
 }
 
 function ownMemory({ initial = 1, maximum }: OwnMemory | GivenMemory): WebAssembly.Memory {
-  assertInteger('initial', initial, 0, maxPages)
+  assertInteger('initial', initial, 0, PAGES_MAX)
   if (maximum === undefined) return new WebAssembly.Memory({ initial })
-  assertInteger('maximum', maximum, initial, maxPages)
+  assertInteger('maximum', maximum, initial, PAGES_MAX)
   return new WebAssembly.Memory({ initial, maximum })
 }

@@ -26,14 +26,14 @@ interface Sentence {
 }
 
 /** The number of the reason OUTSIDE, and of the errnos. */
-const outside = 1
+const OUTSIDE = 1
 export const ENOMEM = 12
 const EFAULT = 14
 const EINVAL = 22
 
 /** Why the core refuses a call, by number. */
 export const reasons: Record<number, Sentence> = {
-  [outside]: { code: 'OUTSIDE', text: (address) => `${address} is not in the heap` },
+  [OUTSIDE]: { code: 'OUTSIDE', text: (address) => `${address} is not in the heap` },
   2: { code: 'MISALIGNED', text: (address) => `${address} is no block's address: those are multiples of 16` },
   3: {
     code: 'NOT_IN_USE',
@@ -58,17 +58,17 @@ export const errnos: Record<number, Sentence> = {
   [EINVAL]: { code: 'EINVAL', text: () => 'length is 0' },
 }
 
-const page = 65536
+const PAGE = 65536
 // As in assembly/layout.ts.
-const lastEnd = 0xffff0000
+const LAST_END = 0xffff0000
 
 /** The same for the pages from `address` on. The lengths have the names of their arguments. */
 export function errnosOfRange(address: number, lengths: Record<string, number>): Record<number, Sentence> {
   const named = Object.entries(lengths)
   const text = (at: string) => {
-    if (address % page) return `${at} is not a multiple of 65,536`
+    if (address % PAGE) return `${at} is not a multiple of 65,536`
     for (const [name, length] of named) if (length === 0) return `${name} is 0`
-    return named.some(([, length]) => address + length > lastEnd)
+    return named.some(([, length]) => address + length > LAST_END)
       ? `the range at ${at} ends past 0xffff0000, up to where memory can be mapped`
       : `the range at ${at} holds memory that is in use and not mapped`
   }
@@ -88,6 +88,12 @@ export const errnosOfLowering: Record<number, Sentence> = {
   },
 }
 
+export interface HeapErrorOptions {
+  code: HeapError['code']
+  address?: number | undefined
+  cause?: unknown
+}
+
 /**
  * A call that was refused or could not be served. It has changed nothing, and the heap can be used further, unless that is
  * `CORRUPT`.
@@ -99,15 +105,25 @@ export class HeapError extends Error {
   /** The address that the call is about, if it is about one. */
   readonly address: number | undefined
 
-  constructor(call: string, number: number, sentences: Record<number, Sentence>, address?: number, cause?: unknown) {
-    const { code, text } = sentences[number] ?? { code: `${number}` as const, text: () => `failed with ${number}` }
-    super(
-      `${call}: ${text(address === undefined ? '' : `0x${address.toString(16)}`)}`,
-      cause === undefined ? undefined : { cause },
-    )
+  /** `message` says which call failed and why. */
+  constructor(message: string, { code, address, cause }: HeapErrorOptions) {
+    super(message, cause === undefined ? undefined : { cause })
     this.code = code
-    this.address = address === undefined ? undefined : address >>> 0 // it may be -0
+    this.address = address
   }
+}
+
+/** The error of a call that failed with a number, which the sentences explain. */
+export function failure(
+  call: string,
+  number: number,
+  sentences: Record<number, Sentence>,
+  address?: number,
+  cause?: unknown,
+): HeapError {
+  const { code, text } = sentences[number] ?? { code: `${number}` as const, text: () => `failed with ${number}` }
+  const at = address === undefined ? undefined : address >>> 0 // it may be -0
+  return new HeapError(`${call}: ${text(at === undefined ? '' : `0x${at.toString(16)}`)}`, { code, address: at, cause })
 }
 
 /** The trap of a refused call as a HeapError; anything else as it is. */
@@ -116,7 +132,7 @@ export function asHeapError(exports: HeapExports, call: string, error: unknown, 
   // `unreachable`: engines word that differently, but all with this word in it.
   if (!(error instanceof WebAssembly.RuntimeError) || !/unreachable/i.test(error.message)) return error
   const reason = exports.trap_reason()
-  if (reason) return new HeapError(call, reason, reasons, exports.trap_address() >>> 0, error)
+  if (reason) return failure(call, reason, reasons, exports.trap_address() >>> 0, error)
   // Where no heap could begin, there is no place for a reason.
-  return pointer === undefined ? error : new HeapError(call, outside, reasons, pointer, error)
+  return pointer === undefined ? error : failure(call, OUTSIDE, reasons, pointer, error)
 }

@@ -1,6 +1,6 @@
 import { assertAddress, assertInteger, assertUint32Array, classOf, isSize, toSize } from './arguments.ts'
 import { type Batch, createBatch } from './batch.ts'
-import { asHeapError, ENOMEM, errnos, errnosInPlace, errnosOfLowering, errnosOfRange, HeapError } from './errors.ts'
+import { asHeapError, ENOMEM, errnos, errnosInPlace, errnosOfLowering, errnosOfRange, failure } from './errors.ts'
 import type { HeapExports } from './exports.ts'
 
 /** What a heap holds, in bytes. */
@@ -20,7 +20,7 @@ export interface HeapStats {
 }
 
 /** Uint8Array and the like, or DataView. */
-export type ViewConstructor<T> = new (buffer: ArrayBuffer, offset: number, length: number) => T
+export type ViewConstructor<T extends ArrayBufferView> = new (buffer: ArrayBuffer, offset: number, length: number) => T
 
 /** An array over memory that no threads share, which the types of compilers before TypeScript 5.7 do not tell apart. */
 export type ArrayOf<Constructor extends { of: (...values: never[]) => unknown }> = ReturnType<Constructor['of']>
@@ -40,12 +40,12 @@ const viewsOf = (buffer: ArrayBuffer) => ({
   f64: new Float64Array(buffer),
 })
 
-const statsSize = 24
-const readWrite = 3
-const privateAnonymous = 0x22
-const mayMove = 1
+const STATS_SIZE = 24
+const READ_WRITE = 3
+const PRIVATE_ANONYMOUS = 0x22
+const MAY_MOVE = 1
 // mallocMany passes so many sizes at a time, in a block of 4 KiB.
-const batchLength = 1024
+const BATCH_LENGTH = 1024
 
 /**
  * A heap in a WebAssembly memory: C's malloc and its kin, POSIX's mmap and BSD's sbrk, under their rules.
@@ -117,7 +117,11 @@ export class Heap {
       }
     }
     this.calloc = (count, size) => {
-      if (!isSize('count', count) || !isSize('size', size)) return 0
+      const isCount = isSize('count', count)
+      if (!isSize('size', size) || !isCount) {
+        if (count * size) return 0
+        count = 0
+      }
       try {
         return calloc(count, size) >>> 0
       } catch (error) {
@@ -145,11 +149,11 @@ export class Heap {
     const { malloc_many, at } = this.#batches()
     if (!sizes.length) return new Uint32Array()
     const blocks = sizes.slice() // sizes at first, then addresses; not in the heap's memory, which may grow
-    const scratch = this.malloc(4 * Math.min(blocks.length, batchLength))
+    const scratch = this.malloc(4 * Math.min(blocks.length, BATCH_LENGTH))
     if (!scratch) return null
     let done = 0
     for (let end = 0; end < blocks.length && done === end; ) {
-      end = Math.min(blocks.length, done + batchLength)
+      end = Math.min(blocks.length, done + BATCH_LENGTH)
       this.u32.set(blocks.subarray(done, end), scratch / 4)
       this.#guard('mallocMany', () => malloc_many(scratch, scratch + 4 * (end - done)))
       const count = (at.value - scratch) >>> 2
@@ -204,7 +208,7 @@ export class Heap {
    */
   mmap(length: number): number {
     length = toSize('length', length)
-    return this.#succeed('mmap', () => this.exports.mmap(0, length, readWrite, privateAnonymous, -1, 0))
+    return this.#succeed('mmap', () => this.exports.mmap(0, length, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0))
   }
 
   /** Gives back the pages of `length` bytes at `address`: whole mappings, parts of them, or more than one. */
@@ -229,7 +233,7 @@ export class Heap {
     newLength = toSize('newLength', newLength)
     return this.#succeed(
       'mremap',
-      () => this.exports.mremap(address, oldLength, newLength, move ? mayMove : 0),
+      () => this.exports.mremap(address, oldLength, newLength, move ? MAY_MOVE : 0),
       address,
       () => {
         const sentences = errnosOfRange(address, { oldLength, newLength })
@@ -258,9 +262,9 @@ export class Heap {
    */
   stats(): HeapStats {
     // The core stores them in memory. In that below the heap they disturb nobody for as long as no other thread reads it.
-    if (this.#heapBase < statsSize || this.#isShared) return this.#statsInBlock()
-    if (this.exports.sbrk(0) === -1) throw new HeapError('stats', ENOMEM, errnos) // now the memory reaches to the heap
-    const out = this.u8.subarray(this.#heapBase - statsSize, this.#heapBase)
+    if (this.#heapBase < STATS_SIZE || this.#isShared) return this.#statsInBlock()
+    if (this.exports.sbrk(0) === -1) throw failure('stats', ENOMEM, errnos) // now the memory reaches to the heap
+    const out = this.u8.subarray(this.#heapBase - STATS_SIZE, this.#heapBase)
     const before = out.slice()
     try {
       this.exports.heap_stats(out.byteOffset)
@@ -271,11 +275,11 @@ export class Heap {
   }
 
   #statsInBlock(): HeapStats {
-    const out = this.malloc(statsSize)
-    if (!out) throw new HeapError('stats', ENOMEM, errnos)
+    const out = this.malloc(STATS_SIZE)
+    if (!out) throw failure('stats', ENOMEM, errnos)
     this.exports.heap_stats(out)
     const own = this.usableSize(out)
-    const stats = toStats(this.u8.slice(out, out + statsSize))
+    const stats = toStats(this.u8.slice(out, out + STATS_SIZE))
     this.free(out)
     return { ...stats, inUse: stats.inUse - own, free: stats.free + own }
   }
@@ -334,13 +338,15 @@ export class Heap {
    * Throws a RangeError if they are not in the memory or not aligned, and for address 0, which malloc returns when there is no
    * memory; whether a block is there, it does not ask.
    */
-  view<T>(pointer: number, Type: ViewConstructor<T>, length: number): T {
+  view<T extends ArrayBufferView>(pointer: number, Type: ViewConstructor<T>, length: number): T {
     assertAddress('pointer', pointer)
     assertInteger('length', length, 0, 0xffffffff)
     if (pointer === 0 && length > 0)
       throw new RangeError('pointer is 0: no block is there, as where malloc had no memory')
     try {
-      return new Type(this.memory.buffer, pointer, length)
+      const view = new Type(this.memory.buffer, pointer, length)
+      if (!ArrayBuffer.isView(view)) throw new TypeError(`${Type.name} is no class of views`)
+      return view
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause
       const place = `at 0x${pointer.toString(16)} in a memory of ${this.memory.buffer.byteLength} bytes`
@@ -372,7 +378,7 @@ export class Heap {
 
   #succeed(name: string, call: () => number, address?: number, sentences = () => errnos): number {
     const result = this.#guard(name, call) >>> 0
-    if (result === 0xffffffff) throw new HeapError(name, this.exports.last_error(), sentences(), address)
+    if (result === 0xffffffff) throw failure(name, this.exports.last_error(), sentences(), address)
     return result
   }
 }

@@ -1,11 +1,11 @@
 // embed/granary.h declares what the core defines: its reasons for a refusal have the core's numbers.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 
 const read = (file: string) => readFileSync(path.join(import.meta.dirname, '..', file), 'utf8')
 
-test('the reasons of granary.h are the core’s', () => {
+it('the reasons of granary.h are the core’s', () => {
   const [, list] = /enum \{([^}]*)\}/.exec(read('embed/granary.h')) ?? []
   const names = [...list.matchAll(/^ *GRANARY_(\w+)/gm)].map(([, name]) => name)
   const reasons = [...read('assembly/error.ts').matchAll(/^export const (\w+): u32 = (\d+)/gm)]

@@ -2,12 +2,12 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 const root = path.join(import.meta.dirname, '..')
 const readme = readFileSync(path.join(root, 'README.md'), 'utf8')
 
-test('the example of a heap prints what it says', () => {
+it('the example of a heap prints what it says', () => {
   const [, code] = readme.match(/<!-- example: heap -->\s*```js\n(.*?)```/s) ?? []
   const said = [...code.matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(([, line]) => line)
   expect(said.length).toBeGreaterThan(0)
@@ -24,13 +24,13 @@ describe('a command that takes long does nothing but say what it does where it i
   const answer = (command: string, argument: string) =>
     spawnSync(`${scripts[command]} ${argument}`, { cwd: root, shell: true, encoding: 'utf8', timeout: 50_000 })
 
-  test.each(['setup:embed', 'bench:setup', 'bench:embed', 'test:mutants'])('%s', { timeout: 60_000 }, (command) => {
+  it.each(['setup:embed', 'bench:setup', 'bench:embed', 'test:mutants'])('%s', { timeout: 60_000 }, (command) => {
     const usage = expect.stringContaining(`npm run ${command}\n`)
     expect(answer(command, '--help')).toMatchObject({ status: 0, stdout: usage, stderr: '' })
     expect(answer(command, '--bogus')).toMatchObject({ status: 1, stdout: '', stderr: usage })
   })
 
-  test('test:embed', { timeout: 60_000 }, () => {
+  it('test:embed', { timeout: 60_000 }, () => {
     const names = expect.stringMatching(/: --bogus; there are\n(.*\n)* {2}guide rust\n/)
     expect(answer('test:embed', '--bogus')).toMatchObject({ status: 1, stdout: '', stderr: names })
   })

@@ -237,6 +237,8 @@ describe('the example of docs/traces.md', () => {
       operation(calloc, 1, 500),
       operation(realloc, 0, 120),
       operation(free, 1, 0),
+      operation(malloc, 1, 50),
+      operation(free, 1, 0),
       operation(aligned, 1, 8, 6),
     ]
     expect(written(code)).toEqual(toTrace('my', words(...operations), 2, true))

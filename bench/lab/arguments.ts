@@ -1,6 +1,6 @@
 // What the command line asks for, and why it cannot be had.
 import { readFileSync } from 'node:fs'
-import { parseCommandLine } from '../../cli/commandLine.ts'
+import { countOf, parseCommandLine, UsageError } from '../../cli/commandLine.ts'
 import { userPath } from '../userPath.ts'
 import { CHANGED, FORMAT, type Results } from './results.ts'
 import { type Rival, rivals } from './rivals.ts'
@@ -18,9 +18,6 @@ npm run bench -- report RESULTS.json                         writes docs/benchma
   --json FILE        where the results go
 
 A module named on the command line competes, too: it imports env.memory and env.__heap_base, as build/granary.wasm does.`
-
-/** Something is wrong with what was asked, not with the lab. */
-export class Refused extends Error {}
 
 export interface Request {
   mode: 'quick' | 'full'
@@ -43,11 +40,11 @@ export function parseCommand(args: string[]): Command {
   const [command, ...files] = positionals
   if (values.help) return { name: 'help' }
   if (command === 'compare') {
-    if (files.length !== 2) throw new Refused(`compare wants two files\n\n${usage}`)
+    if (files.length !== 2) throw new UsageError(`compare wants two files`)
     return { name: command, before: readResults(files[0]), after: readResults(files[1]) }
   }
   if (command === 'report') {
-    if (files.length !== 1) throw new Refused(`report wants one file\n\n${usage}`)
+    if (files.length !== 1) throw new UsageError(`report wants one file`)
     return { name: command, results: reportable(readResults(files[0])) }
   }
   const mode = values.quick ? 'quick' : 'full'
@@ -63,65 +60,55 @@ export function parseCommand(args: string[]): Command {
       rivals: [...candidates, ...chosen],
       asked: [...candidates, ...(wanted ?? [])],
       workloads: matching(values.only, values.traces.map(userPath)),
-      repetitions: repetitionsOf(values.reps ?? (mode === 'quick' ? '3' : '11')),
+      repetitions: countOf('--reps', values.reps ?? (mode === 'quick' ? '3' : '11')),
       json: values.json === undefined ? undefined : userPath(values.json),
     },
   }
 }
 
 function parsed(args: string[]) {
-  try {
-    return parseCommandLine({
-      args,
-      allowPositionals: true,
-      options: {
-        quick: { type: 'boolean', default: false },
-        only: { type: 'string', default: '' },
-        rivals: { type: 'string' },
-        reps: { type: 'string' },
-        traces: { type: 'string', multiple: true, default: [] },
-        json: { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
-  } catch (error) {
-    throw new Refused(`${(error as Error).message}\n\n${usage}`)
-  }
+  return parseCommandLine({
+    args,
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+      rivals: { type: 'string' },
+      reps: { type: 'string' },
+      traces: { type: 'string', multiple: true, default: [] },
+      json: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
 }
 
 /** A module given on the command line as NAME=FILE. */
 function candidate(argument: string): Rival {
   const [id, file] = argument.split('=')
-  if (!file) throw new Refused(`${argument} is neither a command nor NAME=FILE.wasm\n\n${usage}`)
+  if (!file) throw new UsageError(`${argument} is neither a command nor NAME=FILE.wasm`)
   const wasm = attempt(`${id}: `, () => readFileSync(userPath(file)))
-  if (!WebAssembly.validate(wasm)) throw new Refused(`${id}: ${file} is no WebAssembly module`)
+  if (!WebAssembly.validate(wasm)) throw new UsageError(`${id}: ${file} is no WebAssembly module`)
   return { id, title: id, source: file, alignment: 16, version: () => '', build: () => wasm }
 }
 
 function rivalCalled(id: string): Rival {
   const rival = rivals.find((known) => known.id === id)
-  if (!rival) throw new Refused(`no allocator is called ${id}; there are ${rivals.map((known) => known.id).join(', ')}`)
+  if (!rival)
+    throw new UsageError(`no allocator is called ${id}; there are ${rivals.map((known) => known.id).join(', ')}`)
   return rival
-}
-
-function repetitionsOf(text: string): number {
-  const repetitions = Number(text)
-  if (!Number.isInteger(repetitions) || repetitions < 1)
-    throw new Refused(`--reps wants a number from 1 on, not ${text}`)
-  return repetitions
 }
 
 function matching(pattern: string, folders: string[]): Workload[] {
   const found = attempt('', () => allWorkloads(folders)).filter(({ id }) =>
     attempt('--only: ', () => new RegExp(pattern)).test(id),
   )
-  if (!found.length) throw new Refused(`no workload is called like ${pattern}`)
+  if (!found.length) throw new UsageError(`no workload is called like ${pattern}`)
   return found
 }
 
 function readResults(file: string): Results {
   const results: Results = attempt(`${file}: `, () => JSON.parse(readFileSync(userPath(file), 'utf8')))
-  if (results?.format !== FORMAT) throw new Refused(`${file} is not a run of this lab as it is now`)
+  if (results?.format !== FORMAT) throw new UsageError(`${file} is not a run of this lab as it is now`)
   return results
 }
 
@@ -130,17 +117,18 @@ function attempt<T>(what: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    throw new Refused(what + (error as Error).message)
+    throw new UsageError(what + (error as Error).message)
   }
 }
 
 /** The page is written from nothing but a whole run of what a commit has. */
 export function reportable(results: Results): Results {
-  if (results.mode !== 'full') throw new Refused(`the page is made from a full run, and this is a ${results.mode} one`)
-  if (results.unfinished) throw new Refused(`this run was interrupted in its part “${results.unfinished}”`)
+  if (results.mode !== 'full')
+    throw new UsageError(`the page is made from a full run, and this is a ${results.mode} one`)
+  if (results.unfinished) throw new UsageError(`this run was interrupted in its part “${results.unfinished}”`)
   const { commit } = results.tools
   if (commit?.endsWith(CHANGED))
-    throw new Refused(`the page is made from a run of what is committed, and this is one of ${commit}`)
-  if (!results.replays.some(({ warm }) => warm.length)) throw new Refused('this run has no times')
+    throw new UsageError(`the page is made from a run of what is committed, and this is one of ${commit}`)
+  if (!results.replays.some(({ warm }) => warm.length)) throw new UsageError('this run has no times')
   return results
 }

@@ -1,8 +1,9 @@
 // npm run bench: measures every allocator side by side, prints the ratios and writes JSON, of which `report` makes docs/benchmarks.md.
 import path from 'node:path'
+import { UsageError } from '../../cli/commandLine.ts'
 import { root } from '../../scripts/run.mjs'
 import { Progress } from '../progress.ts'
-import { parseCommand, Refused, type Request, usage } from './arguments.ts'
+import { parseCommand, type Request, usage } from './arguments.ts'
 import { comparison } from './compare.ts'
 import { report } from './report.ts'
 import type { Results } from './results.ts'
@@ -16,8 +17,8 @@ try {
   else if (command.name === 'report') writeReport(command.results)
   else await bench(command.request)
 } catch (error) {
-  if (!(error instanceof Refused)) throw error
-  console.error(error.message)
+  if (!(error instanceof UsageError)) throw error
+  console.error(`${error.message}\nSee npm run bench -- --help`)
   process.exitCode = 1
 }
 

@@ -3,7 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, wri
 import os from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseCommandLine } from '../../cli/commandLine.ts'
+import { countOf, parseCommandLine, UsageError } from '../../cli/commandLine.ts'
 import { root } from '../../scripts/run.mjs'
 import { Progress } from '../progress.ts'
 import { useEngineFlags } from '../replay/engine.ts'
@@ -48,25 +48,18 @@ ${bundledNames()
   .map((name) => `${DEFAULT_TRACES.includes(name) ? '*' : ' '} ${name}`)
   .join('\n')}`
 
-/** The command line makes no sense; the message says why. */
-class UsageError extends Error {}
-
 function chosenOptions() {
-  try {
-    const { values, positionals } = parseCommandLine({
-      allowPositionals: true,
-      options: {
-        all: { type: 'boolean' },
-        only: { type: 'string' },
-        reps: { type: 'string', default: String(DEFAULT_REPETITIONS) },
-        report: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-    return { ...values, files: positionals }
-  } catch (error) {
-    throw new UsageError((error as Error).message)
-  }
+  const { values, positionals } = parseCommandLine({
+    allowPositionals: true,
+    options: {
+      all: { type: 'boolean' },
+      only: { type: 'string' },
+      reps: { type: 'string', default: String(DEFAULT_REPETITIONS) },
+      report: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  return { ...values, files: positionals }
 }
 
 function chosenTraces({ all, only, files }: { all?: boolean; only?: string; files: string[] }): Trace[] {
@@ -165,8 +158,7 @@ function machine(): Machine {
 function main() {
   const options = chosenOptions()
   if (options.help) return console.log(help)
-  const repetitions = Number(options.reps)
-  if (!/^[1-9]\d*$/.test(options.reps)) throw new UsageError(`--reps: '${options.reps}' is not a count`)
+  const repetitions = countOf('--reps', options.reps)
   const traces = chosenTraces(options)
 
   if (options.report === '') throw new UsageError('--report: the name of a file is missing')

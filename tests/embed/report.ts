@@ -17,12 +17,12 @@ if (!existsSync(path.join(tools, 'sources/vendor'))) {
   process.exit(1)
 }
 
-const repetitions = 25
+const REPETITIONS = 25
 
 run('npm', ['run', '--silent', 'build:embed'])
 
 const programRows = programs.map((program) => {
-  const { time, memory } = compare(program, repetitions)
+  const { time, memory } = compare(program, REPETITIONS)
   const { name, toolchain, rival } = program
   console.log(`${name}, ${toolchain}: time ${withInterval(time)}, memory ${two(memory)}`)
   return [name, toolchain, rival, withInterval(time), two(memory)]
@@ -35,7 +35,7 @@ const sizeRows = measureSizes().map(({ names, bytes }) => [
 const tables: Record<string, string> = {
   programs: `${table(['program', 'toolchain', 'instead of', 'time', 'memory'], programRows, 'lllrr')}
 
-Node ${process.versions.node}, ${repetitions} runs of each version in turn.`,
+Node ${process.versions.node}, ${REPETITIONS} runs of each version in turn.`,
   sizes: table(['functions', 'bytes'], sizeRows),
 }
 

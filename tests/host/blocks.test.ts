@@ -1,10 +1,16 @@
 // Blocks through the host, one by one and many at once.
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createHeapSync, HeapError } from '../../src/index.ts'
-import { bytes, page, thrown } from './host.ts'
+import { bytes, PAGE, thrown } from './host.ts'
 
 describe('blocks', () => {
-  test('malloc, calloc, realloc, alignedAlloc, usableSize, free', () => {
+  it('calloc of no bytes, however many', () => {
+    const heap = createHeapSync()
+    expect(heap.calloc(0, 2 ** 33)).not.toBe(0)
+    expect(heap.calloc(2 ** 33, 0)).not.toBe(0)
+  })
+
+  it('malloc, calloc, realloc, alignedAlloc, usableSize, free', () => {
     const heap = createHeapSync()
     const a = heap.malloc(100)
     heap.u8.fill(1, a, a + 100)
@@ -22,9 +28,9 @@ describe('blocks', () => {
     expect(heap.verify()).toBe(0)
   })
 
-  test('addresses from 2 GiB on are unsigned', () => {
+  it('addresses from 2 GiB on are unsigned', () => {
     const heapBase = 0x90000000
-    const heap = createHeapSync({ memory: new WebAssembly.Memory({ initial: heapBase / page }), heapBase })
+    const heap = createHeapSync({ memory: new WebAssembly.Memory({ initial: heapBase / PAGE }), heapBase })
     const pointers = [heap.malloc(10), heap.calloc(1, 10), heap.realloc(0, 10), heap.alignedAlloc(64, 10)]
     for (const pointer of pointers) {
       expect(pointer).toBeGreaterThan(heapBase)
@@ -36,23 +42,23 @@ describe('blocks', () => {
     const [twice] = [heap.malloc(10), heap.malloc(10)]
     heap.free(twice)
     expect(thrown(() => heap.free(twice))).toMatchObject({ code: 'NOT_IN_USE', address: twice })
-    const mapping = heap.mmap(page)
+    const mapping = heap.mmap(PAGE)
     expect(mapping).toBeGreaterThan(heapBase)
-    expect(heap.mremap(mapping, page, 2 * page)).toBeGreaterThan(heapBase)
+    expect(heap.mremap(mapping, PAGE, 2 * PAGE)).toBeGreaterThan(heapBase)
     expect(heap.sbrk(0)).toBeGreaterThan(heapBase)
   })
 
-  test('sizes from 2 GiB on are unsigned, and the whole memory has views', () => {
+  it('sizes from 2 GiB on are unsigned, and the whole memory has views', () => {
     const heap = createHeapSync()
     const mapping = heap.mmap(3e9)
     heap.u8[mapping + 3e9 - 1] = 5
     expect(heap.view(mapping + 3e9 - 2, Uint8Array, 2)).toEqual(new Uint8Array([0, 5]))
-    expect(heap.stats().mapped).toBe(Math.ceil(3e9 / page) * page)
+    expect(heap.stats().mapped).toBe(Math.ceil(3e9 / PAGE) * PAGE)
     expect(createHeapSync().malloc(2 ** 31 - 1)).toBeGreaterThan(0)
     expect(createHeapSync().malloc(2 ** 31)).toBe(0) // a block's size is at most PTRDIFF_MAX
   })
 
-  test('there is no memory: 0, and every block stays as it is', () => {
+  it('there is no memory: 0, and every block stays as it is', () => {
     const heap = createHeapSync({ maximum: 2 })
     const pointer = heap.malloc(50000)
     heap.u8.fill(3, pointer, pointer + 50000)
@@ -81,7 +87,7 @@ describe('blocks', () => {
 describe('many blocks at once', () => {
   const sizesOf = (length: number) => Uint32Array.from({ length }, (_, i) => (i * 37) % 300)
 
-  test.each([0, 1, 7, 8, 9, 1023, 1024, 1025, 2500])('%i blocks', (length) => {
+  it.each([0, 1, 7, 8, 9, 1023, 1024, 1025, 2500])('%i blocks', (length) => {
     const heap = createHeapSync()
     const sizes = sizesOf(length)
     const blocks = heap.mallocMany(sizes) as Uint32Array
@@ -100,7 +106,7 @@ describe('many blocks at once', () => {
     expect(heap.verify()).toBe(0)
   })
 
-  test('sizes may stand in the memory, which grows meanwhile', () => {
+  it('sizes may stand in the memory, which grows meanwhile', () => {
     const heap = createHeapSync({ maximum: 200 })
     const sizes = heap.view(heap.malloc(8000), Uint32Array, 2000).fill(3000)
     const blocks = heap.mallocMany(sizes) as Uint32Array
@@ -108,16 +114,16 @@ describe('many blocks at once', () => {
     expect(new Set(blocks).size).toBe(2000)
   })
 
-  test('addresses from 2 GiB on are unsigned', () => {
+  it('addresses from 2 GiB on are unsigned', () => {
     const heapBase = 0x90000000
-    const heap = createHeapSync({ memory: new WebAssembly.Memory({ initial: heapBase / page }), heapBase })
+    const heap = createHeapSync({ memory: new WebAssembly.Memory({ initial: heapBase / PAGE }), heapBase })
     const blocks = heap.mallocMany(sizesOf(1500)) as Uint32Array
     for (const block of blocks) expect(block).toBeGreaterThan(heapBase)
     heap.freeMany(blocks)
     expect(heap.stats().inUse).toBe(0)
   })
 
-  test.each([
+  it.each([
     ['the last', Uint32Array.of(...sizesOf(1500), 3e9)],
     ['the first', Uint32Array.of(3e9, 1)],
     ['none alone', new Uint32Array(5000).fill(100)],
@@ -132,13 +138,13 @@ describe('many blocks at once', () => {
     heap.free(block)
   })
 
-  test('there is not even memory for the call', () => {
+  it('there is not even memory for the call', () => {
     const heap = createHeapSync({ maximum: 1 })
     for (const size of [10000, 1000, 100, 1]) while (heap.malloc(size));
     expect(heap.mallocMany(sizesOf(100))).toBe(null)
   })
 
-  test('blocks can be given back when there is no memory left', () => {
+  it('blocks can be given back when there is no memory left', () => {
     const heap = createHeapSync({ maximum: 2 })
     const blocks: number[] = []
     for (const size of [10000, 1000, 100, 1]) for (let block = 0; (block = heap.malloc(size)); ) blocks.push(block)
@@ -146,7 +152,7 @@ describe('many blocks at once', () => {
     expect(heap.stats().inUse).toBe(0)
   })
 
-  test.each([2, 17, 18])('those before the one that is refused, number %i, are given back', (refused) => {
+  it.each([2, 17, 18])('those before the one that is refused, number %i, are given back', (refused) => {
     const heap = createHeapSync()
     const blocks = heap.mallocMany(sizesOf(20)) as Uint32Array
     heap.free(blocks[refused])
@@ -159,14 +165,14 @@ describe('many blocks at once', () => {
     expect(heap.stats().inUse).toBe(0)
   })
 
-  test('a pointer of 0 does nothing', () => {
+  it('a pointer of 0 does nothing', () => {
     const heap = createHeapSync()
     heap.freeMany(Uint32Array.of(0, heap.malloc(1), 0))
     heap.freeMany(new Uint32Array(9))
     expect(heap.stats().inUse).toBe(0)
   })
 
-  test.each([1024, 0x90000000])('where nothing may be compiled, with a heap at %i', async (heapBase) => {
+  it.each([1024, 0x90000000])('where nothing may be compiled, with a heap at %i', async (heapBase) => {
     const module = new WebAssembly.Module(bytes)
     vi.resetModules()
     const { createHeapSync } = await import('../../src/index.ts')
@@ -176,7 +182,7 @@ describe('many blocks at once', () => {
     vi.stubGlobal('WebAssembly', { __proto__: WebAssembly, Module: new Proxy(WebAssembly.Module, { construct }) })
     try {
       expect(createHeapSync).toThrow('disallowed')
-      const initial = Math.ceil(heapBase / page)
+      const initial = Math.ceil(heapBase / PAGE)
       const memory = new WebAssembly.Memory({ initial, maximum: initial + 10 })
       const heap = createHeapSync({ module, memory, heapBase })
       const blocks = heap.mallocMany(sizesOf(2500)) as Uint32Array
@@ -193,7 +199,7 @@ describe('many blocks at once', () => {
     }
   })
 
-  test('a view that was left empty when the memory grew will not do, nor what was transferred', () => {
+  it('a view that was left empty when the memory grew will not do, nor what was transferred', () => {
     const heap = createHeapSync()
     const view = heap.view(heap.malloc(40), Uint32Array, 10)
     heap.memory.grow(1)
@@ -207,7 +213,7 @@ describe('many blocks at once', () => {
     expect(heap.mallocMany(new Uint32Array())).toEqual(new Uint32Array())
   })
 
-  test('only a Uint32Array will do', () => {
+  it('only a Uint32Array will do', () => {
     const heap = createHeapSync()
     for (const value of [[16], new Float64Array(1), 16, undefined]) {
       expect(thrown(() => heap.mallocMany(value as never)).message).toBe('sizes must be a Uint32Array')

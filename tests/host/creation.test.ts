@@ -1,10 +1,10 @@
 // createHeap and createHeapSync: the memory, the module, and what is refused.
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createHeap, createHeapSync } from '../../src/index.ts'
-import { bytes, page, thrown } from './host.ts'
+import { bytes, PAGE, thrown } from './host.ts'
 
 describe('creation', () => {
-  test('in a memory of its own', async () => {
+  it('in a memory of its own', async () => {
     for (const heap of [
       createHeapSync(),
       await createHeap(),
@@ -15,18 +15,18 @@ describe('creation', () => {
       expect(pointer).toBeGreaterThanOrEqual(1024)
       expect(heap.verify()).toBe(0)
     }
-    expect(createHeapSync().memory.buffer.byteLength).toBe(page)
-    expect(createHeapSync({ initial: 3 }).memory.buffer.byteLength).toBe(3 * page)
+    expect(createHeapSync().memory.buffer.byteLength).toBe(PAGE)
+    expect(createHeapSync({ initial: 3 }).memory.buffer.byteLength).toBe(3 * PAGE)
   })
 
-  test('grows to the maximum and no further', () => {
+  it('grows to the maximum and no further', () => {
     const heap = createHeapSync({ maximum: 4 })
     while (heap.malloc(1000));
-    expect(heap.memory.buffer.byteLength).toBe(4 * page)
+    expect(heap.memory.buffer.byteLength).toBe(4 * PAGE)
     expect(thrown(() => heap.memory.grow(1))).toBeInstanceOf(RangeError)
   })
 
-  test('in a given memory, from the base on', async () => {
+  it('in a given memory, from the base on', async () => {
     for (const create of [createHeapSync, createHeap]) {
       const memory = new WebAssembly.Memory({ initial: 2 })
       new Uint8Array(memory.buffer, 0, 70001).fill(7)
@@ -37,7 +37,7 @@ describe('creation', () => {
     }
   })
 
-  test('uses the heap further that is there', () => {
+  it('uses the heap further that is there', () => {
     const first = createHeapSync()
     const pointer = first.malloc(40)
     const second = createHeapSync({ memory: first.memory, heapBase: 1024 })
@@ -46,7 +46,7 @@ describe('creation', () => {
     expect(thrown(() => first.free(pointer)).code).toBe('NOT_IN_USE')
   })
 
-  test.each([0, 1024, 70001])('refuses a heap of another version at %i', async (heapBase) => {
+  it.each([0, 1024, 70001])('refuses a heap of another version at %i', async (heapBase) => {
     const memory = new WebAssembly.Memory({ initial: 4 })
     createHeapSync({ memory, heapBase }).malloc(1)
     new DataView(memory.buffer).setUint32(heapBase + 4, 0x203, true)
@@ -57,17 +57,17 @@ describe('creation', () => {
     expect(new Uint8Array(memory.buffer)).toEqual(before)
   })
 
-  test('refuses a heap of which only a part was copied', () => {
+  it('refuses a heap of which only a part was copied', () => {
     const from = createHeapSync()
     from.malloc(1e6)
     const memory = new WebAssembly.Memory({ initial: 1 })
-    new Uint8Array(memory.buffer).set(from.u8.subarray(0, page))
+    new Uint8Array(memory.buffer).set(from.u8.subarray(0, PAGE))
     expect(() => createHeapSync({ memory, heapBase: 1024 })).toThrow(
       /^the heap at 0x400 reaches to 0x.*, beyond the memory/,
     )
   })
 
-  test('refuses options that are none, and a shared memory', async () => {
+  it('refuses options that are none, and a shared memory', async () => {
     for (const options of [null, 'x', 5] as never[]) {
       expect(() => createHeapSync(options)).toThrow(new TypeError('options must be an object'))
       await expect(createHeap(options)).rejects.toThrow(new TypeError('options must be an object'))
@@ -79,21 +79,38 @@ describe('creation', () => {
     }
   })
 
-  test('refuses a module that is not granary’s', () => {
+  it('refuses a module that is not granary’s', () => {
     const empty = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
     expect(() => createHeapSync({ module: empty })).toThrow(
       new TypeError('the module is not granary’s: it exports no malloc'),
     )
   })
 
-  test('changes nothing in the memory before the first call', () => {
-    const memory = new WebAssembly.Memory({ initial: 1 })
-    const view = new Uint8Array(memory.buffer)
-    for (const heapBase of [1024, page - 4, page]) createHeapSync({ memory, heapBase })
-    expect(view).toEqual(new Uint8Array(page))
+  it('changes nothing in the memory before the first call', () => {
+    for (const heapBase of [1024, PAGE - 4, PAGE]) {
+      const memory = new WebAssembly.Memory({ initial: 1 })
+      createHeapSync({ memory, heapBase })
+      expect(new Uint8Array(memory.buffer)).toEqual(new Uint8Array(PAGE))
+    }
   })
 
-  test('from a module, bytes, a response or a URL', async () => {
+  it('refuses a second heap in a memory, unless it is the first one', async () => {
+    const own = createHeapSync()
+    const given = createHeapSync({ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 2048 })
+    for (const [{ memory }, base] of [
+      [own, 1024],
+      [given, 2048],
+    ] as const) {
+      for (const heapBase of [0, base - 4, base + 16, 3 * PAGE]) {
+        const message = `heapBase is ${heapBase}, but the heap in this memory begins at ${base}, and both would use the same bytes`
+        expect(() => createHeapSync({ memory, heapBase })).toThrow(new RangeError(message))
+        await expect(createHeap({ memory, heapBase })).rejects.toThrow(message)
+      }
+      expect(createHeapSync({ memory, heapBase: base }).malloc(1)).toBeGreaterThan(base)
+    }
+  })
+
+  it('from a module, bytes, a response or a URL', async () => {
     const module = new WebAssembly.Module(bytes)
     const response = () => new Response(bytes, { headers: { 'content-type': 'application/wasm' } })
     const url = `data:application/wasm;base64,${bytes.toString('base64')}`
@@ -119,12 +136,12 @@ describe('creation', () => {
       await expect(createHeap({ module })).rejects.toThrow(`module: ${module} cannot be fetched`)
   })
 
-  test('from a URL whose server does not know the type', async () => {
+  it('from a URL whose server does not know the type', async () => {
     const heap = await createHeap({ module: `data:application/octet-stream;base64,${bytes.toString('base64')}` })
     expect(heap.malloc(1)).toBeGreaterThan(0)
   })
 
-  test('not from a URL where there is nothing', async () => {
+  it('not from a URL where there is nothing', async () => {
     vi.stubGlobal('fetch', async () => new Response('Not Found', { status: 404 }))
     try {
       await expect(createHeap({ module: 'https://localhost/granary.wasm' })).rejects.toThrow(
@@ -135,7 +152,7 @@ describe('creation', () => {
     }
   })
 
-  test.each([
+  it.each([
     [{ initial: -1 }, RangeError, /^initial must be an integer from 0 to 65536, not -1$/],
     [{ initial: 1.5 }, RangeError, /^initial /],
     [{ initial: 65537 }, RangeError, /^initial /],
@@ -153,7 +170,7 @@ describe('creation', () => {
     await expect(createHeap(options as object)).rejects.toThrow(message)
   })
 
-  test('calls go to the instance, not through the wrappers of the loader', () => {
+  it('calls go to the instance, not through the wrappers of the loader', () => {
     const { exports } = createHeapSync()
     expect(Object.keys(exports)).toContain('heap_verify')
     for (const call of Object.values(exports)) expect(call.toString()).toContain('[native code]')

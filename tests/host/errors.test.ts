@@ -1,10 +1,10 @@
 // What the host refuses before it calls the core, and what it makes of a refusal of the core.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { errnos, reasons } from '../../src/errors.ts'
 import { createHeapSync, Heap, HeapError, type HeapExports } from '../../src/index.ts'
-import { page, thrown } from './host.ts'
+import { PAGE, thrown } from './host.ts'
 
 describe('arguments', () => {
   const calls: Record<string, [string, (heap: Heap, value: never) => unknown][]> = {
@@ -39,14 +39,16 @@ describe('arguments', () => {
   const outside = [Number.NaN, 1.5, -0.5, 2 ** 32 + 0.5, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
 
   for (const [argument, functions] of Object.entries(calls)) {
-    test.each(functions)(`${argument} of %s`, (_, call) => {
+    it.each(functions)(`${argument} of %s`, (_, call) => {
       const heap = createHeapSync()
       heap.malloc(100)
       const before = heap.stats()
       const throwing = (value: unknown) => thrown(() => call(heap, value as never))
       for (const value of wrong) {
         expect(throwing(value)).toBeInstanceOf(TypeError)
-        expect(throwing(value).message).toMatch(new RegExp(`^${argument} must be a number, not \\w+$`))
+        expect(throwing(value).message).toBe(
+          `${argument} must be a number, not ${value === null ? 'null' : typeof value}`,
+        )
       }
       const ranges: Record<string, number[]> = {
         pointer: [-1, 2 ** 32],
@@ -69,7 +71,7 @@ describe('refused calls', () => {
     return pointer
   }
 
-  test.each<[string, string, (heap: Heap, pointer: number) => number]>([
+  it.each<[string, string, (heap: Heap, pointer: number) => number]>([
     ['OUTSIDE', ' is not in the heap', () => 16],
     ['OUTSIDE', ' is not in the heap', () => 4e9],
     ['MISALIGNED', ' is no block', (_, pointer) => pointer + 8],
@@ -94,9 +96,9 @@ describe('refused calls', () => {
     }
   })
 
-  test('where no heap could begin, no block is in it', () => {
+  it('where no heap could begin, no block is in it', () => {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
-    const heap = createHeapSync({ memory, heapBase: page })
+    const heap = createHeapSync({ memory, heapBase: PAGE })
     const calls: ((heap: Heap) => void)[] = [
       (heap) => heap.free(64),
       (heap) => heap.realloc(64, 5),
@@ -108,7 +110,7 @@ describe('refused calls', () => {
     heap.freeMany(new Uint32Array(9))
   })
 
-  test('realloc refuses what is no block, whatever the size', () => {
+  it('realloc refuses what is no block, whatever the size', () => {
     const heap = createHeapSync()
     const pointer = heap.malloc(5000)
     heap.malloc(1)
@@ -118,13 +120,13 @@ describe('refused calls', () => {
       expect(thrown(() => heap.realloc(pointer, size)).code).toBe('NOT_IN_USE')
   })
 
-  test('a large block’s second cell is no block', () => {
+  it('a large block’s second cell is no block', () => {
     const heap = createHeapSync()
     const pointer = heap.malloc(5000)
     expect(thrown(() => heap.free(pointer + 16)).code).toBe('NOT_A_BLOCK')
   })
 
-  test('CORRUPT: the heap’s own tables were written to', () => {
+  it('CORRUPT: the heap’s own tables were written to', () => {
     const heap = createHeapSync()
     const pointer = heap.malloc(1000)
     const behind = heap.malloc(1000)
@@ -138,7 +140,7 @@ describe('refused calls', () => {
     )
   })
 
-  test('the numbers are the core’s', () => {
+  it('the numbers are the core’s', () => {
     const source = readFileSync(path.join(import.meta.dirname, '../../assembly/error.ts'), 'utf8')
     const constants = [...source.matchAll(/^export const (\w+): u32 = (\d+)/gm)].map(([, name, number]) => [
       number,
@@ -171,7 +173,7 @@ describe('refused calls', () => {
     const unreachable = trap('00')
     const outOfBounds = trap('41 00 2d 00 00 1a')
 
-    test.each([
+    it.each([
       ['an unreachable without a reason', unreachable, 0],
       ['a trap of another kind, after a call was refused', outOfBounds, 3],
       ['an error of JavaScript', new Error('unreachable'), 3],
@@ -179,7 +181,7 @@ describe('refused calls', () => {
       expect(thrown(() => failing(error, reason).malloc(1))).toBe(error)
     })
 
-    test('an unreachable with a reason does not', () => {
+    it('an unreachable with a reason does not', () => {
       expect(thrown(() => failing(unreachable, 3).malloc(1))).toMatchObject({ code: 'NOT_IN_USE', cause: unreachable })
     })
   })

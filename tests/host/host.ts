@@ -5,7 +5,7 @@ import path from 'node:path'
 /** The module as a file. */
 export const bytes = readFileSync(path.join(import.meta.dirname, '../../build/granary.wasm'))
 /** Bytes of a page of memory. */
-export const page = 65536
+export const PAGE = 65536
 
 /** What a call throws. */
 export function thrown(call: () => unknown): Error & { code?: string; address?: number } {

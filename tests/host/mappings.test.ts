@@ -1,39 +1,39 @@
 // Mappings and the break through the host.
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createHeapSync, type Heap, HeapError } from '../../src/index.ts'
-import { page, thrown } from './host.ts'
+import { PAGE, thrown } from './host.ts'
 
 describe('mappings and the break', () => {
-  test('mmap, mremap, munmap', () => {
+  it('mmap, mremap, munmap', () => {
     const heap = createHeapSync()
-    const mapping = heap.mmap(page + 1)
-    expect(mapping % page).toBe(0)
-    heap.u8.fill(9, mapping, mapping + 2 * page)
-    const longer = heap.mremap(mapping, 2 * page, 4 * page)
-    expect(heap.u8.indexOf(0, longer)).toBe(longer + 2 * page)
-    heap.munmap(longer + page, page)
-    heap.munmap(longer, 4 * page)
+    const mapping = heap.mmap(PAGE + 1)
+    expect(mapping % PAGE).toBe(0)
+    heap.u8.fill(9, mapping, mapping + 2 * PAGE)
+    const longer = heap.mremap(mapping, 2 * PAGE, 4 * PAGE)
+    expect(heap.u8.indexOf(0, longer)).toBe(longer + 2 * PAGE)
+    heap.munmap(longer + PAGE, PAGE)
+    heap.munmap(longer, 4 * PAGE)
     expect(heap.stats().mapped).toBe(0)
     expect(heap.verify()).toBe(0)
   })
 
-  test('mremap moves only if it may', () => {
+  it('mremap moves only if it may', () => {
     const heap = createHeapSync()
-    const mapping = heap.mmap(page)
-    const behind = heap.malloc(3 * page)
-    expect(thrown(() => heap.mremap(mapping, page, 8 * page, false))).toMatchObject({
+    const mapping = heap.mmap(PAGE)
+    const behind = heap.malloc(3 * PAGE)
+    expect(thrown(() => heap.mremap(mapping, PAGE, 8 * PAGE, false))).toMatchObject({
       code: 'ENOMEM',
       address: mapping,
       message: 'mremap: there is no room behind it, and it may not move',
     })
-    expect(heap.mremap(mapping, page, 8 * page)).toBeGreaterThan(behind)
+    expect(heap.mremap(mapping, PAGE, 8 * PAGE)).toBeGreaterThan(behind)
   })
 
-  test('the address -0 is 0', () => {
+  it('the address -0 is 0', () => {
     expect(thrown(() => createHeapSync().munmap(-0, 1))).toMatchObject({ code: 'EINVAL', address: 0 })
   })
 
-  test('sbrk moves the break up and down', () => {
+  it('sbrk moves the break up and down', () => {
     const heap = createHeapSync()
     const old = heap.sbrk(1000)
     expect(heap.sbrk(0)).toBe(old + 1000)
@@ -41,7 +41,7 @@ describe('mappings and the break', () => {
     expect(heap.sbrk(0)).toBe(old)
   })
 
-  test.each<[string, (heap: Heap) => unknown, string, RegExp]>([
+  it.each<[string, (heap: Heap) => unknown, string, RegExp]>([
     ['mmap', (heap) => heap.mmap(2 ** 31), 'ENOMEM', /^mmap: there is no memory for it$/],
     ['mmap', (heap) => heap.mmap(2 ** 32), 'ENOMEM', /^mmap: /],
     ['mmap', (heap) => heap.mmap(0), 'EINVAL', /^mmap: length is 0$/],
@@ -57,21 +57,21 @@ describe('mappings and the break', () => {
     [
       'munmap',
       (heap) => {
-        heap.malloc(3 * page)
-        heap.munmap(page, page)
+        heap.malloc(3 * PAGE)
+        heap.munmap(PAGE, PAGE)
       },
       'EINVAL',
       /^munmap: the range at 0x10000 holds memory that is in use and not mapped$/,
     ],
-    ['mremap', (heap) => heap.mremap(page, page, page), 'EFAULT', /^mremap: not all pages of the range at 0x10000 /],
-    ['mremap', (heap) => heap.mremap(heap.mmap(1), 2 ** 32, page), 'EFAULT', /^mremap: /],
-    ['mremap', (heap) => heap.mremap(heap.mmap(1), page, 2 ** 32), 'ENOMEM', /^mremap: /],
-    ['mremap', (heap) => heap.mremap(1, page, 2 ** 33), 'EINVAL', /^mremap: 0x1 is not a multiple of 65,536$/],
-    ['mremap', (heap) => heap.mremap(1, 2 ** 33, page), 'EINVAL', /^mremap: 0x1 is not a multiple of 65,536$/],
-    ['mremap', (heap) => heap.mremap(page, 0, page), 'EINVAL', /^mremap: oldLength is 0$/],
-    ['mremap', (heap) => heap.mremap(page, 2 ** 33, 0), 'EINVAL', /^mremap: newLength is 0$/],
+    ['mremap', (heap) => heap.mremap(PAGE, PAGE, PAGE), 'EFAULT', /^mremap: not all pages of the range at 0x10000 /],
+    ['mremap', (heap) => heap.mremap(heap.mmap(1), 2 ** 32, PAGE), 'EFAULT', /^mremap: /],
+    ['mremap', (heap) => heap.mremap(heap.mmap(1), PAGE, 2 ** 32), 'ENOMEM', /^mremap: /],
+    ['mremap', (heap) => heap.mremap(1, PAGE, 2 ** 33), 'EINVAL', /^mremap: 0x1 is not a multiple of 65,536$/],
+    ['mremap', (heap) => heap.mremap(1, 2 ** 33, PAGE), 'EINVAL', /^mremap: 0x1 is not a multiple of 65,536$/],
+    ['mremap', (heap) => heap.mremap(PAGE, 0, PAGE), 'EINVAL', /^mremap: oldLength is 0$/],
+    ['mremap', (heap) => heap.mremap(PAGE, 2 ** 33, 0), 'EINVAL', /^mremap: newLength is 0$/],
     ['sbrk', (heap) => heap.sbrk(2 ** 31 - 1), 'ENOMEM', /^sbrk: /],
-    ['sbrk', (heap) => heap.sbrk(-page), 'ENOMEM', /^sbrk: this cannot give back more than it took/],
+    ['sbrk', (heap) => heap.sbrk(-PAGE), 'ENOMEM', /^sbrk: this cannot give back more than it took/],
   ])('%s throws where it fails', (_, call, code, message) => {
     const heap = createHeapSync({ maximum: 10 })
     const error = thrown(() => call(heap))

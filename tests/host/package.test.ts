@@ -7,10 +7,10 @@ import { runInNewContext } from 'node:vm'
 import { build } from 'esbuild'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 const root = path.join(import.meta.dirname, '../..')
-const timeout = 120_000
+const TIMEOUT = 120_000
 const program = `
 import { createHeap, createHeapSync, HeapError } from 'granary'
 for (const heap of [createHeapSync(), await createHeap()]) {
@@ -40,10 +40,10 @@ beforeAll(() => {
   const [tarball] = readdirSync(folder)
   writeFileSync(at('package.json'), '{ "private": true, "type": "module" }')
   npm('install', `./${tarball}`)
-}, timeout)
+}, TIMEOUT)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-test('holds what it needs and nothing else', () => {
+it('holds what it needs and nothing else', () => {
   const list = (name: string) => readdirSync(at(`node_modules/granary/${name}`)).sort()
   expect(list('')).toEqual('LICENSE README.md assembly build dist docs embed examples package.json'.split(' '))
   expect(list('build')).toContain('granary.wasm')
@@ -52,7 +52,7 @@ test('holds what it needs and nothing else', () => {
   expect(list('dist')).toEqual(expect.arrayContaining(compiled.map((name) => name.replace('.ts', '.d.ts'))))
 })
 
-test('has what its README, docs and guides link to', () => {
+it('has what its README, docs and guides link to', () => {
   const docs = readdirSync(at('node_modules/granary/docs'), { recursive: true, encoding: 'utf8' })
   const pages = docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)
   expect(pages).toContain('docs/guides/c.md')
@@ -64,17 +64,17 @@ test('has what its README, docs and guides link to', () => {
   }
 })
 
-test('names the same files to tools that read no exports, as Parcel and moduleResolution node10', () => {
+it('names the same files to tools that read no exports, as Parcel and moduleResolution node10', () => {
   const { main, types, exports } = JSON.parse(readFileSync(at('node_modules/granary/package.json'), 'utf8'))
   expect({ types, default: main }).toEqual(exports['.'])
 })
 
-test('is imported by Node', () => {
+it('is imported by Node', () => {
   writeFileSync(at('main.js'), program)
   expect(node('main.js')).toBe(printed)
 })
 
-test('has a command that refuses an unknown option in one sentence, and knows its version', () => {
+it('has a command that refuses an unknown option in one sentence, and knows its version', () => {
   const command = at('node_modules/granary/dist/cli/granary.js')
   const run = (option: string) => spawnSync(process.execPath, [command, option], { encoding: 'utf8' })
   expect(run('--colour')).toMatchObject({
@@ -85,7 +85,7 @@ test('has a command that refuses an unknown option in one sentence, and knows it
   expect(run('--version')).toMatchObject({ status: 0, stdout: `${version}\n` })
 })
 
-test('exports the module as a file, the same that is built in', () => {
+it('exports the module as a file, the same that is built in', () => {
   const file = `
 import { readFileSync } from 'node:fs'
 import { createHeap } from 'granary'
@@ -103,7 +103,7 @@ console.log(...heaps.map((heap) => heap.malloc(100)), bytes.length, same)`
   expect(same).toBe(true) // by its ending, bundlers such as Cloudflare's know a module
 })
 
-test.each([
+it.each([
   ['NodeNext', 'NodeNext', 'DOM'],
   ['ESNext', 'Bundler', 'DOM'],
   ['ESNext', 'Bundler', 'WebWorker'], // which a reference to DOM from the package would contradict
@@ -113,7 +113,7 @@ test.each([
     writeFileSync(
       at('types.ts'),
       `import { createHeap, type Heap, type HeapOptions, type HeapStats } from 'granary'
-     const options: HeapOptions = { maximum: 4 }
+     const options: HeapOptions = { initial: undefined, maximum: 4 as number | undefined }
      const heap: Heap = await createHeap(options)
      const stats: HeapStats = heap.stats()
      const view: Float64Array = heap.view(heap.malloc(8), Float64Array, 1)
@@ -128,12 +128,13 @@ test.each([
       lib: ['ES2022', library],
       types: [],
       strict: true,
+      exactOptionalPropertyTypes: true,
       noEmit: true,
     }
     writeFileSync(at('tsconfig.json'), JSON.stringify({ compilerOptions, files: ['types.ts'] }))
     expect(node(path.join(root, 'node_modules/typescript/bin/tsc'))).toBe('')
   },
-  timeout,
+  TIMEOUT,
 )
 
 /** The program in one file, without what is asynchronous. */
@@ -149,7 +150,7 @@ async function bundled(platform: 'browser' | 'node' | 'neutral', format: 'esm' |
   return outputFiles[0].text
 }
 
-test('runs among objects of another global, as in test runners', async () => {
+it('runs among objects of another global, as in test runners', async () => {
   const lines: string[] = []
   const log = (...words: unknown[]) => lines.push(`${words.join(' ')}\n`)
   runInNewContext(await bundled('node', 'iife'), {
@@ -163,7 +164,7 @@ test('runs among objects of another global, as in test runners', async () => {
   expect(lines.join('')).toBe(printed)
 })
 
-test.each(['browser', 'node', 'neutral'] as const)(
+it.each(['browser', 'node', 'neutral'] as const)(
   'is bundled for platform %s without top-level await or files',
   async (platform) => {
     const text = await bundled(platform, 'esm')
@@ -174,7 +175,7 @@ test.each(['browser', 'node', 'neutral'] as const)(
   },
 )
 
-test('passes publint', async () => {
+it('passes publint', async () => {
   const { messages, pkg } = await publint({ pkgDir: at('node_modules/granary'), strict: true, pack: false })
   expect(messages.map((message) => formatMessage(message, pkg ?? {}))).toEqual([])
 })

@@ -36,3 +36,18 @@ expectTypeOf({ memory, heapBase: 0, module: new Uint8Array() }).toExtend<HeapOpt
 expectTypeOf({ memory }).not.toExtend<HeapOptions>()
 expectTypeOf({ memory, heapBase: 0, initial: 1 }).not.toExtend<HeapOptions>()
 expectTypeOf({ module: new URL('http://localhost') }).toExtend<AsyncHeapOptions>()
+expectTypeOf({ module: fetch('granary.wasm') }).toExtend<AsyncHeapOptions>()
+const bytes = new Uint8Array()
+for (const module of [new WebAssembly.Module(bytes), bytes, bytes.buffer]) createHeapSync({ module })
+// @ts-expect-error: not awaited
+createHeapSync({ module: WebAssembly.compile(bytes) })
+// @ts-expect-error: nothing is fetched at once
+createHeapSync({ module: new URL('http://localhost') })
+// @ts-expect-error: the same
+createHeapSync({ module: new Response() })
+// @ts-expect-error: no module
+createHeap({ module: 5 })
+// @ts-expect-error: not a view
+createHeapSync().view(0, ArrayBuffer, 1)
+// @ts-expect-error: neither
+createHeapSync().view(0, Array, 1)

@@ -1,7 +1,7 @@
 // Views of the memory, and what the heap says of itself.
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createHeapSync, Heap } from '../../src/index.ts'
-import { page, thrown } from './host.ts'
+import { PAGE, thrown } from './host.ts'
 
 describe('views', () => {
   const types = {
@@ -17,7 +17,7 @@ describe('views', () => {
     f64: Float64Array,
   } as const
 
-  test.each(Object.entries(types))('%s', (name, type) => {
+  it.each(Object.entries(types))('%s', (name, type) => {
     const heap = createHeapSync()
     const view = () => heap[name as keyof typeof types]
     expect(view()).toBeInstanceOf(type)
@@ -32,27 +32,27 @@ describe('views', () => {
     expect(view().byteLength).toBe(heap.memory.buffer.byteLength)
   })
 
-  test('are never stale over a shared memory', () => {
+  it('are never stale over a shared memory', () => {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 4, shared: true })
     const heap = new Heap(createHeapSync().exports, memory)
     expect(heap.u8.buffer).toBeInstanceOf(SharedArrayBuffer)
     const old = heap.u8
     old[5] = 6
     memory.grow(2)
-    expect(old.length).toBe(page)
-    expect(heap.u8.length).toBe(3 * page)
+    expect(old.length).toBe(PAGE)
+    expect(heap.u8.length).toBe(3 * PAGE)
     expect(heap.i8[5]).toBe(6)
     expect(heap.u8).toBe(heap.u8)
   })
 
-  test('are empty in a memory without a page, until it has one', () => {
+  it('are empty in a memory without a page, until it has one', () => {
     const heap = createHeapSync({ initial: 0 })
     expect(heap.u8.length).toBe(0)
     heap.malloc(1)
     expect(heap.u8.length).toBe(heap.memory.buffer.byteLength)
   })
 
-  test('are not given of address 0, where a program has data of its own', () => {
+  it('are not given of address 0, where a program has data of its own', () => {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 })
     new Uint8Array(memory.buffer).set([1, 2, 3, 4])
     const heap = createHeapSync({ memory, heapBase: 4096 })
@@ -61,7 +61,7 @@ describe('views', () => {
     expect(heap.view(0, Uint8Array, 0)).toHaveLength(0)
   })
 
-  test('over a block', () => {
+  it('over a block', () => {
     const heap = createHeapSync()
     const pointer = heap.malloc(80)
     const view = heap.view(pointer, Float64Array, 10)
@@ -72,33 +72,43 @@ describe('views', () => {
     const at = (address: number) => `at 0x${address.toString(16)} in a memory of 65536 bytes: `
     for (const [address, type, length] of [
       [pointer + 1, Float64Array, 1],
-      [pointer, Uint8Array, page],
-      [page + 16, Int8Array, 0],
-      [pointer, DataView, page],
+      [pointer, Uint8Array, PAGE],
+      [PAGE + 16, Int8Array, 0],
+      [pointer, DataView, PAGE],
     ] as const) {
       const error = thrown(() => heap.view<ArrayBufferView>(address, type, length))
       expect(error).toBeInstanceOf(RangeError)
       expect(error.message).toContain(`no ${type.name} of length ${length} ${at(address)}`)
     }
+    for (const type of [ArrayBuffer, Array, Object] as never[])
+      expect(thrown(() => heap.view(pointer, type, 8))).toBeInstanceOf(TypeError)
   })
 })
 
 describe('stats and verify', () => {
-  test('count what is there, and change nothing', () => {
+  it('count what is there, and change nothing', () => {
     const heap = createHeapSync()
     const empty = heap.stats()
     expect(empty).toMatchObject({ inUse: 0, mapped: 0, growths: 0 })
     expect(heap.stats()).toEqual(empty)
     const small = heap.malloc(100)
     const large = heap.malloc(200000)
-    heap.mmap(page)
+    heap.mmap(PAGE)
     const full = heap.stats()
     heap.exports.heap_stats(16) // below the heap
     expect(Object.values(full)).toEqual([...heap.view(16, Uint32Array, 6)])
-    expect(full).toMatchObject({ inUse: heap.usableSize(small) + heap.usableSize(large), mapped: page })
+    expect(full).toMatchObject({ inUse: heap.usableSize(small) + heap.usableSize(large), mapped: PAGE })
     expect(full.growths).toBeGreaterThan(0)
     expect(full.peak).toBeGreaterThanOrEqual(full.inUse + full.mapped)
     expect(full.heap).toBe(heap.sbrk(0) - 1024)
+    const low = createHeapSync({ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 23 })
+    const p = low.malloc(1000)
+    const { inUse, free } = low.stats() // for which there is no room below the heap
+    const block = low.malloc(24)
+    low.exports.heap_stats(block)
+    const [, used, , left] = low.view(block, Uint32Array, 6)
+    expect(inUse).toBe(low.usableSize(p))
+    expect([inUse, free]).toEqual([used - low.usableSize(block), left + low.usableSize(block)])
     heap.free(small)
     heap.free(large)
     expect(heap.stats()).toMatchObject({ inUse: 0, heap: full.heap, growths: full.growths })
@@ -109,13 +119,13 @@ describe('stats and verify', () => {
     return heap
   }
 
-  test('stats of a full heap', () => {
+  it('stats of a full heap', () => {
     const full = fill(createHeapSync({ maximum: 2 })).stats()
-    expect(full).toMatchObject({ heap: 2 * page - 1024, growths: 1 })
-    expect(full.inUse).toBeGreaterThan(page)
+    expect(full).toMatchObject({ heap: 2 * PAGE - 1024, growths: 1 })
+    expect(full.inUse).toBeGreaterThan(PAGE)
   })
 
-  test('stats never grows the memory that the heap has', () => {
+  it('stats never grows the memory that the heap has', () => {
     const heap = createHeapSync()
     for (let i = 0; i < 5000; i++) {
       heap.malloc(24)
@@ -125,28 +135,28 @@ describe('stats and verify', () => {
     }
   })
 
-  test.each([24, 70001])('stats leaves what lies below a heap at %i as it is', (heapBase) => {
+  it.each([24, 70001])('stats leaves what lies below a heap at %i as it is', (heapBase) => {
     const memory = new WebAssembly.Memory({ initial: 2, maximum: 2 })
     new Uint8Array(memory.buffer, 0, heapBase).fill(7)
     const heap = fill(createHeapSync({ memory, heapBase }))
-    expect(heap.stats()).toMatchObject({ heap: 2 * page - heapBase, growths: 0 })
+    expect(heap.stats()).toMatchObject({ heap: 2 * PAGE - heapBase, growths: 0 })
     expect(heap.u8.subarray(0, heapBase).every((byte) => byte === 7)).toBe(true)
   })
 
-  test('stats begins a heap, if it can', () => {
-    expect(createHeapSync({ initial: 0 }).stats()).toMatchObject({ heap: page - 1024, inUse: 0, growths: 1 })
+  it('stats begins a heap, if it can', () => {
+    expect(createHeapSync({ initial: 0 }).stats()).toMatchObject({ heap: PAGE - 1024, inUse: 0, growths: 1 })
     expect(thrown(() => createHeapSync({ initial: 0, maximum: 0 }).stats())).toMatchObject({ code: 'ENOMEM' })
   })
 
-  test('stats needs a block where nothing lies below the heap', () => {
+  it('stats needs a block where nothing lies below the heap', () => {
     const heap = createHeapSync({ memory: new WebAssembly.Memory({ initial: 1, maximum: 1 }), heapBase: 23 })
     const empty = heap.stats()
-    expect(empty).toMatchObject({ heap: page - 23, inUse: 0 })
+    expect(empty).toMatchObject({ heap: PAGE - 23, inUse: 0 })
     expect(heap.stats()).toEqual(empty)
     expect(thrown(() => fill(heap).stats())).toMatchObject({ code: 'ENOMEM' })
   })
 
-  test('verify sees damage', () => {
+  it('verify sees damage', () => {
     const heap = createHeapSync()
     heap.malloc(1)
     expect(heap.verify()).toBe(0)
