@@ -26,6 +26,7 @@ import {
   isPacked,
   link,
   newNode,
+  Node,
   nodeAt,
   nodeFrom,
   nodeIn,
@@ -89,7 +90,7 @@ export function dirtyIn(p: usize, n: usize): usize {
 }
 
 /** Of the free block at p, takes the first n bytes for use, or all of it if too little would remain, or if there are no nodes for one
- *  block more. Returns where they end; the mark there is to be turned. */
+ *  block more. Returns where they end. Then markOf says which mark is to be turned besides those at p. */
 // @ts-ignore: decorator
 @inline export function takeFront(h: Header, nodes: usize, number: u32, p: usize, n: usize, packed: bool): usize {
   let node = nodeIn(nodes, number),
@@ -98,8 +99,6 @@ export function dirtyIn(p: usize, n: usize): usize {
   if (end - stop < BLOCK_MIN || packed) {
     stop = end
     dropNode(number)
-    // The mark behind it stays, since the caller turns it once more.
-    turnBoth(end - CELL, end)
   } else {
     node.start = stop
     store<u32>(stop, number)
@@ -110,10 +109,16 @@ export function dirtyIn(p: usize, n: usize): usize {
   return stop
 }
 
+/** Where a mark changes at the end of what takeFront took: where the rest begins, or where all of it ended. */
+// @ts-ignore: decorator
+@inline export function markOf(node: Node, stop: usize): usize {
+  return node.start ? stop : stop - CELL
+}
+
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
 export function find(n: usize, reach: u32): usize {
   let h = header(),
-    full = nodesFor(0) > h.nodesSize && !makeRoom(isPacked(0) ? BLOCK_MIN : n, h.blocks >>> 6),
+    full = nodesFor(0) > h.nodesSize && !makeRoom(isPacked(0) ? CELL : n, h.blocks >>> 6),
     packed = full && isPacked(0)
   // More memory has room for more nodes.
   if (reach == EVERYWHERE) full = packed
@@ -122,17 +127,20 @@ export function find(n: usize, reach: u32): usize {
     best: u32 = h.freeBytes < n ? 0 : bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
     shadow = h.shadow,
     p = h.top,
-    stop: usize
+    stop: usize,
+    turned: usize
   if (best) {
-    p = nodeIn(nodes, best).start
+    let node = nodeIn(nodes, best)
+    p = node.start
     stop = takeFront(h, nodes, best, p, n, packed)
+    turned = markOf(node, stop)
   } else {
     if (h.end - p < n || full || (reach == IN_PAGE && crosses(p, n))) return 0
-    h.top = stop = p + n
+    h.top = stop = turned = p + n
   }
   h.blocks++
   turnMarks(shadow, p, MARK_BEHIND)
-  turnMark(shadow, stop)
+  turnMark(shadow, turned)
   noteUsedInline(p, stop)
   touch(stop)
   return p

@@ -5,7 +5,7 @@
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, PAGE, roundUp, SPAN } from './layout'
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
-import { extend, mayCut } from './growth'
+import { extend, leaveLodge, mayCut } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
 import { binOf, headFrom, isPacked } from './node'
 import { addressOf, DETACHED, fetch, FIRST_SPANS, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
@@ -206,6 +206,7 @@ export function gather(): bool {
   }
   h.settled = 1
   h.emptied = 0
+  leaveLodge()
   return any
 }
 
@@ -219,14 +220,17 @@ export function obtain(n: usize): usize {
     if (p || reach == EVERYWHERE) return p
     if (reach == IN_PAGE) {
       if (h.settled || !crosses(h.top, n) || !gather()) reach = IN_TOP
-    } else if (!extend(n, 0) && !gather()) reach = EVERYWHERE
+    } else if (!extend(n, 0) && !gather()) {
+      mayCut(0)
+      reach = EVERYWHERE
+    }
   }
 }
 
 /** As obtain, n bytes and no more at a multiple of `alignment`, with nodes for so many blocks more. */
 export function obtainAligned(n: usize, alignment: usize, more: u32): usize {
   while (true) {
-    let packed = isPacked(more) && !makeRoom(BLOCK_MIN, more),
+    let packed = isPacked(more) && !makeRoom(CELL, more),
       p: usize = packed ? 0 : findAligned(n, alignment, ALIGNED_TRIES, 0)
     if (p) return p
     if (gather()) continue

@@ -5,23 +5,25 @@
 //
 // What lies between brk and limit reads as zero, unless it was part of the memory that the heap was given at its start.
 
-import { header, BREAK_MAX, PAGE, PAGES_MAX, roundUp } from './layout'
+import { header, BREAK_MAX, CELL, PAGE, PAGES_MAX, roundUp } from './layout'
 
 /** In place of memory.grow, with GROW_BY_IMPORT: pages → old size in pages, or -1. */
 // @ts-ignore: decorator
 @external('env', 'grow') declare function grow(pages: i32): i32
-
-/** Grows the memory; false if refused. The one caller of memory.grow. */
-// @ts-ignore: decorator
-@inline export function growMemory(pages: u32): bool {
-  return (isDefined(GROW_BY_IMPORT) ? grow(pages) : memory.grow(pages)) >= 0
-}
 
 /** Pages of memory, at most what the break may reach. */
 export function memoryPages(): u32 {
   let pages: u32 = memory.size()
   while (pages >= PAGES_MAX) pages-- // one too many for a break; a loop, so that optimizers leave this in one place
   return pages
+}
+/** Has the memory grown by so many pages, and returns how many there are then: what the host says of it is not believed. The one
+ *  caller of memory.grow. */
+// @ts-ignore: decorator
+@inline export function growMemory(pages: u32): u32 {
+  if (isDefined(GROW_BY_IMPORT)) grow(pages)
+  else memory.grow(pages)
+  return memoryPages()
 }
 
 /** Makes the memory from brk to brk + bytes the heap's, or to brk + most if that is granted. What others have grown is
@@ -42,7 +44,7 @@ function own(bytes: usize, most: usize, skip: bool): bool {
   if (bytes > BREAK_MAX - brk) return false
   let need = <u32>((brk + bytes + PAGE - 1) >>> 16),
     want = <u32>((brk + min(BREAK_MAX - brk, most) + PAGE - 1) >>> 16)
-  while (!growMemory(want - limit) || memoryPages() < need) {
+  while (growMemory(want - limit) < need) {
     if (want == need) return false
     want = need
   }
@@ -84,6 +86,7 @@ export function lowerBreak(bytes: usize): usize {
     brk = h.brk
   if (bytes > brk - h.floor) return 0
   h.brk = brk - bytes
-  memory.fill(h.brk, 0, bytes)
+  // What was written behind the break, up to 16 bytes, is not taken for zeros.
+  h.fresh = max(h.fresh, brk + CELL)
   return brk
 }

@@ -1,8 +1,8 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './layout'
-import { around32, isFree, noteUsed, turn, turnBoth } from './shadow'
-import { isGap, releaseAt, shorten, takeFront } from './arena'
+import { around32, isFree, noteUsed, turn, turnBoth, turnReserved } from './shadow'
+import { findAligned, isGap, markOf, releaseAt, shorten, takeFront } from './arena'
 import { beginTables, capacityFor, endFor, firstBlock, fitNodes, makeRoom, setEnd } from './tables'
 import { isPacked, nodeFrom, nodeIn } from './node'
 import { advance, memoryPages } from './break'
@@ -47,7 +47,8 @@ function absorb(start: usize, end: usize): bool {
     capacity = end >>> 16,
     a = start == gap ? h.top : max(roundUp(start, CELL), gap + BLOCK_MIN)
   if (endFor(capacity) < a + BLOCK_MIN) return false
-  h.fresh = max(h.fresh, start)
+  // What was written behind the break, up to 16 bytes, is not taken for zeros.
+  h.fresh = max(h.fresh, start + CELL)
   setEnd(capacity)
   if (start == gap) return true
   // The gap is reserved; what lies before it, where the tables were, is free, or too little for a block.
@@ -67,11 +68,41 @@ function absorb(start: usize, end: usize): bool {
   return true
 }
 
-/** Whether there are nodes for so many blocks more and the remains of those that they are cut from; makes some if not, where top or
- *  new memory has room. */
+/** Whether there are nodes for so many blocks more and the remains of those that they are cut from; makes some if not, where top,
+ *  new memory or a free block has room. */
 export function mayCut(more: u32): bool {
-  while (isPacked(more)) if (!extend(BLOCK_MIN, more)) return false
+  // Without a quarter in reserve, where there is no room for it.
+  while (isPacked(more))
+    if (!extend(BLOCK_MIN, more) && !makeRoom(BLOCK_MIN, more - (header().blocks >>> 8) * 63) && !lodgeNodes())
+      return false
   return true
+}
+/** Moves the nodes into a free block, with room for twice as many. False if there is none. */
+function lodgeNodes(): bool {
+  let h = header(),
+    size = h.nodesSize << 1,
+    p = findAligned(size, CELL, 1, 0)
+  if (!p) return false
+  memory.copy(p, h.nodes, h.nodesUsed)
+  h.nodes = p
+  h.nodesSize = size
+  freeLodge()
+  h.lodge = p
+  turnReserved(p)
+  return true
+}
+/** Frees the block that the nodes were in, if they were in one. */
+function freeLodge(): void {
+  let h = header(),
+    p = h.lodge
+  if (!p) return
+  h.lodge = 0
+  turnReserved(p)
+  releaseAt(p)
+}
+/** Moves the nodes out of their block and frees it, if they have room where they belong. */
+export function leaveLodge(): void {
+  if (header().lodge && makeRoom(CELL, 0)) freeLodge()
 }
 /** Whether what sbrk gave, or others have grown, lies behind the tables, and never becomes the arena's: then top would be elsewhere. */
 export function isBlocked(): bool {
@@ -82,7 +113,8 @@ export function isBlocked(): bool {
 export function resize(p: usize, size: usize, n: usize): bool {
   let h = header(),
     end = p + size,
-    stop = p + n
+    stop = p + n,
+    turned = stop
   if (n <= size) {
     shorten(p, stop, end)
     return true
@@ -90,17 +122,19 @@ export function resize(p: usize, size: usize, n: usize): bool {
   n -= size
   if (end == h.top) {
     if (h.end - end < n) {
-      if (isBlocked() || !extend(max(n, BLOCK_MIN), 0)) return false
+      if (isBlocked() ? !makeRoom(n, 0) : !extend(max(n, BLOCK_MIN), 0)) return false
     }
     h.top = stop
   } else {
     if (!isFree(around32(end))) return false
     let nodes = h.nodes,
-      number = nodeFrom(h, end)
-    if (nodeIn(nodes, number).end - end < n) return false
+      number = nodeFrom(h, end),
+      node = nodeIn(nodes, number)
+    if (node.end - end < n) return false
     stop = takeFront(h, nodes, number, end, n, false)
+    turned = markOf(node, stop)
   }
-  turnBoth(end, stop)
+  turnBoth(end, turned)
   noteUsed(p, stop)
   return true
 }

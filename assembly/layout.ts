@@ -106,6 +106,8 @@ export class Header {
   /** The arena's last stretch without blocks is [top, end). */
   top: usize
   end: usize
+  /** The arena's block that the nodes are or were in because they had no room elsewhere, or 0. */
+  lodge: usize
   /** From here and 16 bytes behind top on, the arena was never written. */
   fresh: usize
   /** The break, the lowest value sbrk may give it, and the pages of memory that are the heap's up to there. */

@@ -7,7 +7,7 @@
 import { BLOCK_MIN, BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
 import { lowerBreak, memoryPages, raiseBreak } from './break'
-import { around32, isReserved, noteUsed, turnBoth } from './shadow'
+import { around32, isReserved, noteUsed, turnBoth, turnReserved } from './shadow'
 import { carve, carveTop, dirtyIn, isGap, releaseAt } from './arena'
 import { isPacked, nodeAround, nodeAt } from './node'
 import { extend, isBlocked } from './growth'
@@ -46,15 +46,19 @@ function areMapped(p: usize, n: usize): bool {
 /** Gives what is mapped of the pages from p to `end` back to the arena, page by page. */
 function unmap(p: usize, end: usize): void {
   let h = header()
-  for (end = min(end, h.end); p < end; p += PAGE) {
+  // Up to and with `end`, behind which p may become 0.
+  for (end = min(end, h.top); p - 1 < end; p += PAGE) {
     if (load<u8>(mapOf(p)) != MAPPED) continue
-    let next = p + PAGE
+    let isStart = isReserved(around32(p))
+    if (p == end) {
+      // The rest of a mapping that began before.
+      if (!isStart) turnBoth(p, p + 2 * CELL)
+      return
+    }
     store<u8>(mapOf(p), <u8>NO_SPANS)
     h.mapped--
-    // What follows may be the rest of a mapping that began before.
-    if (next < h.top && load<u8>(mapOf(next)) == MAPPED && !isReserved(around32(next))) turnBoth(next, next + 2 * CELL)
-    turnBoth(isReserved(around32(p)) ? p + 2 * CELL : p, p + CELL)
-    noteUsed(p, next)
+    turnBoth(isStart ? p + 2 * CELL : p, p + CELL)
+    noteUsed(p, p + PAGE)
     releaseAt(p)
   }
 }
@@ -62,7 +66,7 @@ function unmap(p: usize, end: usize): void {
 function map(p: usize, n: usize): void {
   let h = header(),
     pages = <u32>(n >>> 16)
-  turnBoth(p + CELL, p + 2 * CELL)
+  turnReserved(p)
   memory.fill(mapOf(p), <u8>MAPPED, pages)
   h.mapped += pages
   h.blocks += pages - 1
@@ -100,23 +104,10 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
     // Only now: memory cannot be given back. What is there then is looked at once more.
     if (!extend(max(p + n, h.top + BLOCK_MIN) - h.top, more)) return ENOMEM
   }
-  // From here on, nothing can fail.
+  // From here on, nothing can fail. Free pages come together to one block, or with top.
   let end = p + n
-  if (end > h.top) {
-    let a = max(p, h.top)
-    map(carveTop(a, end), end - a)
-    end = a
-  }
-  while (p < end) {
-    let q = p + PAGE
-    if (load<u8>(mapOf(p)) == MAPPED) memory.fill(p, 0, PAGE)
-    else {
-      let number = nodeAround(p)
-      q = min(nodeAt(number).end, end)
-      map(carve(number, p, q), q - p)
-    }
-    p = q
-  }
+  unmap(p, end)
+  map(p < h.top ? carve(nodeAround(p), p, end) : carveTop(p, end), n)
   return 0
 }
 
@@ -184,27 +175,30 @@ function mayUnmap(address: usize, n: usize): bool {
  *  EFAULT if the range is not mapped; ENOMEM if there is no room; nothing changes then. */
 export function mremap(address: usize, old: usize, size: usize, flags: u32): usize {
   if (!ready()) return -1
-  if (address & (PAGE - 1) || !old || !size || flags & ~MREMAP_MAYMOVE) return failed(EINVAL)
   // 0 if that is too large.
   let n = roundUp(old, PAGE),
     m = roundUp(size, PAGE),
-    end = address + n
-  if (!n || !areMapped(address, n)) return failed(EFAULT)
-  if (m) {
-    if (m < n) unmap(address + m, end)
-    // Adjacent mappings count as one.
-    if (m <= n || !mapFixed(end, m - n, false)) return address
-    if (flags & MREMAP_MAYMOVE) {
-      let p = obtainAligned(m, PAGE, <u32>(m >>> 16))
-      if (p) {
-        map(p, m)
-        memory.copy(p, address, n)
-        unmap(address, end)
-        return p
+    end = address + n,
+    error = EFAULT
+  if (address & (PAGE - 1) || !old || !size || flags & ~MREMAP_MAYMOVE) error = EINVAL
+  else if (n && areMapped(address, n)) {
+    error = ENOMEM
+    if (m) {
+      if (m < n) unmap(address + m, end)
+      // Adjacent mappings count as one.
+      if (m <= n || !mapFixed(end, m - n, false)) return address
+      if (flags & MREMAP_MAYMOVE) {
+        let p = obtainAligned(m, PAGE, <u32>(m >>> 16))
+        if (p) {
+          map(p, m)
+          memory.copy(p, address, n)
+          unmap(address, end)
+          return p
+        }
       }
     }
   }
-  return failed(ENOMEM)
+  return failed(error)
 }
 
 /** Linux's madvise on mapped pages. MADV_DONTNEED makes them read as zero; NORMAL, RANDOM, SEQUENTIAL and WILLNEED do

@@ -38,6 +38,11 @@ export function turnBoth(p: usize, q: usize): void {
   turn(q)
 }
 
+/** Makes the block at p, which is in use, a reserved one, or the reverse. */
+export function turnReserved(p: usize): void {
+  turnBoth(p + CELL, p + 2 * CELL)
+}
+
 /** The marks around p: bit 8 is that of p's cell, bit 7 the one before, the bits from 9 to 56 at least those behind. `shadow` is
  *  header.shadow. */
 // @ts-ignore: decorator

@@ -23,7 +23,7 @@ export function ready(): bool {
     pages = <u32>(end >>> 16),
     have: u32 = memory.size(),
     grows = have < pages
-  if (grows && !growMemory(pages - have)) return false
+  if (grows && growMemory(pages - have) < pages) return false
   if (h.magic == MAGIC) {
     if (h.abi != ABI) return false
   } else {

@@ -1,6 +1,7 @@
 // heap_stats: what the heap holds, from the counters of the slow paths and a walk over the pages and the spans with room.
 
 import { base, entryOf, header, mapOf, NO_SPANS, PAGE, SPAN } from './layout'
+import { around64, stopOf } from './shadow'
 import { Span } from './span'
 import { activeOf, CELLS, HEAD, HELD, nextOf, recordOf } from './bin'
 import { BINS_SMALL, sizeOf } from './size'
@@ -52,7 +53,8 @@ export function stats(out: usize): void {
   if (!ready()) return
   let h = header(),
     used = h.top - base() - h.freeBytes
-  let small: usize = 0,
+  let lodge = h.lodge ? stopOf(h.lodge, around64(h.shadow, h.lodge)) - h.lodge : 0,
+    small: usize = 0,
     smallFree = unusedSpans() * SPAN
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
@@ -64,7 +66,7 @@ export function stats(out: usize): void {
   }
   s.heap = h.brk - base()
   s.mapped = (<usize>h.mapped) << 16
-  s.inUse = used - h.fixed - s.mapped + small
+  s.inUse = used - h.fixed - s.mapped - lodge + small
   s.free = h.freeBytes + (h.end - h.top) + smallFree
   h.peak = max(h.peak, used)
   s.peak = h.peak

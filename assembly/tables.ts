@@ -25,6 +25,11 @@ export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PA
 @inline function firstPage(): usize {
   return base() >>> 16
 }
+/** Where the first nodes stand. */
+// @ts-ignore: decorator
+@inline function lowNodes(): usize {
+  return base() + HEADER_SIZE
+}
 /** Whether the tables of so many pages, and as many nodes as there shall be, have room behind the header. */
 // @ts-ignore: decorator
 @inline function areLow(pages: usize): bool {
@@ -98,13 +103,16 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
 export function areTablesInPlace(): bool {
   let h = header(),
     first = firstPage(),
-    low = h.nodes == base() + HEADER_SIZE,
+    low = h.end == (<usize>h.capacity) << 16,
+    nodes = low ? lowNodes() : h.end,
     pages = low ? LOW_PAGES : h.capacity - first,
-    shadow = (low ? h.nodes + LOW_NODES : tablesFor(h.capacity)) + 7,
+    shadow = (low ? nodes + LOW_NODES : tablesFor(h.capacity)) + 7,
     distances = shadow + 9 + (pages << 9),
     entries = distances + (pages << 7)
-  if (h.nodesUsed < BINS_SIZE || h.nodesUsed > h.nodesSize || (low && h.nodesSize > LOW_NODES)) return false
-  if ((!low && h.nodes != h.end) || h.shadow != shadow - (first << 9)) return false
+  if (h.nodesUsed < BINS_SIZE || h.nodesUsed > h.nodesSize || h.shadow != shadow - (first << 9)) return false
+  if (h.lodge && h.nodes == h.lodge) {
+    if (h.lodge < firstBlock() || h.lodge > h.top || h.nodesSize > h.top - h.lodge || h.end > shadow) return false
+  } else if (h.nodes != nodes || h.end != endFor(h.capacity)) return false
   return (
     h.distances == distances - (first << 7) &&
     h.entries == entries - (first << 4) &&
@@ -123,38 +131,39 @@ export function setEnd(capacity: usize): void {
     let top = h.top
     turn(top)
     if (!isMarked(around32(top))) turn(top)
-  }
+  } else if (h.nodes != lowNodes()) setTables(lowNodes(), lowNodes() + LOW_NODES, LOW_PAGES)
   h.end = end
   h.extent = end - base()
   h.capacity = <u32>capacity
 }
 
-/** Drops the nodes behind the last one that a free block has, and lists those before it that none has. */
-function trimNodes(): void {
+/** Moves the free blocks' nodes together, so that none is unused before the last one. */
+function packNodes(): void {
   let h = header(),
-    number = h.nodesUsed,
-    used: u32 = BINS_SIZE,
-    free: u32 = 0
-  while (number > BINS_SIZE) {
-    number -= NODE_SIZE
-    let node = nodeAt(number)
-    if (node.end) used = max(used, number + NODE_SIZE)
-    else if (number < used) {
-      node.next = free
-      free = number
+    low = BINS_SIZE
+  for (let high = h.nodesUsed; low < high; ) {
+    let node = nodeAt(low)
+    if (node.end) low += NODE_SIZE
+    else {
+      high -= NODE_SIZE
+      if (nodeAt(high).end) {
+        memory.copy(changetype<usize>(node), changetype<usize>(nodeAt(high)), NODE_SIZE)
+        nodeAt(node.next).prev = low
+        nodeAt(node.prev).next = low
+        store<u32>(node.start, low)
+        store<u32>(node.end - 4, low)
+      }
     }
   }
-  h.nodesUsed = used
-  h.nodeFree = free
+  h.nodesUsed = low
+  h.nodeFree = 0
 }
 /** Lets there be nodes for so many blocks more: as soon as the tables are set. */
 export function fitNodes(more: u32): void {
   let h = header()
-  // Where the last one is no free block's; if there is none, this is a link between bins' heads, which is not 0.
-  if (!nodeAt(h.nodesUsed - NODE_SIZE).end) trimNodes()
-  // At least as many as in a new heap; one more if there were more, so that the tables do not return to behind the header.
-  let least = max(h.nodesUsed, min(h.nodesSize, <u32>LOW_NODES + NODE_SIZE))
-  h.nodesSize = max(least, (nodesFor(more) + NODE_SIZE - 1) & -NODE_SIZE)
+  if (h.nodeFree) packNodes()
+  // At least as many as in a new heap.
+  h.nodesSize = max(<u32>LOW_NODES, (nodesFor(more) + NODE_SIZE - 1) & -NODE_SIZE)
 }
 
 /** Makes nodes for so many blocks more if top then still has n bytes, or has them because there are fewer nodes then. False if not. */
@@ -174,11 +183,9 @@ export function makeRoom(n: usize, more: u32): bool {
 
 /** Makes the first tables and the bins of a new heap, whose arena reaches to `end`, a multiple of 64 KiB. */
 export function beginTables(end: usize): void {
-  let h = header(),
-    tables = base() + HEADER_SIZE
+  let h = header()
   h.capacity = <u32>firstPage()
   h.nodesSize = LOW_NODES
-  setTables(tables, tables + LOW_NODES, LOW_PAGES)
-  beginNodes()
   setEnd(end >>> 16)
+  beginNodes()
 }

@@ -23,7 +23,7 @@ import {
 import { ABI } from './config'
 import { around32, firstMark, followsFree, around64, isFree, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
-import { areTablesInPlace, endFor, firstBlock } from './tables'
+import { areTablesInPlace, firstBlock } from './tables'
 import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
 import { ready } from './start'
@@ -31,7 +31,7 @@ import { BINS_SMALL, cellsOfBin } from './size'
 
 /** The header: magic number, ABI version and variant are those of this module. */
 const HEADER: u32 = 1
-/** top ≤ end ≤ break ≤ the heap's memory; the tables stand where their number of pages says. */
+/** top ≤ end ≤ break ≤ the heap's memory; the tables stand where their number of pages says, the nodes there or in a reserved block. */
 const BORDERS: u32 = 2
 /** The blocks follow one another without a gap from the first one to top, each with the marks of one kind, in pages that are not
  *  called untouched. */
@@ -195,7 +195,7 @@ export function verify(): u32 {
   let h = header()
   if (h.magic != MAGIC || h.abi != ABI) return HEADER
   if (h.top > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16) return BORDERS
-  if (h.extent != h.end - base() || h.end != endFor(h.capacity) || h.limit > <u32>memory.size()) return BORDERS
+  if (h.extent != h.end - base() || h.limit > <u32>memory.size()) return BORDERS
   if (!areTablesInPlace()) return BORDERS
   let p = firstBlock(),
     afterFree = false,
@@ -203,6 +203,7 @@ export function verify(): u32 {
     mapped: u32 = 0,
     nodes: u32 = 0,
     blocks: u32 = 0,
+    lodge: usize = 0,
     fixed = p - base()
   while (p != h.top) {
     if (p > h.top || load<u8>(mapOf(p + CELL)) == UNTOUCHED) return ROW
@@ -237,7 +238,11 @@ export function verify(): u32 {
         if (p & (PAGE - 1) || end & (PAGE - 1)) return MAPPINGS
         for (let q = p; q < end; q += PAGE, mapped++) if (load<u8>(mapOf(q)) != MAPPED) return MAPPINGS
         blocks += <u32>((end - p) >>> 16) - 1
-      } else fixed += end - p
+      } else if (p != h.lodge) fixed += end - p
+      else {
+        if (h.nodes == p && h.nodesSize > end - p) return BORDERS
+        lodge = p
+      }
     }
     if (end - p < BLOCK_MIN) return ROW
     blocks++
@@ -245,6 +250,7 @@ export function verify(): u32 {
   }
   if (load<u8>(mapOf(p + CELL)) == UNTOUCHED || firstMark(p + CELL, h.end) < h.end) return ROW
   if (afterFree) return JOINED
+  if (lodge != h.lodge) return BORDERS
   if (freeBytes != h.freeBytes || nodes != countNodes() || blocks != h.blocks) return COUNTED
   if (blocks >>> 1 > (h.nodesSize - BINS_SIZE) / NODE_SIZE) return COUNTED
   if (fixed != h.fixed) return COUNTED

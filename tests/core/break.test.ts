@@ -105,6 +105,22 @@ describe('sbrk', () => {
     oracle.checkZero(start + PAGE + 2, start + 3 * PAGE + 102)
   })
 
+  it('and the heap take up to 16 bytes that a program wrote behind the break', () => {
+    for (let bytes = 48_000; bytes <= 0xfff0; bytes += 16) {
+      const core = createCore()
+      core.malloc(100)
+      for (const back of [0, bytes]) {
+        const p = core.sbrk(bytes)
+        core.bytes(p + bytes, Math.min(16, core.size - p - bytes)).fill(0xff)
+        if (back) core.sbrk(-back)
+      }
+      const block = core.calloc(1, 50_000)
+      expect(core.bytes(block, 50_000).every((byte) => byte === 0)).toBe(true)
+      expect(core.malloc(70_000)).not.toBe(0)
+      expect(core.verify()).toBe(0)
+    }
+  })
+
   it('gives zeros, also from memory that was dirty before the heap began', () => {
     const core = createCore({ initial: 20 })
     core.bytes(core.base, core.size - core.base).fill(0xbb)

@@ -320,3 +320,105 @@ it('a host that says it has grown the memory, but has not, has refused', () => {
   expect(core.malloc(300)).not.toBe(0)
   expect(core.verify()).toBe(0)
 })
+
+it('nor does a heap begin in memory that a host says it has grown', () => {
+  const core = new Core(new WebAssembly.Memory({ initial: 1, maximum: 40 }), 0xffc0, () => 0)
+  expect(core.malloc(300)).toBe(0)
+  expect(core.verify()).toBe(0)
+})
+
+describe('a full memory whose last block stays', () => {
+  /** Fills the memory with blocks, frees all but the last one, and cuts what is free into small ones. */
+  function cut(maximum: number, size: number) {
+    const core = createCore({ initial: maximum, maximum })
+    const oracle = new Oracle(core.memory, core.base)
+    const claim = (p: number) => oracle.claim(p, p + core.usableSize(p), 'block')
+    const row: number[] = []
+    for (let p = core.malloc(size); p; p = core.malloc(size)) row.push(p)
+    const last = Math.max(...row)
+    for (const p of row) if (p !== last) core.free(p)
+    const blocks: Range[] = []
+    for (let p = core.malloc(300); p; p = core.malloc(300)) blocks.push(claim(p))
+    expect(core.verify()).toBe(0)
+    for (const range of blocks) oracle.fill(range)
+    const free = (range: Range) => {
+      oracle.release(range)
+      core.free(range.start)
+    }
+    return { core, oracle, last, blocks, row, free }
+  }
+
+  it.each([
+    [64, 30_000],
+    [64, 100_000],
+    [256, 65_536],
+  ])('of %i pages, is cut into as many blocks as it has room for', (maximum, size) => {
+    const { core, oracle, last, blocks, row, free } = cut(maximum, size)
+    expect(blocks.length * 304).toBeGreaterThan(0.9 * (row.length - 1) * size)
+    expect(Math.max(...blocks.map(({ start }) => core.usableSize(start)))).toBeLessThan(400)
+    // The block that the nodes are in then is nobody's.
+    const lodge = core.field('lodge')
+    expect(lodge).not.toBe(0)
+    expect(refusal(core, () => core.free(lodge))).toEqual({ reason: Reason.notABlock, address: lodge })
+    for (let i = 0; i < blocks.length; i += 2) free(blocks[i])
+    expect(core.verify()).toBe(0)
+    oracle.checkAll()
+    for (let i = 1; i < blocks.length; i += 2) free(blocks[i])
+    expect(core.stats(64).inUse).toBe(core.usableSize(last))
+    // And all of it comes together again.
+    expect(core.malloc((row.length - 1) * size - 64)).not.toBe(0)
+    expect(core.field('lodge')).toBe(0)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('takes an overflow into the block that its nodes are in', () => {
+    const { core, blocks } = cut(64, 30_000)
+    const lodge = core.field('lodge')
+    const before = blocks.find(({ end }) => end === lodge)
+    if (before) core.bytes(before.end, 16).fill(0xff)
+    else core.bytes(lodge, 16).fill(0xff)
+    expect(core.verify()).toBe(0)
+  })
+
+  it('serves from top to the end, without nodes in reserve', () => {
+    const core = createCore({ maximum: 64 })
+    const large = core.malloc(64 * PAGE - 135_000)
+    const last = core.malloc(15_000)
+    core.free(large)
+    while (core.malloc(272));
+    core.free(last)
+    let served = 0
+    while (core.malloc(272)) served++
+    expect(served * 272).toBeGreaterThan(0.95 * 15_000)
+    expect(core.verify()).toBe(0)
+  })
+})
+
+it('tables of a heap of few pages return to behind the header, so that what it could serve it can again', () => {
+  for (const maximum of [1, 2, 3, 4]) {
+    const core = createCore({ maximum })
+    let size = maximum * PAGE
+    while (!core.malloc(size)) size -= 16
+    core.free(core.field('top') - size)
+    for (let round = 0; round < 3; round++) {
+      const blocks = Array.from({ length: 180 }, () => core.malloc(300))
+      expect(core.verify()).toBe(0)
+      for (const p of blocks) core.free(p)
+      const p = core.malloc(size)
+      expect(p).not.toBe(0)
+      expect(core.verify()).toBe(0)
+      core.free(p)
+    }
+  }
+})
+
+it('realloc takes back what nodes have too much, where others have grown the memory behind', () => {
+  const core = createCore({ maximum: 100 })
+  const blocks = Array.from({ length: 4000 }, () => core.malloc(300))
+  for (const p of blocks) core.free(p)
+  const room = core.field('end') - core.field('top')
+  const p = core.malloc(room - 400)
+  core.memory.grow(1)
+  expect(core.realloc(p, room + 8000)).toBe(p)
+  expect(core.verify()).toBe(0)
+})
