@@ -102,7 +102,8 @@ function freeLodge(): void {
 }
 /** Moves the nodes out of their block and frees it, if they have room where they belong. */
 export function leaveLodge(): void {
-  if (header().lodge && makeRoom(CELL, 0)) freeLodge()
+  let h = header()
+  if (h.lodge && makeRoom(0, -(h.blocks >>> 2))) freeLodge()
 }
 /** Whether what sbrk gave, or others have grown, lies behind the tables, and never becomes the arena's: then top would be elsewhere. */
 export function isBlocked(): bool {
@@ -143,8 +144,7 @@ export function resize(p: usize, size: usize, n: usize): bool {
 export function begin(end: usize): void {
   let h = header(),
     top = firstBlock()
-  beginTables(end)
-  turn(top)
   h.top = top
+  beginTables(end)
   h.fixed = top - base()
 }

@@ -111,7 +111,8 @@ export function areTablesInPlace(): bool {
     entries = distances + (pages << 7)
   if (h.nodesUsed < BINS_SIZE || h.nodesUsed > h.nodesSize || h.shadow != shadow - (first << 9)) return false
   if (h.lodge && h.nodes == h.lodge) {
-    if (h.lodge < firstBlock() || h.lodge > h.top || h.nodesSize > h.top - h.lodge || h.end > shadow) return false
+    if (h.lodge < firstBlock() || h.lodge > h.top || h.nodesSize > h.top - h.lodge) return false
+    if (!low && h.end > shadow) return false
   } else if (h.nodes != nodes || h.end != endFor(h.capacity)) return false
   return (
     h.distances == distances - (first << 7) &&
@@ -124,14 +125,13 @@ export function setEnd(capacity: usize): void {
   let h = header(),
     end = endFor(capacity),
     pages = capacity - firstPage()
-  if (!areLow(pages)) {
-    setTables(end, tablesFor(capacity), pages)
-    // Top's mark may have stood behind the pages that the low tables had, or alone in the last of them: only with it is the page
-    // behind noted as touched.
-    let top = h.top
-    turn(top)
-    if (!isMarked(around32(top))) turn(top)
-  } else if (h.nodes != lowNodes()) setTables(lowNodes(), lowNodes() + LOW_NODES, LOW_PAGES)
+  if (!areLow(pages)) setTables(end, tablesFor(capacity), pages)
+  else if (h.nodes != lowNodes()) setTables(lowNodes(), lowNodes() + LOW_NODES, LOW_PAGES)
+  // Top's mark may have stood behind the pages that the tables had, or alone in the last of them: only with it is the page behind
+  // noted as touched.
+  let top = h.top
+  turn(top)
+  if (!isMarked(around32(top))) turn(top)
   h.end = end
   h.extent = end - base()
   h.capacity = <u32>capacity
@@ -172,7 +172,7 @@ export function makeRoom(n: usize, more: u32): bool {
     was = h.nodesSize,
     end = h.end
   fitNodes(more)
-  let fits = max(endFor(h.capacity), h.top) - h.top >= n
+  let fits = <u64>endFor(h.capacity) >= <u64>h.top + n
   if (fits) {
     setEnd(h.capacity)
     // Where nodes were.
