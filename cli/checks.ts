@@ -5,29 +5,14 @@ import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
 import { allocates } from './family.ts'
 import { headerReads } from './headers.ts'
+import { allocatorState } from './state.ts'
 import { type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf, stackTop, variablesOf } from './text.ts'
 
-/**
- * Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
- * inlined. The state is what the old free itself (what it calls may set errno) and the old malloc read and write at fixed addresses or in
- * globals; of a free that does nothing, what the old malloc itself does.
- */
+/** Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
+ *  inlined. */
 export function checkState(app: Field[], replaced: Map<string, string>, signatures: Set<string>): void {
   const facts = factsOfAll(app, variablesOf(app))
-  // Without those that only hand their operands on, and run constructors and destructors.
-  const entries = (base: string) =>
-    [...replaced]
-      .filter(([id, name]) => name === base && !facts.get(id)?.calls.some((callee) => replaced.get(callee) === base))
-      .map(([id]) => id)
-  const state = (ids: Iterable<string>) => [...ids].flatMap((id) => facts.get(id)?.state ?? [])
-  const reached = (base: string) => state(reach(facts, entries(base)))
-  const ownOf = (base: string) => {
-    const own = state(entries(base))
-    return own.length > 0 ? own : reached(base)
-  }
-  const ofFree = ownOf('free')
-  const ofMalloc = new Set(reached('malloc'))
-  const shared = new Set(ofFree.length > 0 ? ofFree.filter((place) => ofMalloc.has(place)) : ownOf('malloc'))
+  const shared = allocatorState(facts, replaced)
   for (const id of staying(app, facts, replaced)) {
     if (!facts.get(id)?.state.some((place) => shared.has(place))) continue
     throw new LinkError(

@@ -1,14 +1,45 @@
 // Finds the functions of a program that granary's are put in place of.
 
+import { type Facts, factsOfAll, reach } from './calls.ts'
 import { LinkError } from './error.ts'
 import { allocates, mallocFamily } from './family.ts'
-import { exportsOf, type Field, factsOf, handsOn, idsAfter, labelOf, nameOf, signatureOf } from './text.ts'
+import { allocatorState } from './state.ts'
+import { exportsOf, type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf, variablesOf } from './text.ts'
 
 /** The functions that granary provides to a program. */
 const family = new Set([...mallocFamily, 'sbrk', 'brk'])
 
 /** What C libraries and allocators call these functions among themselves, in front of the usual name. */
 const prefix = /^(?:__libc_|emscripten_builtin_|dl)(?=\w*(?:alloc|align|free))/
+
+const baseOf = (name: string) => name.replace(prefix, '')
+
+/** Names of which the name section alone is believed: nothing but an allocator's is called so. */
+const isUnmistakable = /^(?:malloc|free|malloc_usable_size)$/
+/** Names that programs give to functions of their own too, which may well call malloc or free: of these, it is not believed at all. What
+ *  C calls so and stands on malloc is right on granary's; what uses the old allocator directly is refused. */
+const isAmbiguous = /^(?:valloc|pvalloc|free_sized|free_aligned_sized)$/
+
+/**
+ * Tells of a function that the name section alone calls by a name of the family whether it is the allocator's, and not one of the program's
+ * own. The others of the family call its malloc or free, or use its state; sbrk and brk are called by its malloc, or grow the memory.
+ * `named` are the functions whose names are of the family, with these names.
+ */
+function allocatorTest(simple: Field[], named: Map<string, string>): (id: string, base: string) => boolean {
+  const variables = variablesOf(simple)
+  const facts: Facts = factsOfAll(simple, variables)
+  const heads = new Map([...named].filter(([, base]) => base === 'malloc' || base === 'free'))
+  const below = reach(facts, heads.keys())
+  const state = allocatorState(facts, heads)
+  const growers = new Set(simple.filter(({ text }) => text.includes('(memory.grow')).map(({ id }) => id))
+  return (id, base) => {
+    if (isUnmistakable.test(base)) return true
+    if (isAmbiguous.test(base)) return false
+    const reached = [...reach(facts, [id], heads)]
+    if (/^s?brk$/.test(base)) return below.has(id) || reached.some((callee) => growers.has(callee))
+    return reached.some((callee) => heads.has(callee) || facts.get(callee)?.state.some((place) => state.has(place)))
+  }
+}
 
 /** The functions to put granary's in place of, by their names in the text. */
 export interface Family {
@@ -20,23 +51,29 @@ export interface Family {
   signatures: Set<string>
 }
 
+/** A program as findFamily takes it. */
+export interface Program {
+  app: Field[]
+  /** The same, simplified. */
+  simple: Field[]
+  /** The functions' names by index from the name section. */
+  names: Map<number, string>
+}
+
 /** Finds the functions to put granary's in place of; refuses what has another signature than C gives it. */
 export function findFamily(
-  app: Field[],
+  { app, simple, names: written }: Program,
   heap: Field[],
-  written: string[],
   given = new Map<number | string, string>(),
 ): Family {
   const functions = app.filter((field) => field.kind === 'func')
-  const names = new Map(functions.map((field) => [field.id, field.from?.name ?? nameOf(field.id)]))
-  for (const name of family) {
-    // binaryen gives the second function of a name another one.
-    if (written.indexOf(name) !== written.lastIndexOf(name))
-      throw new LinkError(`two functions are called ${name}: nobody can tell which one allocates`)
-  }
+  const names = new Map(functions.map(({ id, from }, index) => [id, from?.name ?? written.get(index) ?? '']))
+  /** Functions that more than the name section says it of. */
+  const sure = new Set(functions.filter(({ from }) => from).map(({ id }) => id))
   for (const { id, kind, name } of exportsOf(app)) {
-    const isFamily = kind === 'func' && family.has(name.replace(prefix, ''))
-    if (isFamily && !functions.find((field) => field.id === id)?.from) names.set(id, name)
+    if (kind !== 'func' || !family.has(baseOf(name)) || functions.find((field) => field.id === id)?.from) continue
+    names.set(id, name)
+    sure.add(id)
   }
   const told = new Set<string>()
   for (const [index, name] of given) {
@@ -48,23 +85,42 @@ export function findFamily(
       throw new LinkError(`the module has no function of its own ${which}`)
     }
     names.set(own.id, name)
+    sure.add(own.id)
     told.add(own.id)
   }
+  const candidates = functions.filter(
+    ({ id, from }) => family.has(baseOf(names.get(id) ?? '')) && !from?.module.startsWith('wasi'),
+  )
+  const isOfAllocator = allocatorTest(simple, new Map(candidates.map(({ id }) => [id, baseOf(names.get(id) ?? '')])))
   const signatures = new Set([...family].map((name) => signatureOf(functionOf(name, heap))))
   const found: Family = { imports: new Map(), replaced: new Map(), signatures }
-  for (const field of functions) {
-    const base = (names.get(field.id) ?? '').replace(prefix, '')
-    if (!family.has(base) || field.from?.module.startsWith('wasi')) continue
+  for (const field of candidates) {
+    const name = names.get(field.id) ?? ''
+    const base = baseOf(name)
+    if (!sure.has(field.id) && !isOfAllocator(field.id, base)) continue
     const wanted = signatureOf(functionOf(base, heap))
     if (signatureOf(field) !== wanted) {
-      throw new LinkError(`${names.get(field.id)} takes and returns ${signatureOf(field)} where C's has ${wanted}`)
+      throw new LinkError(`${name} takes and returns ${signatureOf(field)} where C's has ${wanted}`)
     }
     const list = field.from ? found.imports : found.replaced
     list.set(field.id, base)
   }
+  const handsTo = new Map<string, string>()
   for (const [id, base] of found.replaced) {
     const inner = passedOnTo(functions, id)
-    if (inner && !inner.from && !found.replaced.has(inner.id)) found.replaced.set(inner.id, base)
+    if (!inner || inner.from) continue
+    if (!found.replaced.has(inner.id)) found.replaced.set(inner.id, base)
+    if (found.replaced.get(inner.id) === base) handsTo.set(id, inner.id)
+  }
+  for (const id of wrappers(app, found.replaced, handsTo)) if (!told.has(id)) found.replaced.delete(id)
+  const workers = new Map<string, string>()
+  for (const id of found.replaced.keys()) {
+    const name = names.get(id) ?? ''
+    const worker = chainOf(id, handsTo).at(-1) ?? id
+    if (!family.has(baseOf(name)) || told.has(id)) continue
+    if ((workers.get(name) ?? worker) !== worker)
+      throw new LinkError(`two functions are called ${name}: nobody can tell which one allocates`)
+    workers.set(name, worker)
   }
   for (const field of functions) {
     const base = found.replaced.get(field.id) ?? ''
@@ -76,7 +132,7 @@ export function findFamily(
   const bases = [...found.imports.values(), ...found.replaced.values()]
   if (!bases.includes('malloc') && (found.replaced.size > 0 || !bases.some((base) => allocates.test(base)))) {
     const kept =
-      written.length > 0
+      written.size > 0
         ? ''
         : 'its names were stripped (clang runs wasm-opt where that is installed): link it with --no-wasm-opt, or export them with -Wl,--export=malloc,--export=free, or '
     throw new LinkError(
@@ -89,6 +145,25 @@ export function findFamily(
     )
   }
   return found
+}
+
+/** A function with those that it hands its operands on to, one after the other. */
+function chainOf(id: string, handsTo: Map<string, string>): string[] {
+  const chain = new Set([id])
+  for (const outer of chain) chain.add(handsTo.get(outer) ?? outer)
+  return [...chain]
+}
+
+/**
+ * Functions that do more than hand their operands on to another one of the same name in C, which they call: a malloc for the host, say, that
+ * writes the size in front of the block which it gets from the C library's. They and what knows of that word are the program's own, and run
+ * on granary's as they did on what they call.
+ */
+function wrappers(app: Field[], replaced: Map<string, string>, handsTo: Map<string, string>): string[] {
+  const facts = factsOfAll(app)
+  const isWrapper = (id: string) => [...reach(facts, [id])].some((callee) => callee !== id && sameBase(callee, id))
+  const sameBase = (one: string, other: string) => replaced.get(one) === replaced.get(other)
+  return [...replaced.keys()].filter((id) => isWrapper(chainOf(id, handsTo).at(-1) ?? id))
 }
 
 /** Whether a function of two operands rounds by the second alone, or hands the first to malloc; not if it puts other values in their place. */

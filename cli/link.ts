@@ -4,7 +4,7 @@ import { findErrno, findHeapBase, findMemory, type Memory } from './addresses.ts
 import { load, type Module, merge, optimise, read, simplified } from './binaryen.ts'
 import { checkBegin, checkBelow, checkGiven, checkHeaders, checkState } from './checks.ts'
 import { LinkError } from './error.ts'
-import { type Family, findFamily, functionOf } from './functions.ts'
+import { type Family, findFamily, functionOf, type Program } from './functions.ts'
 import { checkGrowth, findGrowth, type Growth, growFunction } from './growth.ts'
 import { customSections, functionNames, withSections } from './sections.ts'
 import { exportsOf, type Field, importFrom, labelOf, nameOf, parseFields, printFields, signatureOf } from './text.ts'
@@ -46,9 +46,10 @@ export async function link(
   checkSections(sections)
   const app = fieldsOf(read(binaryen, program))
   const heap = fieldsOf(read(binaryen, core))
-  const names = [...functionNames(program).values()]
-  const plan = planOf(app, heap, names, options)
-  check(fieldsOf(simplified(binaryen, program)), plan, options)
+  const names = functionNames(program)
+  const simple = fieldsOf(simplified(binaryen, program))
+  const plan = planOf({ app, simple, names }, heap, options)
+  check(simple, plan, options)
 
   const merged = merge(binaryen, printFields(lend(app, heap, plan)), printFields(borrow(heap, plan)))
   const exported = new Set(exportsOf(app).map(({ name }) => name))
@@ -56,7 +57,7 @@ export async function link(
 
   // What other tools keep in a module, such as the types of a component's interface.
   const kept = sections.filter(({ name }) => !isOutdated.test(name))
-  const optimised = (module: Module) => withSections(optimise(binaryen, module, names.length > 0), kept)
+  const optimised = (module: Module) => withSections(optimise(binaryen, module, names.size > 0), kept)
   const wasm = optimised(merged)
   const sizes = {
     before: program.length,
@@ -86,12 +87,13 @@ function checkSections(sections: SectionBytes[]): void {
     )
 }
 
-/** Finds what linking has to know of a program; `names` are those of its functions. */
-function planOf(app: Field[], heap: Field[], names: string[], options: LinkOptions): Plan {
+/** Finds what linking has to know of a program. */
+function planOf(program: Program, heap: Field[], options: LinkOptions): Plan {
+  const { app, names } = program
   const memory = findMemory(app)
-  if (names.some((name) => name === 'granary_set_errno' || name.startsWith('assembly/malloc/')))
+  if ([...names.values()].some((name) => name === 'granary_set_errno' || name.startsWith('assembly/malloc/')))
     throw new LinkError('granary is in this module already')
-  const family = findFamily(app, heap, names, options.functions)
+  const family = findFamily(program, heap, options.functions)
   const growth = findGrowth(app, family.replaced)
   const heapBase = findHeapBase(app, memory, options.heapBase, growth)
   return { ...family, memory, growth, heapBase, errno: findErrno(app) }

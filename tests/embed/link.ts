@@ -9,6 +9,7 @@ import { functionNames } from '../../cli/sections.ts'
 import { bodies } from '../bodies.ts'
 import { equal, root, shell, type Test, tools, workFolder } from './harness.ts'
 import { accepted, allocating, emscripten, refusals, replacements, same, withBase } from './linkModules.ts'
+import { safetyTests } from './linkSafety.ts'
 
 const core = () => readFileSync(path.join(root, 'build/embed/granary.wasm'))
 const wat = (text: string) => {
@@ -542,4 +543,5 @@ export const linkTests: Test[] = [
       return undefined
     },
   })),
+  ...safetyTests,
 ]

@@ -303,8 +303,8 @@ export const replacements: Record<string, [module: string, replaced: string]> = 
       (func $swap (param i32 i32) (result i32) (i32.const 0))
       (func $other (param i32) (result i32) (i32.const 0))
       (func $malloc (param i32) (result i32) (call $count (i32.add (local.get 0) (i32.const 8))))
-      (func $valloc (param i32) (result i32) (call $count (call $other (local.get 0))))
-      (func $calloc (param i32 i32) (result i32) (call $swap (local.get 1) (local.get 0)))
+      (func $valloc (export "valloc") (param i32) (result i32) (call $count (call $other (local.get 0))))
+      (func $calloc (export "calloc") (param i32 i32) (result i32) (call $swap (local.get 1) (local.get 0)))
       (func $free (param i32)))`,
     'malloc, valloc, calloc, free',
   ],

@@ -1,0 +1,142 @@
+// What granary link must not touch: functions of the program's own that look like the allocator's.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import binaryen from 'binaryen'
+import { LinkError } from '../../cli/error.ts'
+import { type LinkOptions, link } from '../../cli/link.ts'
+import { equal, root, shell, type Test, workFolder } from './harness.ts'
+import { allocating, withBase } from './linkModules.ts'
+
+const core = () => readFileSync(path.join(root, 'build/embed/granary.wasm'))
+
+function binary(text: string, hasNames = true): Uint8Array {
+  const module = binaryen.parseText(text)
+  module.setFeatures(binaryen.Features.All)
+  binaryen.setDebugInfo(hasNames)
+  return module.emitBinary()
+}
+
+/** What was replaced, or the sentence of the refusal. */
+async function outcome(module: Uint8Array, options?: LinkOptions): Promise<string> {
+  try {
+    return (await link(module, core(), options)).report.replaced.join(', ')
+  } catch (error) {
+    if (error instanceof LinkError) return error.message
+    throw error
+  }
+}
+
+const clang = 'clang-22 --target=wasm32-wasi -O2 --no-wasm-opt -Wl,--export=__heap_base'
+
+/** A program with static functions of its own whose names are those of the family, some with its signatures. */
+const helpers = `
+#include <stdio.h>
+#include <stdlib.h>
+#define OWN __attribute__((noinline)) static
+struct value { int type; int count; };
+OWN struct value *valloc(int type) {
+  struct value *value = malloc(sizeof *value);
+  value->type = type;
+  value->count = 1;
+  return value;
+}
+OWN unsigned memalign(unsigned offset, unsigned align) { return (offset + align - 1) & ~(align - 1); }
+OWN int brk(const char **at) { return **at == '{' ? (*at)++, 1 : 0; }
+OWN void free_sized(struct value *value, int count) { if ((value->count -= count) == 0) free(value); }
+OWN void pvalloc(int count, const char *word, double number) { printf("%d %s %g\\n", count, word, number); }
+int main(int count, char **words) {
+  struct value *value = valloc(41 + count);
+  const char *at = "{{x";
+  int depth = 0;
+  while (brk(&at)) depth++;
+  printf("%d %d %u %d\\n", value->type, value->count, memalign(12 + count, 8 * count), depth);
+  free_sized(value, count);
+  pvalloc(count, "x", 1.5 * count);
+}`
+
+/** An exported malloc and free that keep the size in front, and others that know of it. */
+const wrapper = `
+#include <stdlib.h>
+#include <string.h>
+#define EXPORT(NAME) __attribute__((noinline, export_name(NAME)))
+EXPORT("malloc") void *host_malloc(size_t size) {
+  size_t *block = malloc(size + 8);
+  *block = size;
+  return block + 2;
+}
+EXPORT("free") void host_free(void *block) { if (block) free((size_t *)block - 2); }
+EXPORT("size") size_t host_size(void *block) { return ((size_t *)block)[-2]; }
+EXPORT("copy") void *host_copy(void *block) {
+  void *copy = host_malloc(host_size(block));
+  return memcpy(copy, block, host_size(block));
+}`
+
+/** Modules, and what is replaced in each, or a part of the sentence that refuses it. */
+const outcomes: Record<string, [module: string, said: string, hasNames?: boolean]> = {
+  'a calloc and an sbrk that only their names tell of': [
+    `(module ${withBase}
+      (func $sbrk (param i32) (result i32) (i32.shl (memory.grow (local.get 0)) (i32.const 16)))
+      (func $malloc (param i32) (result i32) (i32.load (i32.const 16)))
+      (func $free (param i32) (i32.store (i32.const 16) (local.get 0)))
+      (func $calloc (param i32 i32) (result i32) (call $malloc (i32.mul (local.get 0) (local.get 1))))
+      (func $realloc (param i32 i32) (result i32) (i32.load (i32.const 16)))
+      (func $aligned_alloc (param i32 i32) (result i32) (i32.const 0)))`,
+    'sbrk, malloc, free, calloc, realloc',
+  ],
+  'not a function of the family that is only named so, with another signature': [
+    `(module ${withBase} ${allocating} (func $calloc (param f64)) (func $brk (param i32 i32)))`,
+    'malloc, free',
+  ],
+  'two functions that are called malloc, by an export and by a name, and have nothing to do with each other': [
+    `(module ${withBase} (func $free (param i32)) (func $malloc (param i32) (result i32) (i32.const 4096))
+      (func $take (export "malloc") (param i32) (result i32) (i32.const 8192)))`,
+    'two functions are called malloc',
+  ],
+}
+
+export const safetyTests: Test[] = [
+  {
+    name: "link: static functions of the program's own that have names of the family",
+    run: () => {
+      const work = workFolder('link-helpers')
+      writeFileSync(path.join(work, 'main.c'), helpers)
+      const run = (file: string) => shell(`node ${root}/examples/wasi.mjs ${file}`, work)
+      const report = shell(`${clang} -w main.c -o main.wasm\nnpx granary link main.wasm -o linked.wasm`, work)
+      equal(run('main.wasm'), '42 1 16 2\n1 x 1.5\n', 'printed before')
+      equal(run('linked.wasm'), run('main.wasm'), 'printed')
+      const own = /^replaced {2}.*\b(?:valloc|memalign|brk|free_sized)$/m.exec(report.replaceAll('sbrk', ''))
+      equal(own, null, 'what is replaced and must not be')
+    },
+  },
+  {
+    name: "link: an exported malloc that wraps the C library's",
+    run: async () => {
+      const work = workFolder('link-wrapper')
+      writeFileSync(path.join(work, 'main.c'), wrapper)
+      shell(`${clang} -mexec-model=reactor main.c -o main.wasm\nnpx granary link main.wasm -o linked.wasm`, work)
+      const linked = new WebAssembly.Module(readFileSync(path.join(work, 'linked.wasm')))
+      const exports = new WebAssembly.Instance(linked).exports as {
+        memory: WebAssembly.Memory
+        malloc(size: number): number
+        free(block: number): void
+        size(block: number): number
+        copy(block: number): number
+      }
+      const block = exports.malloc(100)
+      new Uint8Array(exports.memory.buffer).fill(7, block, block + 100)
+      const copy = exports.copy(block)
+      equal(exports.size(copy), 100, 'size')
+      equal(new Uint8Array(exports.memory.buffer)[copy + 99], 7, 'copied')
+      exports.free(block)
+      exports.free(copy)
+    },
+  },
+  ...Object.entries(outcomes).map(([name, [module, said, hasNames]]) => ({
+    name: `link: ${name}`,
+    run: async () => {
+      const actual = await outcome(binary(module, hasNames))
+      if (!actual.includes(said)) throw new Error(actual)
+    },
+  })),
+]
