@@ -4,9 +4,11 @@
 import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
 import { allocates } from './family.ts'
-import { headerReads } from './headers.ts'
+import { flowOf } from './flow.ts'
+import { headerReads, wordsRead } from './headers.ts'
 import { allocatorState } from './state.ts'
 import { type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf, stackTop, variablesOf } from './text.ts'
+import { wordsWritten } from './written.ts'
 
 /** Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
  *  inlined. */
@@ -41,16 +43,24 @@ export function checkBelow(app: Field[], replaced: Map<string, string>): void {
 /**
  * Refuses a module in which functions that stay read what the old allocator keeps in front of blocks: a calloc that clears no memory whose
  * flags say that it is fresh, or a malloc_usable_size. In granary's blocks another block's bytes are there. Of a block that is not new,
- * only the size that the old free reads counts: other words in front of other things are the program's own.
+ * only the word counts that the old allocator wrote there as it is, or the size that the old free reads without its flags: other words in
+ * front of other things are the program's own.
  */
 export function checkHeaders(app: Field[], replaced: Map<string, string>, signatures: Set<string>): void {
   const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
   const allocators = new Set([...replaced.keys()].filter((id) => allocates.test(replaced.get(id) ?? '')))
-  const reads = new Map(functions.map((field) => [field.id, headerReads(field, allocators)]))
+  const flows = new Map(functions.map((field) => [field.id, flowOf(field)]))
+  const masked = (id: string) => {
+    const flow = flows.get(id)
+    return flow ? headerReads(flow, allocators) : []
+  }
   const frees = [...replaced.keys()].filter((id) => replaced.get(id) === 'free')
-  const sizes = new Set(frees.flatMap((id) => (reads.get(id) ?? []).map(({ mask }) => mask)).filter((mask) => mask < 0))
+  const sizes = new Set(frees.flatMap((id) => masked(id).map(({ mask }) => mask)).filter((mask) => mask < 0))
+  const words = wordsWritten(functions, allocators)
   for (const id of staying(app, factsOfAll(app), replaced)) {
-    if (!reads.get(id)?.some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
+    const flow = flows.get(id)
+    const isPlain = flow && [...wordsRead(flow, allocators)].some((distance) => words.has(distance))
+    if (!isPlain && !masked(id).some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
     throw new LinkError(
       `function ${labelOf(id, app)} reads what the old allocator keeps in front of blocks, and granary does not: ${advice(id, app, replaced, signatures)}`,
     )

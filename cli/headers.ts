@@ -1,60 +1,8 @@
-// Allocators that keep a word in front of each block: its size, with flags in the lowest bits. Which functions read it?
+// Allocators that keep a word in front of each block: its size, plain or with flags in the lowest bits. Which functions read it?
 
-import { type Field, idsAfter } from './text.ts'
+import { calleeOf, constantOf, type Flow, type Node, sourcesOf } from './flow.ts'
 
-/** An instruction with its operands. */
-interface Node {
-  text: string
-  operands: Node[]
-}
-
-/** A function's instructions: binaryen prints one to a line, and operands one column further right. */
-function parse(text: string): Node[] {
-  const open: Node[] = []
-  const lines = text.split('\n').filter((line) => !/^\s*\)$/.test(line))
-  return lines.map((line) => {
-    const depth = line.search(/\S/)
-    const node = { text: line.trim(), operands: [] }
-    open[depth - 1]?.operands.push(node)
-    open[depth] = node
-    return node
-  })
-}
-
-const name = String.raw`(\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))`
-const giver = new RegExp(String.raw`^\((?:local\.set|local\.tee|br|br_if) ${name}`)
-const holder = new RegExp(String.raw`^\((?:local\.get|block) ${name}`)
-const caller = new RegExp(String.raw`^\(call ${name}`)
 const load = /^\(i32\.load\w*(?: offset=(\d+))?/
-
-/** The constant that an instruction is; NaN for others. */
-const constantOf = (node?: Node) => Number(/^\(i32\.const (-?\d+)\)/.exec(node?.text ?? '')?.[1] ?? Number.NaN)
-
-/** The operands among which an instruction's value is, and the constant that it adds to them; undefined for one that computes. */
-function passedBy({ text, operands }: Node): { values: Node[]; added: number } | undefined {
-  const constant = constantOf(operands[1])
-  if (/^\(i32\.(?:add|sub)/.test(text) && !Number.isNaN(constant)) {
-    return { values: operands.slice(0, 1), added: text.startsWith('(i32.sub') ? -constant : constant }
-  }
-  if (text.startsWith('(select')) return { values: operands.slice(0, 2), added: 0 }
-  if (text.startsWith('(if')) return { values: operands.slice(1), added: 0 }
-  if (/^\((?:local\.tee|block|loop|then|else)/.test(text)) return { values: operands.slice(-1), added: 0 }
-  return undefined
-}
-
-/** All instructions that a value may come from, and the constants that were added since; `given` is what locals and blocks get. */
-function sourcesOf(value: Node, given: Map<string, Node[]>): { node: Node; added: number }[] {
-  const pending = [{ node: value, added: 0 }]
-  const seen = new Set<string>()
-  for (const { node, added } of pending) {
-    const held = holder.exec(node.text)?.[1] ?? ''
-    const passed = passedBy(node)
-    if (!seen.has(held)) pending.push(...(given.get(held) ?? []).map((next) => ({ node: next, added })))
-    if (passed) pending.push(...passed.values.map((next) => ({ node: next, added: added + passed.added })))
-    seen.add(held)
-  }
-  return pending.filter(({ node }) => !passedBy(node))
-}
 
 /** A word in front of a block that a function reads, and masks. */
 export interface HeaderRead {
@@ -63,30 +11,34 @@ export interface HeaderRead {
   isNew: boolean
 }
 
-/** The words in front of blocks that a function reads; `allocators` are the functions that return blocks. */
-export function headerReads(field: Field, allocators: Set<string>): HeaderRead[] {
-  const nodes = parse(field.text)
-  const params = new Set(idsAfter('param', nodes[0].text).map((id) => `(local.get ${id})`))
-  const given = new Map<string, Node[]>()
-  for (const { text, operands } of nodes) {
-    const to = giver.exec(text)?.[1]
-    if (to !== undefined && operands.length > 0) given.set(to, [...(given.get(to) ?? []), operands[0]])
-  }
-  const isFollowed = (text: string) => given.has(holder.exec(text)?.[1] ?? '')
-  return nodes.flatMap(({ text, operands }) => {
+/** The words in front of blocks that a function reads and masks; `allocators` are the functions that return blocks. */
+export function headerReads(flow: Flow, allocators: Set<string>): HeaderRead[] {
+  const isParam = (text: string) => flow.params.includes(text)
+  return flow.nodes.flatMap(({ text, operands }) => {
     const mask = constantOf(operands[1])
     if (!text.startsWith('(i32.and') || !(Math.abs(mask) <= 16)) return []
-    const loads = sourcesOf(operands[0], given).filter(({ node, added }) => added === 0 && load.test(node.text))
+    const loads = sourcesOf(operands[0], flow).filter(({ node, added }) => added === 0 && load.test(node.text))
     return loads.flatMap(({ node }) => {
       const offset = Number(load.exec(node.text)?.[1] ?? 0)
-      const sources = sourcesOf(node.operands[0], given).filter(
-        ({ node: { text } }) => params.has(text) || !isFollowed(text),
-      )
-      const blocks = sources.filter(({ added }) => added + offset === -4).map(({ node }) => node.text)
-      const isNew = blocks.some((text) => allocators.has(caller.exec(text)?.[1] ?? ''))
+      const sources = sourcesOf(node.operands[0], flow)
+      const blocks = sources.filter(({ added }) => added + offset === -4).map(({ node }) => node)
+      const isNew = blocks.some((block) => allocators.has(calleeOf(block)))
       // Locals that serve for several values hold other pointers from memory too.
-      const isKept = blocks.length === sources.length && blocks.every((text) => load.test(text))
-      return isNew || isKept || blocks.some((text) => params.has(text)) ? [{ mask, isNew }] : []
+      const isKept = blocks.length === sources.length && blocks.every(({ text }) => load.test(text))
+      return isNew || isKept || blocks.some(({ text }) => isParam(text)) ? [{ mask, isNew }] : []
     })
   })
+}
+
+/** The distances from pointers that a function is given, or gets from an allocator, of the words in front of them that it reads. Where a
+ *  pointer may be another one, as one that goes along an array, it reads what is in front of that. */
+export function wordsRead(flow: Flow, allocators: Set<string>): Set<number> {
+  const isBlock = (node: Node) => flow.params.includes(node.text) || allocators.has(calleeOf(node))
+  const distances = flow.nodes.flatMap(({ text, operands }) => {
+    const match = load.exec(text)
+    const sources = match ? sourcesOf(operands[0], flow) : []
+    const places = new Set(sources.map(({ added }) => added + Number(match?.[1] ?? 0)))
+    return places.size === 1 && sources.every(({ node }) => isBlock(node)) ? [...places] : []
+  })
+  return new Set(distances.filter((distance) => distance < 0))
 }

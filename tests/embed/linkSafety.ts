@@ -72,6 +72,18 @@ EXPORT("copy") void *host_copy(void *block) {
   return memcpy(copy, block, host_size(block));
 }`
 
+/** A module whose malloc puts the size 8 bytes in front of each block; in a part of the stack, as unoptimised code does. */
+const headed = (rest: string) => `(module (memory 2) (global $__heap_base i32 (i32.const 70000))
+  (global $__stack_pointer (mut i32) (i32.const 70000)) (global $top (mut i32) (i32.const 70000))
+  (func $take (param i32) (result i32) (local i32)
+    (local.set 1 (global.get $top)) (global.set $top (i32.add (local.get 1) (local.get 0))) (local.get 1))
+  (func $malloc (export "malloc") (param i32) (result i32) (local $frame i32)
+    (local.set $frame (i32.sub (global.get $__stack_pointer) (i32.const 16)))
+    (i32.store offset=12 (local.get $frame) (call $take (i32.add (local.get 0) (i32.const 8))))
+    (i32.store (i32.load offset=12 (local.get $frame)) (local.get 0))
+    (return (i32.add (i32.load offset=12 (local.get $frame)) (i32.const 8))))
+  (func $free (export "free") (param i32)) ${rest})`
+
 /** Modules, and what is replaced in each, or a part of the sentence that refuses it. */
 const outcomes: Record<string, [module: string, said: string, hasNames?: boolean]> = {
   'a calloc and an sbrk that only their names tell of': [
@@ -92,6 +104,27 @@ const outcomes: Record<string, [module: string, said: string, hasNames?: boolean
     `(module ${withBase} (func $free (param i32)) (func $malloc (param i32) (result i32) (i32.const 4096))
       (func $take (export "malloc") (param i32) (result i32) (i32.const 8192)))`,
     'two functions are called malloc',
+  ],
+  'refuses a function that reads the size which malloc puts in front, plain': [
+    headed(
+      '(func $length (export "length") (param i32) (result i32) (i32.load (i32.sub (local.get 0) (i32.const 8))))',
+    ),
+    'function length reads what the old allocator keeps in front of blocks',
+  ],
+  'refuses a function that reads the size in front of a block that it has from malloc': [
+    headed(`(func $fresh (export "fresh") (result i32)
+      (i32.load (i32.sub (call $malloc (i32.const 9)) (i32.const 8))))`),
+    'function fresh reads what the old allocator keeps in front of blocks',
+  ],
+  'words in front of which malloc wrote something else, and what is in front of the next in an array': [
+    headed(`(func $kind (export "kind") (param i32) (result i32) (i32.load (i32.sub (local.get 0) (i32.const 4))))
+      (func $sum (export "sum") (param $at i32) (param $end i32) (result i32) (local $sum i32)
+        (loop $next
+          (local.set $at (i32.add (local.get $at) (i32.const 8)))
+          (local.set $sum (i32.add (local.get $sum) (i32.load (i32.sub (local.get $at) (i32.const 8)))))
+          (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
+        (local.get $sum))`),
+    'malloc, free',
   ],
 }
 

@@ -1,0 +1,106 @@
+// Where the values in a function come from: through its locals, its blocks, and its part of the stack.
+
+import { type Field, idsAfter } from './text.ts'
+
+/** An instruction with its operands. */
+export interface Node {
+  text: string
+  operands: Node[]
+  /** Where it stands among the function's instructions, in front of its operands. */
+  at: number
+}
+
+/** A function's instructions, first its header; and the values that its locals, blocks and places in its part of the stack get. */
+export interface Flow {
+  nodes: Node[]
+  params: string[]
+  given: Map<string, Node[]>
+}
+
+/** An instruction that a value may come from, and the constants that were added since. */
+export interface Source {
+  node: Node
+  added: number
+}
+
+/** A function's instructions: binaryen prints one to a line, and operands one column further right. */
+function parse(text: string): Node[] {
+  const open: Node[] = []
+  const lines = text.split('\n').filter((line) => !/^\s*\)$/.test(line))
+  return lines.map((line, at) => {
+    const depth = line.search(/\S/)
+    const node = { text: line.trim(), operands: [], at }
+    open[depth - 1]?.operands.push(node)
+    open[depth] = node
+    return node
+  })
+}
+
+const name = String.raw`(\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))`
+const giver = new RegExp(String.raw`^\((?:local\.set|local\.tee|br|br_if) ${name}`)
+const holder = new RegExp(String.raw`^\((?:local\.get|block) ${name}`)
+const caller = new RegExp(String.raw`^\(call ${name}`)
+const access = /^\(i32\.(?:load|store)(?: offset=(\d+))?/
+
+/** The function that an instruction calls; empty for others. */
+export const calleeOf = ({ text }: Node): string => caller.exec(text)?.[1] ?? ''
+
+/** The constant that an instruction is; NaN for others. */
+export const constantOf = (node?: Node): number =>
+  Number(/^\(i32\.const (-?\d+)\)/.exec(node?.text ?? '')?.[1] ?? Number.NaN)
+
+export function flowOf(field: Field): Flow {
+  const nodes = parse(field.text)
+  const params = idsAfter('param', nodes[0].text).map((id) => `(local.get ${id})`)
+  const flow: Flow = { nodes, params, given: new Map() }
+  const give = (to: string, value: Node) => flow.given.set(to, [...(flow.given.get(to) ?? []), value])
+  for (const { text, operands } of nodes) {
+    const to = giver.exec(text)?.[1]
+    if (to !== undefined && operands.length > 0) give(to, operands[0])
+  }
+  for (const node of nodes) {
+    if (!node.text.startsWith('(i32.store')) continue
+    const place = stackPlace(node, flow)
+    if (place !== '') give(place, node.operands[1])
+  }
+  return flow
+}
+
+/** The place in the function's part of the stack that an instruction reads or writes, where unoptimised code keeps its variables: below what a
+ *  global, the stack pointer, holds. Empty for others. */
+export function stackPlace(node: Node, flow: Flow): string {
+  const match = access.exec(node.text)
+  if (!match) return ''
+  const [source, ...others] = sourcesOf(node.operands[0], flow, false)
+  if (others.length > 0 || !source?.node.text.startsWith('(global.get') || source.added >= 0) return ''
+  return `${source.node.text} ${source.added + Number(match[1] ?? 0)}`
+}
+
+/** The operands among which an instruction's value is, and the constant that it adds to them; undefined for one that computes. */
+export function passedBy({ text, operands }: Node): { values: Node[]; added: number } | undefined {
+  const constant = constantOf(operands[1])
+  if (/^\(i32\.(?:add|sub)/.test(text) && !Number.isNaN(constant)) {
+    return { values: operands.slice(0, 1), added: text.startsWith('(i32.sub') ? -constant : constant }
+  }
+  if (text.startsWith('(select')) return { values: operands.slice(0, 2), added: 0 }
+  if (text.startsWith('(if')) return { values: operands.slice(1), added: 0 }
+  if (/^\((?:local\.tee|block|loop|then|else)/.test(text)) return { values: operands.slice(-1), added: 0 }
+  return undefined
+}
+
+/** All instructions that a value may come from; through the function's part of the stack too, but for the addresses in there. */
+export function sourcesOf(value: Node, flow: Flow, throughStack = true): Source[] {
+  const pending: Source[] = [{ node: value, added: 0 }]
+  const seen = new Set<string>()
+  const sources: Source[] = []
+  for (const { node, added } of pending) {
+    const held = holder.exec(node.text)?.[1] ?? (throughStack ? stackPlace(node, flow) : '')
+    const given = flow.given.get(held)
+    if (given && !seen.has(held)) pending.push(...given.map((next) => ({ node: next, added })))
+    seen.add(held)
+    const passed = passedBy(node)
+    if (passed) pending.push(...passed.values.map((next) => ({ node: next, added: added + passed.added })))
+    else if (!given || flow.params.includes(node.text)) sources.push({ node, added })
+  }
+  return sources
+}

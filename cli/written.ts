@@ -1,0 +1,96 @@
+// Which words an allocator puts in front of the blocks that it returns.
+
+import { calleeOf, type Flow, flowOf, type Node, passedBy, type Source, sourcesOf, stackPlace } from './flow.ts'
+import type { Field } from './text.ts'
+
+const store = /^\(i32\.store\w*(?: offset=(\d+))?/
+const local = /^\(local\.(?:get|tee) (\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))/
+const block = /^\(block (\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))/
+/** Further from a block than this is no word of its header. */
+const MAX_HEADER = 64
+
+/**
+ * The distances from the blocks that these functions return of the words in front that they put there as they are, such as sizes. Of words
+ * with flags, which stand where many programs keep words of their own, headerReads tells by the masks.
+ */
+export function wordsWritten(functions: Field[], allocators: Set<string>): Set<number> {
+  const fields = new Map(functions.map((field) => [field.id, field]))
+  const known = new Map<string, number[]>()
+  const written = (id: string): number[] => {
+    const field = fields.get(id)
+    if (!field || known.has(id)) return known.get(id) ?? []
+    known.set(id, []) // for what calls itself
+    const flow = flowOf(field)
+    const results = flow.nodes.filter(({ text }) => text.startsWith('(return')).flatMap(({ operands }) => operands)
+    const blocks = [...results, ...flow.nodes[0].operands.slice(-1)].flatMap((value) => rootsOf(value, flow, true))
+    const words = flow.nodes.filter(
+      ({ text, operands }) =>
+        store.test(text) && !sourcesOf(operands[1], flow).some(({ node }) => node.text.startsWith('(i32.or')),
+    )
+    const own = words.flatMap((word) => distances(word, blocks, flow))
+    const inner = blocks.flatMap(({ node, added }) => written(calleeOf(node)).map((distance) => distance - added))
+    const near = [...new Set([...own, ...inner])].filter((distance) => Math.abs(distance) <= MAX_HEADER)
+    known.set(id, near)
+    return near
+  }
+  return new Set([...allocators].flatMap(written).filter((distance) => distance < 0))
+}
+
+/** Where the last of an instruction's operands stands: then it is carried out. */
+const endOf = ({ operands, at }: Node): number => {
+  const last = operands.at(-1)
+  return last ? endOf(last) : at
+}
+
+/** What an address is so many bytes behind: a variable that several values are put in, as it is at a time; or the instruction that made it. */
+interface Root {
+  variable: string
+  node: Node
+  added: number
+  at: number
+}
+
+/** The roots that a value may have; `through` to look for those of a variable's values too. */
+function rootsOf(value: Node, flow: Flow, through: boolean): Root[] {
+  const pending: Source[] = [{ node: value, added: 0 }]
+  const seen = new Set<string>()
+  const roots: Root[] = []
+  for (const { node, added } of pending) {
+    const variable = variableOf(node, flow)
+    const given = flow.given.get(variable) ?? []
+    const isOnly = given.length === 1 && !flow.params.includes(`(local.get ${variable})`)
+    if ((through || isOnly) && !seen.has(variable)) pending.push(...given.map((next) => ({ node: next, added })))
+    seen.add(variable)
+    const passed = passedBy(node)
+    if (variable !== '') {
+      if (!isOnly) roots.push({ variable, node, added, at: endOf(node) })
+    } else if (passed) {
+      pending.push(...passed.values.map((next) => ({ node: next, added: added + passed.added })))
+      const broken = flow.given.get(block.exec(node.text)?.[1] ?? '') ?? []
+      pending.push(...broken.map((next) => ({ node: next, added })))
+    } else {
+      roots.push({ variable, node, added, at: endOf(node) })
+    }
+  }
+  return roots
+}
+
+/** The local, or the place in the function's part of the stack, that an instruction reads, or puts a value in and returns it. */
+const variableOf = (node: Node, flow: Flow): string => local.exec(node.text)?.[1] ?? stackPlace(node, flow)
+
+/** How far a word that is written is from the blocks that are made of the same root afterwards, before the variable gets another value. */
+function distances(word: Node, blocks: Root[], flow: Flow): number[] {
+  const written = endOf(word)
+  const offset = Number(store.exec(word.text)?.[1] ?? 0)
+  const roots = rootsOf(word.operands[0], flow, false)
+  return blocks.flatMap((block) => {
+    const root = roots.find(({ variable, node }) =>
+      variable === '' ? node === block.node : variable === block.variable,
+    )
+    if (!root) return []
+    const isBetween = (time: number) => time > written && time < block.at
+    const isLate = root.variable !== '' && written > block.at
+    const isOther = (flow.given.get(root.variable) ?? []).some((value) => isBetween(endOf(value)))
+    return isLate || isOther ? [] : [root.added + offset - block.added]
+  })
+}
