@@ -1,8 +1,9 @@
 // What of a program's memory the heap gets, and where errno is.
 
 import { LinkError } from './error.ts'
+import { stackTop } from './globals.ts'
 import { breakOf, type Growth } from './growth.ts'
-import { dataEnd, exportsOf, type Field, nameOf, stackTop } from './text.ts'
+import { dataEnd, exportsOf, type Field, nameOf } from './text.ts'
 
 const heapBaseNames = ['__heap_base', '~lib/memory/__heap_base']
 

@@ -5,15 +5,18 @@ import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
 import { allocates } from './family.ts'
 import { flowOf } from './flow.ts'
+import { stackTop, variablesOf } from './globals.ts'
+import { withHanded } from './handed.ts'
 import { headerReads, wordsRead } from './headers.ts'
 import { allocatorState } from './state.ts'
-import { type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf, stackTop, variablesOf } from './text.ts'
+import { type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf } from './text.ts'
 import { wordsWritten } from './written.ts'
 
 /** Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
  *  inlined. */
 export function checkState(app: Field[], replaced: Map<string, string>, signatures: Set<string>): void {
-  const facts = factsOfAll(app, variablesOf(app))
+  const own = factsOfAll(app, variablesOf(app))
+  const facts = withHanded(app, own, reach(own, replaced.keys()))
   const shared = allocatorState(facts, replaced)
   for (const id of staying(app, facts, replaced)) {
     if (!facts.get(id)?.state.some((place) => shared.has(place))) continue

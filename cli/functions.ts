@@ -3,8 +3,9 @@
 import { type Facts, factsOfAll, reach } from './calls.ts'
 import { LinkError } from './error.ts'
 import { allocates, mallocFamily } from './family.ts'
+import { variablesOf } from './globals.ts'
 import { allocatorState } from './state.ts'
-import { exportsOf, type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf, variablesOf } from './text.ts'
+import { exportsOf, type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf } from './text.ts'
 
 /** The functions that granary provides to a program. */
 const family = new Set([...mallocFamily, 'sbrk', 'brk'])

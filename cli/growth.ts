@@ -2,7 +2,8 @@
 
 import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
-import { dataEnd, type Field, initialWord, labelOf, signatureOf, stackTop } from './text.ts'
+import { stackTop } from './globals.ts'
+import { dataEnd, type Field, initialWord, labelOf, signatureOf } from './text.ts'
 
 /** An import by which the module's own allocator has its host grow the memory, or tells it that it has grown. */
 export interface Growth {

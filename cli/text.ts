@@ -7,13 +7,12 @@ const importField = new RegExp(String.raw`^ \(import ${string} ${string} \((\w+)
 const exportField = new RegExp(String.raw`^ \(export ${string} \((\w+) (${id})\)\)`)
 const passiveData = new RegExp(String.raw`^ \(data (?:${id} )?"`)
 const dataField = new RegExp(String.raw`^ \(data (?:${id} )?\(i32\.const (-?\d+)\) "(.*)"\)`)
-const globalField = new RegExp(String.raw`^ \(global (${id}) \(mut \w+\) \(\w+\.const (\S+)\)\)`)
 const globalUse = new RegExp(String.raw`\(global\.[gs]et (${id})`, 'g')
 const call = new RegExp(String.raw`\((?:return_call|call|ref\.func) (${id})`, 'g')
 const access =
   /\(\w+\.(?:atomic\.(?:load|store|rmw)|load|store)[\w.]*(?: offset=(\d+))?(?: align=\d+)?(?: \d+)?\n\s*(?:\(i32\.const (-?\d+)\))?/g
 /** Smaller offsets than this from an address that is no constant are those of a structure's fields. */
-const STATIC_FROM = 1024
+export const STATIC_FROM = 1024
 
 /** What a field declares. */
 export interface Field {
@@ -129,30 +128,6 @@ export function initialWord(fields: Field[], address: number): number {
     })
   }
   return word.readUInt32LE()
-}
-
-/** The stack pointer, which linkers put first among the variables. */
-function isStackPointer({ id, text }: Field, index: number): boolean {
-  const variable = globalField.exec(text)
-  if (!variable) return false
-  const isFirst = index === 0 && /^\$(?:global\$)?\d+$/.test(id) && Number(variable[2]) !== 0
-  return isFirst || nameOf(id).includes('__stack_pointer')
-}
-
-const ownGlobals = (fields: Field[]) => fields.filter(({ kind, from }) => kind === 'global' && !from)
-
-/** The globals in which a program may keep state: all variables but the stack pointer. */
-export function variablesOf(fields: Field[]): Set<string> {
-  const variables = ownGlobals(fields).filter(
-    (field, index) => globalField.test(field.text) && !isStackPointer(field, index),
-  )
-  return new Set(variables.map(({ id }) => id))
-}
-
-/** The address that the stack grows down from; 0 if the module has no stack pointer. */
-export function stackTop(fields: Field[]): number {
-  const pointer = ownGlobals(fields).find(isStackPointer)
-  return Number(globalField.exec(pointer?.text ?? '')?.[2] ?? 0) >>> 0
 }
 
 /** Constants that a function adds to something, as it does to find an element of a static array. */

@@ -84,6 +84,16 @@ const headed = (rest: string) => `(module (memory 2) (global $__heap_base i32 (i
     (return (i32.add (i32.load offset=12 (local.get $frame)) (i32.const 8))))
   (func $free (export "free") (param i32)) ${rest})`
 
+/** A module whose malloc moves a variable up, and another function with this body. */
+const bump = (body: string) => `(module (memory (export "memory") 1)
+  (global (mut i32) (i32.const 2048)) (global (export "__heap_base") i32 (i32.const 2048))
+  (func (export "malloc") (param i32) (result i32) (local i32)
+    (local.set 1 (global.get 0))
+    (global.set 0 (i32.add (local.get 1) (i32.and (i32.add (local.get 0) (i32.const 15)) (i32.const -16))))
+    (local.get 1))
+  (func (export "free") (param i32))
+  (func (export "other") ${body}))`
+
 /** Modules, and what is replaced in each, or a part of the sentence that refuses it. */
 const outcomes: Record<string, [module: string, said: string, hasNames?: boolean]> = {
   'a calloc and an sbrk that only their names tell of': [
@@ -125,6 +135,34 @@ const outcomes: Record<string, [module: string, said: string, hasNames?: boolean
           (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
         (local.get $sum))`),
     'malloc, free',
+  ],
+  'refuses a function that hands the state of the allocator to a function of it': [
+    `(module ${withBase}
+      (func $take (param $heap i32) (param i32) (result i32) (i32.store (local.get $heap) (local.get 1)) (i32.const 4096))
+      (func $put (param $heap i32) (param i32) (call $give (i32.add (local.get $heap) (i32.const 8)) (local.get 1)))
+      (func $give (param $bin i32) (param i32) (i32.store (local.get $bin) (local.get 1)))
+      (func $malloc (export "malloc") (param i32) (result i32) (call $take (i32.const 1040) (i32.add (local.get 0) (i32.const 8))))
+      (func $free (export "free") (param i32) (call $put (i32.const 1040) (i32.sub (local.get 0) (i32.const 8))))
+      (func $report (export "report") (result i32) (call $take (i32.const 1040) (i32.const 100))))`,
+    'function report uses the old allocator directly',
+  ],
+  'a function that fails with the same message as the allocator does': [
+    `(module (import "env" "log" (func $log (param i32))) ${withBase}
+      (func $fail (param i32) (call $log (i32.load8_u (local.get 0))) (unreachable))
+      (func $malloc (export "malloc") (param i32) (result i32) (if (local.get 0) (then (call $fail (i32.const 1040)))) (i32.const 0))
+      (func $free (export "free") (param i32) (if (local.get 0) (then (call $fail (i32.const 1040)))))
+      (func $check (export "check") (param i32) (if (local.get 0) (then (call $fail (i32.const 1040))))))`,
+    'malloc, free',
+  ],
+  'refuses a function that takes memory as a malloc does which moves a variable up, in a module without names': [
+    bump('(global.set 0 (i32.add (global.get 0) (i32.const 8)))'),
+    'function 2 uses the old allocator directly',
+    false,
+  ],
+  'in a module without names, a stack pointer, which malloc moves too': [
+    bump('(global.set 0 (i32.and (i32.sub (global.get 0) (i32.const 24)) (i32.const -16)))'),
+    'malloc (function 0), free (function 1)',
+    false,
   ],
 }
 
