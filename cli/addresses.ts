@@ -3,8 +3,9 @@
 import { LinkError } from './error.ts'
 import { stackTop } from './globals.ts'
 import { breakOf, type Growth } from './growth.ts'
-import { dataEnd, exportsOf, type Field, nameOf } from './text.ts'
+import { dataEnd, exportsOf, type Field, nameOf, said } from './text.ts'
 
+const errnoLocation = '__errno_location'
 const heapBaseNames = ['__heap_base', '~lib/memory/__heap_base']
 
 /** The global that the module exports, or itself calls, by one of these names. */
@@ -80,8 +81,12 @@ export function findHeapBase(app: Field[], { size, isImported }: Memory, given?:
   return address
 }
 
-/** The global that holds the address of errno, which linkers make where they are told to export it. */
-export function findErrno(app: Field[]): string | undefined {
-  const errno = globalOf(app, ['errno'])
-  return errno && constant.test(errno.text) ? errno.id : undefined
+/** The address of errno: what the global of this name holds, which linkers make where they are told to export it, or what a function of C's
+ *  does nothing but return. */
+export function findErrno(app: Field[]): number | undefined {
+  const value = constant.exec(globalOf(app, ['errno'])?.text ?? '')?.[1]
+  if (value !== undefined) return Number(value) >>> 0
+  const exported = exportsOf(app).find(({ kind, name }) => kind === 'func' && name === errnoLocation)
+  const own = app.find(({ kind, id }) => kind === 'func' && (id === exported?.id || nameOf(id) === errnoLocation))
+  return said(own?.text ?? '')
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type binaryenModule from 'binaryen'
 import { LinkError } from './error.ts'
-import { isComponent } from './wasm.ts'
+import { isComponent, isModule } from './wasm.ts'
 
 export type Binaryen = typeof binaryenModule
 export type Module = ReturnType<Binaryen['readBinary']>
@@ -46,7 +46,9 @@ export function read(binaryen: Binaryen, wasm: Uint8Array): Module {
     throw new LinkError(
       isComponent(wasm)
         ? 'this is a component: link its core module, before it becomes one'
-        : 'this is not a WebAssembly module that binaryen can read',
+        : isModule(wasm)
+          ? 'binaryen cannot read this module: it is damaged, or uses a feature of WebAssembly that is newer than this binaryen'
+          : 'this is not a WebAssembly module that binaryen can read',
     )
   }
 }

@@ -126,7 +126,7 @@ function advice(id: string, app: Field[], replaced: Map<string, string>, signatu
   const signature = signatureOf(own[0])
   const what = signatures.has(signature)
     ? `or name it if it is one of C's: --function NAME=${indexOf(own[0])}`
-    : "for it is none of C's: it is a part of the allocator, and one that calls it may be one of C's, such as memalign; or one was inlined in it, and this module cannot be linked"
+    : "for it is none of C's: it is a part of the allocator, and one that calls it may be one of C's; or one was inlined in it, and this module cannot be linked"
   const others = signature === ofTwo ? ", as C++'s aligned operator new does too, which is none of them" : ''
   return `link before optimising and stripping, ${what}. It takes and returns ${signature}${others}; its callers: ${some.join(', ') || 'none'}${like[0] ?? ''}`
 }
@@ -140,6 +140,12 @@ function looksLike(field: Field, replaced: Map<string, string>): string | undefi
   const { calls } = factsOf(field)
   const callsTo = (base: string) => calls.some((callee) => replaced.get(callee) === base)
   if (hands('free', first) && hands('malloc', second)) return 'realloc'
-  if (hands('malloc', second) && !callsTo('free')) return 'memalign'
-  return callsTo('malloc') && !callsTo('free') && /\((?:i32|i64)\.mul\b/.test(field.text) ? 'calloc' : undefined
+  if (!callsTo('malloc') || callsTo('free')) return undefined
+  const get = (operand: string) => String.raw`\(local\.get ${operand.replace(/\W/g, '\\$&')}\)`
+  // An alignment is compared with the one that all blocks have, negated, or made a mask.
+  const aligns = String.raw`\(i32\.(?:[lg][te]_u|add|sub)\s+(?:${get(first)}\s+\(i32\.const (?:-?1|4|7|8|15|16)\)|\(i32\.const 0\)\s+${get(first)})`
+  if (hands('malloc', second) && new RegExp(aligns).test(field.text)) return 'memalign'
+  const product = (one: string, other: string) =>
+    String.raw`\.mul\s+(?:\(i64\.extend_i32_u\s+)?${get(one)}\s+(?:\)\s+\(i64\.extend_i32_u\s+)?${get(other)}`
+  return new RegExp(`${product(first, second)}|${product(second, first)}`).test(field.text) ? 'calloc' : undefined
 }

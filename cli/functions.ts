@@ -15,6 +15,9 @@ const prefix = /^(?:__libc_|emscripten_builtin_|dl)(?=\w*(?:alloc|align|free))/
 
 const baseOf = (name: string) => name.replace(prefix, '')
 
+/** What an import is called in C: Emscripten's JavaScript puts an underscore in front. */
+const importedName = (name: string) => (family.has(name.slice(1)) ? name.replace(/^_/, '') : name)
+
 /** Names of which the name section alone is believed: nothing but an allocator's is called so. */
 const isUnmistakable = /^(?:malloc|free|malloc_usable_size)$/
 /** Names that programs give to functions of their own too, which may well call malloc or free: of these, it is not believed at all. What
@@ -68,7 +71,9 @@ export function findFamily(
   given = new Map<number | string, string>(),
 ): Family {
   const functions = app.filter((field) => field.kind === 'func')
-  const names = new Map(functions.map(({ id, from }, index) => [id, from?.name ?? written.get(index) ?? '']))
+  const names = new Map(
+    functions.map(({ id, from }, index) => [id, from ? importedName(from.name) : (written.get(index) ?? '')]),
+  )
   /** Functions that more than the name section says it of. */
   const sure = new Set(functions.filter(({ from }) => from).map(({ id }) => id))
   for (const { id, kind, name } of exportsOf(app)) {
@@ -85,6 +90,8 @@ export function findFamily(
       const which = typeof index === 'number' ? `with the index ${index}` : `that it exports as ${index}`
       throw new LinkError(`the module has no function of its own ${which}`)
     }
+    if (told.has(own.id) && names.get(own.id) !== name)
+      throw new LinkError(`function ${labelOf(own.id, app)} is said to be ${names.get(own.id)}, and to be ${name}`)
     names.set(own.id, name)
     sure.add(own.id)
     told.add(own.id)

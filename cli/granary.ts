@@ -19,6 +19,9 @@ that it imports or of those that it contains, and optimises the result.
 --function NAME=EXPORT  the same of the function that is exported by this name, as in Emscripten's
                         modules, whose exports are shortened`
 
+/** How to build a module that says where its errno is. */
+const exportErrno = '-Wl,--export=errno; with Emscripten -sEXPORTED_FUNCTIONS=…,___errno_location'
+
 const packageFile = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
 const core = packageFile('build/embed/granary.wasm')
 
@@ -59,7 +62,18 @@ function readCommandLine() {
   if (output === undefined) throw new UsageError('-o is missing')
   const base = values['heap-base']
   const heapBase = base === undefined ? undefined : heapBaseOf(base)
-  return { program, output, linkOptions: { heapBase, functions: new Map(values.function.map(functionOf)) } }
+  return { program, output, linkOptions: { heapBase, functions: functionsOf(values.function) } }
+}
+
+/** What all `--function` say; refuses two of one function. */
+function functionsOf(texts: string[]): Map<number | string, string> {
+  const functions = new Map<number | string, string>()
+  for (const [which, name] of texts.map(functionOf)) {
+    const other = functions.get(which) ?? name
+    if (other !== name) throw new UsageError(`--function says of ${which} that it is ${other}, and that it is ${name}`)
+    functions.set(which, name)
+  }
+  return functions
 }
 
 async function linkFile(program: string, output: string, options: LinkOptions): Promise<void> {
@@ -69,7 +83,7 @@ async function linkFile(program: string, output: string, options: LinkOptions): 
   for (const name of report.imports) console.log(`provided  ${name}`)
   for (const name of report.replaced) console.log(`replaced  ${name}`)
   console.log(`heap      begins at ${report.heapBase}${options.heapBase === undefined ? '' : ', as you said'}`)
-  console.log(report.errno ? 'errno     set' : 'errno     not set: the module does not export it (-Wl,--export=errno)')
+  console.log(report.errno ? 'errno     set' : `errno     not set: the module does not export it (${exportErrno})`)
   const { before, optimised, after } = report
   console.log(`${program}: ${before} bytes, ${optimised} when optimised; with granary ${after}`)
 }

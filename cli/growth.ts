@@ -3,7 +3,7 @@
 import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
 import { stackTop } from './globals.ts'
-import { dataEnd, type Field, initialWord, labelOf, signatureOf } from './text.ts'
+import { dataEnd, type Field, initialWord, labelOf, said, signatureOf } from './text.ts'
 
 /** An import by which the module's own allocator has its host grow the memory, or tells it that it has grown. */
 export interface Growth {
@@ -77,19 +77,13 @@ export function breakOf(app: Field[], growth: Growth, size: number): number | un
   }
   const places = [...movers].flatMap(({ id }) => {
     const { calls = [], state = [] } = facts.get(id) ?? {}
-    return [...state, ...functions.filter((field) => calls.includes(field.id)).flatMap(({ text }) => said(text))]
+    return [...state, ...functions.filter((field) => calls.includes(field.id)).flatMap(({ text }) => said(text) ?? [])]
   })
   const top = stackTop(app)
   const end = Math.max(dataEnd(app), top <= size ? top : 0)
   const words = places.map((place) => (typeof place === 'number' ? initialWord(app, place) : 0))
   const found = new Set(words.filter((word) => word > 0 && word >= end && word <= size && word % 16 === 0))
   return found.size === 1 ? [...found][0] : undefined
-}
-
-/** The constant that a function does nothing but return. */
-const said = (text: string): number[] => {
-  const match = /^ \(func [^\n]*\n\s*\(i32\.const (\d+)\)\n \)$/.exec(text)
-  return match ? [Number(match[1])] : []
 }
 
 /** The function that grows the memory by so many pages, for the core: -1 if it may not grow. In the text of the module. */

@@ -73,8 +73,8 @@ interface Plan extends Family {
   /** Where its host has to do with the growth of its memory. */
   growth?: Growth
   heapBase: number
-  /** The global that holds the address of its errno. */
-  errno?: string
+  /** The address of its errno. */
+  errno?: number
 }
 
 /** Refuses what is no finished program. */
@@ -128,8 +128,8 @@ function lend(app: Field[], heap: Field[], { memory, imports, replaced, growth, 
     `(export "granary.__heap_base" (global ${ownBase}))`,
     `(global ${ownEnd} i32 (i32.const ${memory.isImported ? 0 : memory.size}))`,
     `(export "granary.__heap_end" (global ${ownEnd}))`,
-    ...(errno ? [] : [`(global ${nowhere} i32 (i32.const 0))`]),
-    `(export "granary.errno" (global ${errno ?? nowhere}))`,
+    `(global ${ownErrno} i32 (i32.const ${errno ?? 0}))`,
+    `(export "granary.errno" (global ${ownErrno}))`,
     ...(growth ? [growFunction(grow, growth), `(export "granary.grow" (func ${grow}))`] : []),
   ]
   return [...targets.map(field), ...linked, ...lent.map(field)]
@@ -156,10 +156,11 @@ function reportOf(app: Field[], { imports, replaced, heapBase, errno }: Plan) {
 }
 
 /** Custom sections that say what is no longer so when a module was linked: binaryen writes the names anew. */
-const isOutdated = /^(?:name|target_features|linking|reloc\..*|\.debug_.*|sourceMappingURL|external_debug_info)$/
+const isOutdated =
+  /^(?:name|target_features|linking|reloc\..*|\.debug_.*|sourceMappingURL|external_debug_info|metadata\.code\..*)$/
 
-/** The address of errno, in a module that does not say it. */
-const nowhere = '$"granary.errno"'
+/** The address of errno; 0 in a module that does not say it. */
+const ownErrno = '$"granary.errno"'
 /** The function that grows the memory, where the module's host must hear of that. */
 const grow = '$"granary.grow"'
 /** Where the module's heap begins. */

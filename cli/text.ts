@@ -5,6 +5,8 @@ const declaration = new RegExp(String.raw`^ \((func|memory|global) (${id})`)
 const string = String.raw`"((?:[^"\\]|\\.)*)"`
 const importField = new RegExp(String.raw`^ \(import ${string} ${string} \((\w+) (${id})`)
 const exportField = new RegExp(String.raw`^ \(export ${string} \((\w+) (${id})\)\)`)
+const rootField = new RegExp(String.raw`^ \((?:elem|start|export ${string} \(func) `)
+const exportName = new RegExp(String.raw`^ \(export ${string}`)
 const passiveData = new RegExp(String.raw`^ \(data (?:${id} )?"`)
 const dataField = new RegExp(String.raw`^ \(data (?:${id} )?\(i32\.const (-?\d+)\) "(.*)"\)`)
 const globalUse = new RegExp(String.raw`\(global\.[gs]et (${id})`, 'g')
@@ -93,6 +95,12 @@ export function exportsOf(fields: Field[]): Export[] {
   })
 }
 
+/** The constant that a function does nothing but return. */
+export function said(text: string): number | undefined {
+  const value = /^ \(func [^\n]*\n\s*\(i32\.const (-?\d+)\)\n \)$/.exec(text)?.[1]
+  return value === undefined ? undefined : Number(value) >>> 0
+}
+
 /** Whether a function calls another one with this operand first. */
 export const handsOn = ({ text }: Field, callee: string, operand: string): boolean =>
   text
@@ -101,8 +109,8 @@ export const handsOn = ({ text }: Field, callee: string, operand: string): boole
 
 /** Functions that run whatever happens, or that others can get hold of: exported, in a table, at the start. */
 export function rootsOf(fields: Field[]): string[] {
-  const roots = fields.filter(({ text }) => /^ \((elem|start|export "[^"]*" \(func) /.test(text))
-  return roots.flatMap(({ text }) => text.match(new RegExp(id, 'g')) ?? [])
+  const roots = fields.filter(({ text }) => rootField.test(text))
+  return roots.flatMap(({ text }) => text.replace(exportName, ' (export').match(new RegExp(id, 'g')) ?? [])
 }
 
 /** One past the last byte that the module's own data are put at; Infinity if a place is no constant. */

@@ -228,8 +228,10 @@ export const linkTests: Test[] = [
       const work = workFolder('link-nothing')
       writeFileSync(path.join(work, 'text.wasm'), 'no module')
       writeFileSync(path.join(work, 'component.wasm'), '\0asm\x0d\0\x01\0')
+      writeFileSync(path.join(work, 'newer.wasm'), '\0asm\x01\0\0\0\x01\x02\x01\x01') // a type of no known form
       const said = (program: string) => shell(`npx granary link ${program}.wasm -o linked.wasm 2>&1 || true`, work)
       equal(said('text'), 'granary: this is not a WebAssembly module that binaryen can read\n', 'said')
+      equal(said('newer').startsWith('granary: binaryen cannot read this module: '), true, 'whether it says why')
       equal(said('component').startsWith('granary: this is a component: '), true, 'whether it says what it is')
     },
   },
@@ -246,6 +248,8 @@ export const linkTests: Test[] = [
         'link a -o b --frob': "Unknown option '--frob'",
         'link a -o b --heap-base end': '--heap-base takes a number, not end',
         'link a -o b --heap-base 4294967295': '--heap-base 4294967295 is where no heap can begin',
+        'link a -o b --function realloc=2 --function calloc=2':
+          '--function says of 2 that it is realloc, and that it is calloc',
         'link a -o b --function malloc': '--function takes NAME=INDEX or NAME=EXPORT, not malloc',
       }
       for (const [words, sentence] of Object.entries(wrong)) {
@@ -448,6 +452,8 @@ export const linkTests: Test[] = [
         functions.set(index, name)
       }
       equal((await link(wat(program), core(), { functions })).report.replaced.length, 5, 'replaced')
+      functions.set(1, 'realloc')
+      equal(await refusal(program, { functions }), 'function f is said to be free, and to be realloc', 'said')
     },
   },
   {

@@ -12,7 +12,7 @@ const core = () => readFileSync(path.join(root, 'build/embed/granary.wasm'))
 
 function binary(text: string, hasNames = true): Uint8Array {
   const module = binaryen.parseText(text)
-  module.setFeatures(binaryen.Features.All)
+  module.setFeatures(binaryen.Features.MutableGlobals)
   binaryen.setDebugInfo(hasNames)
   return module.emitBinary()
 }
@@ -94,6 +94,13 @@ const bump = (body: string) => `(module (memory (export "memory") 1)
   (func (export "free") (param i32))
   (func (export "other") ${body}))`
 
+/** A module with a function that hands its second operand to malloc, and its first to nobody. */
+const grow = `(module ${withBase}
+  (func $malloc (export "malloc") (param i32) (result i32) (i32.load (i32.const 16)))
+  (func $free (export "free") (param i32) (i32.store (i32.const 16) (local.get 0)))
+  (func $grow (export "grow") (param i32 i32) (result i32)
+    (i32.store (i32.const 16) (i32.mul (local.get 0) (i32.const 3))) (call $malloc (local.get 1))))`
+
 /** Modules, and what is replaced in each, or a part of the sentence that refuses it. */
 const outcomes: Record<string, [module: string, said: string, hasNames?: boolean]> = {
   'a calloc and an sbrk that only their names tell of': [
@@ -164,6 +171,12 @@ const outcomes: Record<string, [module: string, said: string, hasNames?: boolean
     'malloc (function 0), free (function 1)',
     false,
   ],
+  'refuses a function that uses the old allocator and is exported by a name with quotation marks': [
+    `(module ${withBase} (func $malloc (export "malloc") (param i32) (result i32) (i32.load (i32.const 16)))
+      (func $free (export "free") (param i32) (i32.store (i32.const 16) (local.get 0)))
+      (func $say (export "say \\"hi\\"") (i32.store (i32.const 16) (i32.const 0))))`,
+    'function say uses the old allocator directly',
+  ],
 }
 
 export const safetyTests: Test[] = [
@@ -201,6 +214,47 @@ export const safetyTests: Test[] = [
       equal(new Uint8Array(exports.memory.buffer)[copy + 99], 7, 'copied')
       exports.free(block)
       exports.free(copy)
+    },
+  },
+  {
+    name: 'link: says of no function that it looks like memalign or calloc which neither aligns nor multiplies both',
+    run: async () => {
+      const said = await outcome(binary(grow))
+      if (!said.includes('function grow uses') || said.includes('looks like')) throw new Error(said)
+    },
+  },
+  {
+    name: "link: sets errno where Emscripten's function says that it is",
+    run: async () => {
+      const module = `(module (memory (export "memory") 1) (global (export "__heap_base") i32 (i32.const 2048)) ${allocating}
+        (func (export "__errno_location") (result i32) (i32.const 1040)) (export "malloc" (func $malloc)))`
+      const { wasm, report } = await link(binary(module), core())
+      equal(report.errno, true, 'whether errno is set')
+      const linked = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource))
+      const { memory, malloc } = linked.exports as { memory: WebAssembly.Memory; malloc(size: number): number }
+      equal(malloc(-1), 0, 'block')
+      equal(new Uint32Array(memory.buffer)[1040 / 4] > 0, true, 'whether errno has a value')
+    },
+  },
+  {
+    name: "link: imports by Emscripten's names",
+    run: async () => {
+      const { report } = await link(
+        binary(`(module (import "env" "_malloc" (func (param i32) (result i32))) (import "env" "_free" (func (param i32)))
+          ${withBase})`),
+        core(),
+      )
+      equal(report.imports.join(), 'env._malloc,env._free', 'provided')
+    },
+  },
+  {
+    name: 'link: hints for code that is no longer so go',
+    run: async () => {
+      const parsed = binaryen.parseText(`(module ${withBase} ${allocating})`)
+      binaryen.setDebugInfo(true)
+      parsed.addCustomSection('metadata.code.branch_hint', Uint8Array.of(0))
+      const linked = new WebAssembly.Module((await link(parsed.emitBinary(), core())).wasm as BufferSource)
+      equal(WebAssembly.Module.customSections(linked, 'metadata.code.branch_hint').length, 0, 'sections of hints')
     },
   },
   ...Object.entries(outcomes).map(([name, [module, said, hasNames]]) => ({
