@@ -71,10 +71,11 @@ function absorb(start: usize, end: usize): bool {
 /** Whether there are nodes for so many blocks more and the remains of those that they are cut from; makes some if not, where top,
  *  new memory or a free block has room. */
 export function mayCut(more: u32): bool {
-  // Without a quarter in reserve, where there is no room for it.
-  while (isPacked(more))
-    if (!extend(BLOCK_MIN, more) && !makeRoom(BLOCK_MIN, more - (header().blocks >>> 8) * 63) && !lodgeNodes())
-      return false
+  while (isPacked(more)) {
+    if (extend(BLOCK_MIN, more)) continue
+    // With less than a quarter in reserve.
+    if (!makeRoom(BLOCK_MIN, more - (header().blocks >>> 8) * 63) && !lodgeNodes()) return false
+  }
   return true
 }
 /** Moves the nodes into a free block, with room for twice as many. False if there is none. */

@@ -58,7 +58,7 @@ const mutants: Mutant[] = [
   {
     name: 'calloc does not clear large blocks',
     file: 'malloc.ts',
-    find: /if \(p < \w+\) memory\.fill\(p, 0, min\(bytes.*\)/,
+    find: 'else memory.fill(p, 0, dirtyIn(p, bytes))',
     replace: '',
     tests: ['sizes'],
   },
@@ -135,7 +135,7 @@ const mutants: Mutant[] = [
   {
     name: 'nodes that are not in use are not given back',
     file: 'tables.ts',
-    find: 'if (!nodeAt(h.nodesUsed - NODE_SIZE).end) trimNodes()',
+    find: 'if (h.nodeFree) packNodes()',
     replace: '',
     tests: ['nodes'],
   },
@@ -212,9 +212,58 @@ const mutants: Mutant[] = [
   {
     name: 'where the tables were counts as never written',
     file: 'growth.ts',
-    find: 'h.fresh = max(h.fresh, start)',
+    find: 'h.fresh = max(h.fresh, start + CELL)',
     replace: '',
     tests: ['property', 'sizes', ...MAPPINGS, 'instances', 'oom'],
+  },
+  {
+    name: 'what was written behind the break when the arena grows counts as never written',
+    file: 'growth.ts',
+    find: 'h.fresh = max(h.fresh, start + CELL)',
+    replace: 'h.fresh = max(h.fresh, start)',
+    tests: ['break'],
+  },
+  {
+    name: 'what was written behind a break that was lowered counts as never written',
+    file: 'break.ts',
+    find: 'h.fresh = max(h.fresh, brk + CELL)',
+    replace: 'h.fresh = max(h.fresh, brk)',
+    tests: ['break'],
+  },
+  {
+    name: 'the nodes of a full memory stay at its end',
+    file: 'growth.ts',
+    find: ' && !lodgeNodes()',
+    replace: '',
+    tests: ['nodes'],
+  },
+  {
+    name: 'nodes that were lodged stay there',
+    file: 'growth.ts',
+    find: 'if (h.lodge && makeRoom(0, -(h.blocks >>> 2))) freeLodge()',
+    replace: '',
+    tests: ['nodes'],
+  },
+  {
+    name: 'a full memory keeps nodes in reserve',
+    file: 'growth.ts',
+    find: '!makeRoom(BLOCK_MIN, more - (header().blocks >>> 8) * 63) && ',
+    replace: '',
+    tests: ['nodes'],
+  },
+  {
+    name: 'the tables do not return to behind the header',
+    file: 'tables.ts',
+    find: 'h.nodesSize = max(<u32>LOW_NODES,',
+    replace: 'h.nodesSize = max(min(h.nodesSize, <u32>LOW_NODES + NODE_SIZE),',
+    tests: ['nodes'],
+  },
+  {
+    name: 'a heap begins in memory that its host only says it has grown',
+    file: 'start.ts',
+    find: 'growMemory(pages - have) < pages',
+    replace: '!growMemory(pages - have)',
+    tests: ['nodes'],
   },
   {
     name: 'the tables may be laid over blocks',
@@ -224,10 +273,10 @@ const mutants: Mutant[] = [
     tests: ['nodes'],
   },
   {
-    name: 'a page that MAP_FIXED replaces keeps its bytes',
+    name: 'a page that MAP_FIXED replaces stays mapped',
     file: 'region.ts',
-    find: 'memory.fill(p, 0, PAGE)',
-    replace: '{}',
+    find: '  unmap(p, end)\n  map(',
+    replace: '  map(',
     tests: MAPPINGS,
   },
   {
@@ -352,7 +401,7 @@ const mutants: Mutant[] = [
   {
     name: 'bytes given back to the break stay dirty',
     file: 'break.ts',
-    find: 'memory.fill(h.brk, 0, bytes)',
+    find: 'h.fresh = max(h.fresh, brk + CELL)',
     replace: '',
     tests: ['break'],
   },
@@ -387,7 +436,7 @@ const mutants: Mutant[] = [
   {
     name: 'mappings are not cleared',
     file: 'region.ts',
-    find: /if \(p < \w+\) memory\.fill\(p, 0, .*\)/,
+    find: 'memory.fill(p, 0, dirtyIn(p, n))',
     replace: '',
     tests: MAPPINGS,
   },
@@ -429,7 +478,7 @@ const mutants: Mutant[] = [
   {
     name: 'the memory grows for the nodes of a mapping before it does for the mapping',
     file: 'bin.ts',
-    find: 'packed = isPacked(more) && !makeRoom(BLOCK_MIN, more),',
+    find: 'packed = isPacked(more) && !makeRoom(CELL, more),',
     replace: 'packed = !mayCut(more),',
     tests: MAPPINGS,
   },
@@ -443,8 +492,8 @@ const mutants: Mutant[] = [
   {
     name: 'nodes stay when the memory cannot grow',
     file: 'tables.ts',
-    find: 'let fits = max(',
-    replace: 'let fits = h.nodesSize >= was && max(',
+    find: 'let fits = ',
+    replace: 'let fits = h.nodesSize >= was && ',
     tests: ['nodes'],
   },
   {
