@@ -62,7 +62,7 @@ export function checkHeaders(app: Field[], replaced: Map<string, string>, signat
   const words = wordsWritten(functions, allocators)
   for (const id of staying(app, factsOfAll(app), replaced)) {
     const flow = flows.get(id)
-    const isPlain = flow && [...wordsRead(flow, allocators)].some((distance) => words.has(distance))
+    const isPlain = flow && words.size > 0 && [...wordsRead(flow, allocators)].some((distance) => words.has(distance))
     if (!isPlain && !masked(id).some(({ mask, isNew }) => isNew || sizes.has(mask))) continue
     throw new LinkError(
       `function ${labelOf(id, app)} reads what the old allocator keeps in front of blocks, and granary does not: ${advice(id, app, replaced, signatures)}`,

@@ -42,6 +42,9 @@ const holder = new RegExp(String.raw`^\((?:local\.get|block) ${name}`)
 const caller = new RegExp(String.raw`^\(call ${name}`)
 const access = /^\(i32\.(?:load|store)(?: offset=(\d+))?/
 
+/** More than this from an address to the stack pointer is no code of a compiler's. */
+const MAX_STEPS = 8
+
 /** The function that an instruction calls; empty for others. */
 export const calleeOf = ({ text }: Node): string => caller.exec(text)?.[1] ?? ''
 
@@ -53,7 +56,11 @@ export function flowOf(field: Field): Flow {
   const nodes = parse(field.text)
   const params = idsAfter('param', nodes[0].text).map((id) => `(local.get ${id})`)
   const flow: Flow = { nodes, params, given: new Map() }
-  const give = (to: string, value: Node) => flow.given.set(to, [...(flow.given.get(to) ?? []), value])
+  const give = (to: string, value: Node) => {
+    const values = flow.given.get(to) ?? []
+    values.push(value)
+    flow.given.set(to, values)
+  }
   for (const { text, operands } of nodes) {
     const to = giver.exec(text)?.[1]
     if (to !== undefined && operands.length > 0) give(to, operands[0])
@@ -70,10 +77,16 @@ export function flowOf(field: Field): Flow {
  *  global, the stack pointer, holds. Empty for others. */
 export function stackPlace(node: Node, flow: Flow): string {
   const match = access.exec(node.text)
-  if (!match) return ''
-  const [source, ...others] = sourcesOf(node.operands[0], flow, false)
-  if (others.length > 0 || !source?.node.text.startsWith('(global.get') || source.added >= 0) return ''
-  return `${source.node.text} ${source.added + Number(match[1] ?? 0)}`
+  let [at]: (Node | undefined)[] = match ? node.operands : []
+  let added = 0
+  for (let steps = 0; at && steps < MAX_STEPS && !at.text.startsWith('(global.get'); steps++) {
+    const given = flow.given.get(holder.exec(at.text)?.[1] ?? '') ?? []
+    const passed = passedBy(at)
+    added += passed?.added ?? 0
+    const values: Node[] = passed?.values ?? given
+    at = values.length === 1 && !flow.params.includes(at.text) ? values[0] : undefined
+  }
+  return at?.text.startsWith('(global.get') && added < 0 ? `${at.text} ${added + Number(match?.[1] ?? 0)}` : ''
 }
 
 /** The operands among which an instruction's value is, and the constant that it adds to them; undefined for one that computes. */
@@ -88,13 +101,13 @@ export function passedBy({ text, operands }: Node): { values: Node[]; added: num
   return undefined
 }
 
-/** All instructions that a value may come from; through the function's part of the stack too, but for the addresses in there. */
-export function sourcesOf(value: Node, flow: Flow, throughStack = true): Source[] {
+/** All instructions that a value may come from. */
+export function sourcesOf(value: Node, flow: Flow): Source[] {
   const pending: Source[] = [{ node: value, added: 0 }]
   const seen = new Set<string>()
   const sources: Source[] = []
   for (const { node, added } of pending) {
-    const held = holder.exec(node.text)?.[1] ?? (throughStack ? stackPlace(node, flow) : '')
+    const held = holder.exec(node.text)?.[1] ?? stackPlace(node, flow)
     const given = flow.given.get(held)
     if (given && !seen.has(held)) pending.push(...given.map((next) => ({ node: next, added })))
     seen.add(held)

@@ -17,7 +17,7 @@ export function withHanded(app: Field[], facts: Facts, callees: Set<string>): Fa
       kind === 'func' && !from && (callees.has(id) || calls(id).some((callee) => callees.has(callee))),
   )
   const flows = new Map(functions.map((field) => [field.id, flowOf(field)]))
-  const written = paramsWritten(flows)
+  const written = paramsWritten(new Map([...flows].filter(([id]) => callees.has(id))))
   const entries = [...facts].map(
     ([id, { calls, state }]): [string, { calls: string[]; state: (number | string)[] }] => {
       const flow = flows.get(id)

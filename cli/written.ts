@@ -8,10 +8,11 @@ const local = /^\(local\.(?:get|tee) (\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))/
 const block = /^\(block (\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))/
 /** Further from a block than this is no word of its header. */
 const MAX_HEADER = 64
+const isNear = (distance: number) => Math.abs(distance) <= MAX_HEADER
 
 /**
- * The distances from the blocks that these functions return of the words in front that they put there as they are, such as sizes. Of words
- * with flags, which stand where many programs keep words of their own, headerReads tells by the masks.
+ * The distances from the blocks that these functions return of the words in front that they put there as they are, such as sizes. Not those
+ * of a function that puts flags in such words: they stand where many programs keep words of their own, and headerReads tells by the masks.
  */
 export function wordsWritten(functions: Field[], allocators: Set<string>): Set<number> {
   const fields = new Map(functions.map((field) => [field.id, field]))
@@ -23,13 +24,15 @@ export function wordsWritten(functions: Field[], allocators: Set<string>): Set<n
     const flow = flowOf(field)
     const results = flow.nodes.filter(({ text }) => text.startsWith('(return')).flatMap(({ operands }) => operands)
     const blocks = [...results, ...flow.nodes[0].operands.slice(-1)].flatMap((value) => rootsOf(value, flow, true))
-    const words = flow.nodes.filter(
-      ({ text, operands }) =>
-        store.test(text) && !sourcesOf(operands[1], flow).some(({ node }) => node.text.startsWith('(i32.or')),
-    )
-    const own = words.flatMap((word) => distances(word, blocks, flow))
+    const isFlagged = ({ operands }: Node) =>
+      sourcesOf(operands[1], flow).some(({ node }) => node.text.startsWith('(i32.or'))
+    const words = flow.nodes
+      .filter(({ text }) => store.test(text))
+      .map((word) => ({ word, near: distances(word, blocks, flow).filter(isNear) }))
+      .filter(({ near }) => near.length > 0)
+    const own = words.some(({ word }) => isFlagged(word)) ? [] : words.flatMap(({ near }) => near)
     const inner = blocks.flatMap(({ node, added }) => written(calleeOf(node)).map((distance) => distance - added))
-    const near = [...new Set([...own, ...inner])].filter((distance) => Math.abs(distance) <= MAX_HEADER)
+    const near = [...new Set([...own, ...inner])].filter(isNear)
     known.set(id, near)
     return near
   }

@@ -133,6 +133,13 @@ const outcomes: Record<string, [module: string, said: string, hasNames?: boolean
       (i32.load (i32.sub (call $malloc (i32.const 9)) (i32.const 8))))`),
     'function fresh reads what the old allocator keeps in front of blocks',
   ],
+  "words of the program's own where malloc writes words with flags": [
+    headed('(func (export "kind") (param i32) (result i32) (i32.load (i32.sub (local.get 0) (i32.const 8))))').replace(
+      '(i32.store (i32.load offset=12 (local.get $frame)) (local.get 0))',
+      '(i32.store (i32.load offset=12 (local.get $frame)) (i32.or (local.get 0) (i32.const 3)))',
+    ),
+    'malloc, free',
+  ],
   'words in front of which malloc wrote something else, and what is in front of the next in an array': [
     headed(`(func $kind (export "kind") (param i32) (result i32) (i32.load (i32.sub (local.get 0) (i32.const 4))))
       (func $sum (export "sum") (param $at i32) (param $end i32) (result i32) (local $sum i32)
