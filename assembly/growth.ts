@@ -47,8 +47,7 @@ function absorb(start: usize, end: usize): bool {
     capacity = end >>> 16,
     a = start == gap ? h.top : max(roundUp(start, CELL), gap + BLOCK_MIN)
   if (endFor(capacity) < a + BLOCK_MIN) return false
-  // What was written behind the break, up to 16 bytes, is not taken for zeros.
-  h.fresh = max(h.fresh, start + CELL)
+  h.fresh = max(h.fresh, start)
   setEnd(capacity)
   if (start == gap) return true
   // The gap is reserved; what lies before it, where the tables were, is free, or too little for a block.

@@ -212,16 +212,9 @@ const mutants: Mutant[] = [
   {
     name: 'where the tables were counts as never written',
     file: 'growth.ts',
-    find: 'h.fresh = max(h.fresh, start + CELL)',
+    find: 'h.fresh = max(h.fresh, start)',
     replace: '',
     tests: ['property', 'sizes', ...MAPPINGS, 'instances', 'oom'],
-  },
-  {
-    name: 'what was written behind the break when the arena grows counts as never written',
-    file: 'growth.ts',
-    find: 'h.fresh = max(h.fresh, start + CELL)',
-    replace: 'h.fresh = max(h.fresh, start)',
-    tests: ['break'],
   },
   {
     name: 'what was written behind a break that was lowered counts as never written',
@@ -241,13 +234,6 @@ const mutants: Mutant[] = [
     name: 'nodes that were lodged stay there',
     file: 'growth.ts',
     find: 'if (h.lodge && makeRoom(0, -(h.blocks >>> 2))) freeLodge()',
-    replace: '',
-    tests: ['nodes'],
-  },
-  {
-    name: 'a full memory keeps nodes in reserve',
-    file: 'growth.ts',
-    find: '!makeRoom(BLOCK_MIN, more - (header().blocks >>> 8) * 63) && ',
     replace: '',
     tests: ['nodes'],
   },
