@@ -79,7 +79,7 @@ export function raiseBreak(bytes: usize): usize {
   return start
 }
 
-/** Moves the break down by `bytes` and zeroes them. Returns where it was; 0, and nothing has changed, if they did not all come
+/** Moves the break down by `bytes`, which raiseBreak clears. Returns where it was; 0, and nothing has changed, if they did not all come
  *  from raiseBreak since the arena last grew. */
 export function lowerBreak(bytes: usize): usize {
   let h = header(),
