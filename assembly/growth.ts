@@ -72,7 +72,7 @@ function absorb(start: usize, end: usize): bool {
 export function mayCut(more: u32): bool {
   while (isPacked(more)) {
     if (extend(BLOCK_MIN, more)) continue
-    // With less than a quarter in reserve.
+    // With nodes for a 256th of the blocks in reserve instead of for a quarter.
     if (!makeRoom(BLOCK_MIN, more - (header().blocks >>> 8) * 63) && !lodgeNodes()) return false
   }
   return true
