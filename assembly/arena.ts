@@ -20,8 +20,9 @@ import {
 } from './shadow'
 import {
   binOf,
+  binOfHead,
   dropNode,
-  headFrom,
+  firstFrom,
   headOf,
   isPacked,
   link,
@@ -82,11 +83,7 @@ export function dirtyIn(p: usize, n: usize): usize {
     }
     number = node.next
   }
-  if (!best) {
-    head = headFrom(bin + 1)
-    if (head) best = nodeIn(nodes, head).next
-  }
-  return best
+  return best || firstFrom(bin + 1, n)
 }
 
 /** Of the free block at p, takes the first n bytes for use, or all of it if too little would remain, or if there are no nodes for one
@@ -102,8 +99,6 @@ export function dirtyIn(p: usize, n: usize): usize {
   } else {
     node.start = stop
     store<u32>(stop, number)
-    unlink(nodes, node)
-    link(h, nodes, number, end - stop)
   }
   h.freeBytes -= stop - p
   return stop
@@ -148,13 +143,14 @@ export function find(n: usize, reach: u32): usize {
 
 /** A block from the bins: if `longest` is 0, of exactly n bytes at a multiple of `alignment`; else one that ends at such a
  *  multiple, of as many bytes from n up to `longest` as there are, a multiple of SPAN. 0 if there is none. Looks at `tries`
- *  blocks, and takes the smallest that fits of the first bin that has one. */
+ *  blocks, and takes the smallest that fits of the first bin that has one; then at one that fits for sure. */
 export function findAligned(n: usize, alignment: usize, tries: u32, longest: usize): usize {
-  let bin = binOf(n)
+  let bin = binOf(n),
+    sure: usize = 0
   while (true) {
-    let head = headFrom(bin)
-    if (!head) return 0
-    let number = nodeAt(head).next,
+    let number = firstFrom(bin, sure)
+    if (!number) return 0
+    let head = nodeAt(number).prev,
       best: u32 = 0,
       least: usize = -1,
       stop: usize = 0
@@ -164,7 +160,6 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
         size = node.end - p,
         to = longest ? roundUp(p + n, alignment) : alignedFrom(p, alignment) + n,
         length = to - p
-      bin = binOf(size) + 1
       if (length >= n && length <= size && isGap(size - length) && size < least) {
         best = number
         least = size
@@ -173,10 +168,11 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
       number = node.next
     } while (--tries && number != head)
     if (best) return carve(best, longest ? startFrom(nodeAt(best).start, stop, longest) : stop - n, stop)
+    bin = binOfHead(head) + 1
     if (!tries) {
-      // Blocks that fit for sure are left.
-      bin = max(bin, binOf(n + alignment + 2 * BLOCK_MIN) + 1)
-      tries = -1
+      tries = 1
+      sure = n + alignment + 2 * BLOCK_MIN
+      bin = max(bin, binOf(sure) + 1)
     }
   }
 }

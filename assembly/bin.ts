@@ -7,7 +7,7 @@ import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, PAGE, ro
 import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
 import { extend, leaveLodge, mayCut } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
-import { binOf, headFrom, isPacked } from './node'
+import { binOf, firstFrom, isPacked } from './node'
 import { addressOf, DETACHED, fetch, FIRST_SPANS, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
@@ -242,7 +242,7 @@ export function obtainAligned(n: usize, alignment: usize, more: u32): usize {
     // For the block and its nodes at once: memory that has grown for what then is refused cannot be given back.
     if (!extend(a + n - top, more)) break
   }
-  return headFrom(binOf(n)) && mayCut(more) ? findAligned(n, alignment, -1, 0) : 0
+  return firstFrom(binOf(n), 0) && mayCut(more) ? findAligned(n, alignment, -1, 0) : 0
 }
 
 /** Bytes of the arena's block for a request. */

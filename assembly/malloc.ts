@@ -76,6 +76,11 @@ function mallocSlow(size: usize): usize {
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Keeps the
  *  last error. Refused if no block in use starts at p. */
 export function free(p: usize): void {
+  freeInline(p)
+}
+// Inlined, asc makes both ways leave at one place: with a return from within, Node 20 takes up to 1.1 of the time.
+// @ts-ignore: decorator
+@inline function freeInline(p: usize): void {
   if (isKnown(p)) {
     if (inSpan(p)) {
       let span = spanOf(p),
@@ -131,6 +136,16 @@ export function malloc_usable_size(p: usize): usize {
     }
   }
   refuseBlock(p)
+  return 0
+}
+
+/** Bytes of the block at p, an address in the heap, if it is a small one in use whose span is not detached; else 0. */
+// @ts-ignore: decorator
+@inline function smallSize(p: usize): usize {
+  if (inSpan(p)) {
+    let span = spanOf(p)
+    if (!(span.free & bitOf(p))) return (span.next & BIN) + 16 - FRONT
+  }
   return 0
 }
 
@@ -195,7 +210,8 @@ export function realloc(p: usize, size: usize): usize {
     free(p)
     return 0
   }
-  let old = malloc_usable_size(p)
+  let old: usize = isKnown(p) ? smallSize(p) : 0
+  if (!old) old = malloc_usable_size(p)
   if (isTooLarge(size)) return mallocSlow(size) // which fails
   let q: usize = 0,
     small = inSpan(p),

@@ -2,8 +2,11 @@
 // out of line: what a program writes to a block after its free changes no more than a hint.
 //
 // Invariants: there are at least half as many nodes as blocks; each free block has one, whose number is in the block's first and
-// last four bytes; a bin's list is a ring of its head and the nodes of the free blocks of its sizes; a bin that is not empty has its
-// bits set. One that has become empty keeps them until a search comes by: most are filled again before.
+// last four bytes; it is in one bin's list, a ring with the bin's head, and in no bin of smaller sizes than the block's; a bin that is
+// not empty has its bits set.
+//
+// Two things wait until a search comes by, because most have changed again before: a bin that has become empty keeps its bits, and a
+// block whose front was taken stays in its bin, though that may be of larger sizes now.
 
 import { EXPONENTS, Header, header, PAGE, STEP_BITS, STEPS } from './layout'
 import { CORRUPT, refuse } from './error'
@@ -80,9 +83,16 @@ function nodeWith(p: usize, offset: usize): u32 {
 @inline export function headOf(bin: u32): u32 {
   return BINS + (bin << 3) - offsetof<Node>('next')
 }
-/** The head of the first bin from `bin` on that has a node, or 0. */
-export function headFrom(bin: u32): u32 {
-  let h = header()
+/** The bin of a head. */
+// @ts-ignore: decorator
+@inline export function binOfHead(head: u32): u32 {
+  return (head - headOf(0)) >>> 3
+}
+/** The first node of the first bin from `bin` on that has one, or 0. Where its block has less than n bytes, which all blocks of the bin's
+ *  sizes have, it goes to its own bin first. */
+export function firstFrom(bin: u32, n: usize): u32 {
+  let h = header(),
+    nodes = h.nodes
   while (true) {
     let e = bin >>> STEP_BITS,
       steps = load<u32>(stepsOf(h, e)) & (-1 << (bin & STEP_MASK))
@@ -93,9 +103,16 @@ export function headFrom(bin: u32): u32 {
       steps = load<u32>(stepsOf(h, e))
     }
     bin = (e << STEP_BITS) + ctz(steps)
-    let head = headOf(bin)
-    if (nodeIn(h.nodes, head).next != head) return head
-    emptied(h, bin)
+    let head = headOf(bin),
+      number = nodeIn(nodes, head).next
+    if (number == head) emptied(h, bin)
+    else {
+      let node = nodeIn(nodes, number),
+        size = node.end - node.start
+      if (size >= n) return number
+      unlink(nodes, node)
+      link(h, nodes, number, size)
+    }
   }
 }
 

@@ -22,7 +22,7 @@ import {
 } from './layout'
 import { ABI } from './config'
 import { around32, firstMark, followsFree, around64, isFree, isReserved, isUsed, stopOf } from './shadow'
-import { binOf, BINS_ARENA, BINS_SIZE, headFrom, headOf, nodeAt, NODE_SIZE } from './node'
+import { binOf, BINS_ARENA, BINS_SIZE, firstFrom, headOf, nodeAt, NODE_SIZE } from './node'
 import { areTablesInPlace, firstBlock } from './tables'
 import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
@@ -40,7 +40,7 @@ const ROW: u32 = 3
 const JOINED: u32 = 4
 /** Where a block ends is found from its start; both ends of a free one lead to its node. */
 const REACH: u32 = 5
-/** Each free block is in its bin's ring once, nothing else is; the bin's bit is set. */
+/** Each free block is in one bin's ring once, the bin being of its size or larger ones; nothing else is; the bin's bit is set. */
 const IN_BINS: u32 = 6
 /** The counters of blocks, of free bytes, of spans' bytes and of what is neither free nor a block of the arena are their sums; as many
  *  nodes are in use as blocks are free, and there is room for half as many as blocks and mapped pages. */
@@ -156,22 +156,23 @@ function namesItsOwn(bin: u32): bool {
   return !left && before == load<usize>(record, TAIL)
 }
 
-/** Whether the bins' rings hold as many nodes as there are free blocks, each of a block of the bin. */
+/** Whether the bins' rings hold as many nodes as there are free blocks, each of a block that is no larger than the bin's. */
 function areListed(free: u32): bool {
   let h = header()
   for (let bin: u32 = 0; bin < BINS_ARENA; bin++) {
     let head = headOf(bin),
+      first = nodeAt(head).next,
       before = head
-    for (let number = nodeAt(head).next; number != head; number = nodeAt(number).next) {
+    for (let number = first; number != head; number = nodeAt(number).next) {
       if (number >= h.nodesUsed || nodeAt(number).prev != before) return false
       let p = nodeAt(number).start,
         end = nodeAt(number).end
       if (p - base() >= h.extent || end - base() >= h.extent || nodeOf(p, end) != number) return false
-      if (!isFree(around32(p)) || binOf(end - p) != bin) return false
+      if (!isFree(around32(p)) || binOf(end - p) > bin) return false
       before = number
       free--
     }
-    if (before != head && (headFrom(bin) != head || !((h.exponents >>> (bin >>> STEP_BITS)) & 1))) return false
+    if (first != head && (firstFrom(bin, 0) != first || !((h.exponents >>> (bin >>> STEP_BITS)) & 1))) return false
   }
   // A search may begin behind the last bin.
   return !free && !load<u32>(base(), STEPS + EXPONENTS * 4) && !(h.exponents >>> EXPONENTS)

@@ -35,6 +35,34 @@ const mutants: Mutant[] = [
     tests: ['misuse'],
   },
   {
+    name: 'a small block may be reallocated after its free',
+    file: 'malloc.ts',
+    find: 'if (!(span.free & bitOf(p))) return',
+    replace: 'return',
+    tests: ['misuse'],
+  },
+  {
+    name: 'a free block is given for what it had before its front was taken',
+    file: 'node.ts',
+    find: 'if (size >= n) return number',
+    replace: 'return number',
+    tests: ['nodes'],
+  },
+  {
+    name: 'an aligned request ends its search at a block whose front was taken',
+    file: 'arena.ts',
+    find: 'sure = n + alignment + 2 * BLOCK_MIN',
+    replace: 'sure = 0',
+    tests: ['nodes'],
+  },
+  {
+    name: 'verify overlooks a free block in a bin of smaller sizes',
+    file: 'verify.ts',
+    find: 'binOf(end - p) > bin',
+    replace: 'false',
+    tests: ['verify'],
+  },
+  {
     name: 'what the header of a page of spans says of itself is believed',
     file: 'bin.ts',
     find: ' && !isHeader(span)',
@@ -289,7 +317,7 @@ const mutants: Mutant[] = [
   {
     name: 'large free blocks are not reached behind many that do not fit',
     file: 'arena.ts',
-    find: '      tries = -1\n',
+    find: '      tries = 1\n',
     replace: '      return 0\n',
     tests: ['repetition'],
   },
@@ -373,8 +401,8 @@ const mutants: Mutant[] = [
   {
     name: 'a bin whose bit is set is taken to have a block',
     file: 'node.ts',
-    find: 'if (nodeIn(h.nodes, head).next != head) return head',
-    replace: 'return head',
+    find: 'if (number == head)',
+    replace: 'if (false)',
     tests: ['sizes', 'conformance'],
   },
   {

@@ -71,6 +71,40 @@ it('tables that need more room than the last page of the heap’s own has are no
   oracle.checkAll()
 })
 
+/** A heap with free blocks of these sizes, each between two in use; the last one of a size is looked at first. */
+function withFree(sizes: number[]) {
+  const core = createCore()
+  const blocks = sizes.map((size) => {
+    const p = core.malloc(size)
+    core.malloc(300)
+    return p
+  })
+  for (const p of blocks) core.free(p)
+  return { core, blocks }
+}
+
+it('a free block whose front was taken is not given for what it has no longer', () => {
+  const { core, blocks } = withFree([20_000, 20_000])
+  expect(core.malloc(15_008)).toBe(blocks[1])
+  const rest = blocks[1] + 15_008
+  expect(core.verify()).toBe(0)
+  // Of the sizes between, those that it has and those that it has not.
+  expect(core.malloc(4500)).toBe(rest)
+  expect(core.malloc(15_000)).toBe(blocks[0])
+  expect(core.verify()).toBe(0)
+})
+
+it('nor does it hide one that an aligned request fits', () => {
+  const { core, blocks } = withFree([20_000, 20_000, ...Array<number>(40).fill(4112)])
+  expect(core.malloc(20_000 - 4112)).toBe(blocks[1])
+  const pages = core.pages
+  const p = core.alignedAlloc(4096, 4096)
+  expect(p).toBeGreaterThan(blocks[0])
+  expect(p).toBeLessThan(blocks[0] + 20_000)
+  expect(core.pages).toBe(pages)
+  expect(core.verify()).toBe(0)
+})
+
 /** Fills a small memory with blocks of so many bytes, and smaller ones that stay. */
 function full(size: number): { core: Core; blocks: number[] } {
   const core = createCore({ maximum: 4 })

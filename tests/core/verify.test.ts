@@ -95,6 +95,24 @@ it.each<[string, number, (h: ReturnType<typeof heap>) => void]>([
     },
   ],
   ['a bin that no search finds', 6, ({ set }) => set('exponents', 0)],
+  [
+    'a node in a bin of smaller sizes than its block’s',
+    6,
+    ({ core, node, at }) => {
+      const number = node - at('nodes')
+      const [next, prev] = [core.u32(node + 8), core.u32(node + 12)]
+      core.setU32(at('nodes') + next + 12, prev)
+      core.setU32(at('nodes') + prev + 8, next)
+      const head = 16 - 8
+      for (const link of [8, 12]) {
+        core.setU32(at('nodes') + head + link, number)
+        core.setU32(node + link, head)
+      }
+      const steps = core.base + LISTS + 256 + 16
+      core.setU32(steps, core.u32(steps) | 1)
+      core.setU32(core.base + offsetOf('exponents'), core.u32(core.base + offsetOf('exponents')) | 1)
+    },
+  ],
   ['an exponent behind the last', 6, ({ set, at }) => set('exponents', at('exponents') | (1 << 26))],
   ['cells of a bin that has no spans', 10, ({ set, at }) => set(ACTIVE + 16 * 15 + 8, at(ACTIVE + 16 * 15 + 8) ^ 2)],
   ['a bin behind the last', 6, ({ set }) => set(LISTS + 256 + 16 + 26 * 4, 1)],
