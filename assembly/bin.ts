@@ -140,7 +140,7 @@ export function freeIn(span: Span, used: u64): void {
     span.free = ~used
     if (span.prev == DETACHED) {
       // In a heap that caches may not hold, more of its blocks often follow.
-      if (header().extent >>> 22) fetch(addressOf(span), false)
+      if (header().extent >>> 22) fetch(addressOf(span))
       append(record, span)
     }
     return

@@ -233,6 +233,15 @@ export function realloc(p: usize, size: usize): usize {
   let n = min(old, size)
   if (n <= SMALL_MAX && !FRONT) copy(q, p, n)
   else memory.copy(q, p, n)
+  if (small) {
+    // As free, which need not find out once more that the block is in use.
+    let span = spanOf(p),
+      after = span.free | bitOf(p)
+    if (after != -1) {
+      span.free = after
+      return q
+    }
+  }
   free(p)
   return q
 }

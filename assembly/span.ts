@@ -69,12 +69,10 @@ export function pageStart(p: usize): usize {
   return (d & ~0xffff) | ((d & 0x3f0) << 6)
 }
 
-/** Reads or, if it is `unused`, writes each cache line of the span at s: so they come from memory all at once, and its blocks do not wait
- *  for one after the other. A write, since a page that was never touched would fault once for reading and once for writing. */
-export function fetch(s: usize, unused: bool): void {
+/** Reads each cache line of the span at s: so they come from memory all at once, and its blocks do not wait for one after the other. */
+export function fetch(s: usize): void {
   do {
-    if (unused) store<u8>(s, 0)
-    else load<u8>(s)
+    load<u8>(s)
     s += LINE
   } while (s & (SPAN - 1))
 }
@@ -183,7 +181,9 @@ export function takeSpan(grow: bool): Span {
   store<u64>(entry, left)
   if (!left) turnRoomy(page)
   let s = (page & -PAGE) + ((<usize>ctz(unused)) << 10)
-  fetch(s, true)
+  // A page that was never touched would fault once for reading and once for writing.
+  store<u8>(s, 0)
+  fetch(s)
   return spanOf(s)
 }
 

@@ -35,6 +35,13 @@ const mutants: Mutant[] = [
     tests: ['misuse'],
   },
   {
+    name: 'realloc frees the last block of a span as if it had others',
+    file: 'malloc.ts',
+    find: 'if (after != -1) {\n',
+    replace: 'if (true) {\n',
+    tests: ['sizes', 'conformance'],
+  },
+  {
     name: 'a small block may be reallocated after its free',
     file: 'malloc.ts',
     find: 'if (!(span.free & bitOf(p))) return',

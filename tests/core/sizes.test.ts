@@ -79,6 +79,17 @@ describe('every size from 0 to 70,000', () => {
     expect(core.verify()).toBe(0)
   })
 
+  it('is given back by realloc, to the last block of its span', () => {
+    const core = createCore()
+    for (let size = 16; size < 256; size += 16) {
+      const blocks = Array.from({ length: 200 }, () => core.malloc(size))
+      const moved = blocks.map((p) => core.realloc(p, 256))
+      expect(core.verify()).toBe(0)
+      expect(core.stats(16).inUse).toBe(200 * 256)
+      for (const p of moved) core.free(p)
+    }
+  })
+
   it('reads as zero from calloc, on dirty memory and on fresh', () => {
     const core = createCore()
     const oracle = new Oracle(core.memory, core.base)
