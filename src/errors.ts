@@ -132,7 +132,7 @@ export function asHeapError(exports: HeapExports, call: string, error: unknown, 
   // `unreachable`: engines word that differently, but all with this word in it.
   if (!(error instanceof WebAssembly.RuntimeError) || !/unreachable/i.test(error.message)) return error
   const reason = exports.trap_reason()
-  if (reason) return failure(call, reason, reasons, exports.trap_address() >>> 0, error)
+  if (reason) return failure(call, reason, reasons, exports.trap_address(), error)
   // Where no heap could begin, there is no place for a reason.
   return pointer === undefined ? error : failure(call, OUTSIDE, reasons, pointer, error)
 }

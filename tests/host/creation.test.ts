@@ -57,13 +57,13 @@ describe('creation', () => {
     expect(new Uint8Array(memory.buffer)).toEqual(before)
   })
 
-  it('refuses a heap of which only a part was copied', () => {
+  it.each([1e6, 2 ** 31])('refuses a heap of more than %d bytes of which only a part was copied', (bytes) => {
     const from = createHeapSync()
-    from.malloc(1e6)
+    from.mmap(bytes)
     const memory = new WebAssembly.Memory({ initial: 1 })
     new Uint8Array(memory.buffer).set(from.u8.subarray(0, PAGE))
     expect(() => createHeapSync({ memory, heapBase: 1024 })).toThrow(
-      /^the heap at 0x400 reaches to 0x.*, beyond the memory/,
+      `the heap at 0x400 reaches to 0x${from.sbrk(0).toString(16)}, beyond the memory`,
     )
   })
 
