@@ -6,6 +6,9 @@ import { FEATURES, install, root, runTool } from './run.mjs'
 const at = (...parts) => path.join(root, ...parts)
 const { targets } = JSON.parse(readFileSync(at('asconfig.json'), 'utf8'))
 
+// So that what was begun is removed then, too.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
+
 /** Calls write with a temporary path and puts what it wrote in place at once: others may be reading the old file. */
 function replace(file, write) {
   const temporary = at('build', `${path.basename(file)}.${process.pid}`)
