@@ -9,7 +9,7 @@ import { prepare } from './contestants.ts'
 import { countInstructions, measureInstantiation, measurePeaks, SHIFT, shifted } from './costs.ts'
 import { engines, nodeTitle } from './engines.ts'
 import { measureNative } from './native.ts'
-import { CHANGED, FORMAT, type Footprint, type Growth, type ReplayResult, type Results } from './results.ts'
+import { CHANGED, FORMAT, type Footprint, type Growth, noResults, type ReplayResult, type Results } from './results.ts'
 import { cargo, granaryModule, type Rival, text } from './rivals.ts'
 import { type Report, runTasks } from './runner.ts'
 import { sizesOf } from './size.ts'
@@ -110,19 +110,7 @@ function describeRun({ mode }: Plan): Results {
     v8: process.versions.v8,
     engineFlags: ENGINE_FLAGS,
     tools: toolVersions(),
-    allocators: [],
-    workloads: [],
-    replays: [],
-    latencies: [],
-    growth: [],
-    footprints: [],
-    sizes: [],
-    native: [],
-    boundary: [],
-    engines: [],
-    peaks: [],
-    instructions: [],
-    missing: [],
+    ...noResults(),
   }
 }
 

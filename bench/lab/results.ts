@@ -36,6 +36,27 @@ export interface Results {
   unfinished?: string
 }
 
+type About = 'format' | 'date' | 'mode' | 'machine' | 'node' | 'v8' | 'engineFlags' | 'tools'
+
+/** What a run has measured at its start. */
+export function noResults(): Omit<Results, About> {
+  return {
+    allocators: [],
+    workloads: [],
+    replays: [],
+    latencies: [],
+    growth: [],
+    footprints: [],
+    sizes: [],
+    native: [],
+    boundary: [],
+    engines: [],
+    peaks: [],
+    instructions: [],
+    missing: [],
+  }
+}
+
 export interface AllocatorInfo {
   id: string
   title: string

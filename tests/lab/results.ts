@@ -1,5 +1,5 @@
 // Results of a run that never was.
-import { FORMAT, type ReplayResult, type Results } from '../../bench/lab/results.ts'
+import { FORMAT, noResults, type ReplayResult, type Results } from '../../bench/lab/results.ts'
 
 /** A run in which `granary` and `dlmalloc` take the given net times over a floor of 5 ns on two workloads. */
 export function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1): Results {
@@ -28,6 +28,7 @@ export function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1
     v8: '11',
     engineFlags: ['--flag'],
     tools: {},
+    ...noResults(),
     allocators: [info('granary'), info('dlmalloc')],
     workloads: workloads.map((id) => ({
       id,
@@ -42,16 +43,6 @@ export function run(granary: number, dlmalloc: number, noise = 0.01, machine = 1
       replay(workload, 'granary', granary),
       replay(workload, 'dlmalloc', dlmalloc),
     ]),
-    latencies: [],
-    growth: [],
-    footprints: [],
-    sizes: [],
-    native: [],
-    boundary: [],
-    engines: [],
-    peaks: [],
-    instructions: [],
-    missing: [],
   }
 }
 
