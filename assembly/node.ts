@@ -89,7 +89,7 @@ function nodeWith(p: usize, offset: usize): u32 {
   return (head - headOf(0)) >>> 3
 }
 /** The first node of the first bin from `bin` on that has one, or 0. Where its block has less than n bytes, which all blocks of the bin's
- *  sizes have, it goes to its own bin first. */
+ *  sizes have, it goes to its own bin first: no more often than fronts are taken. */
 export function firstFrom(bin: u32, n: usize): u32 {
   let h = header(),
     nodes = h.nodes
