@@ -9,7 +9,7 @@ import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, O
 import { around32, around64, isFreeStart, isUsed, stopOf } from './shadow'
 import { dirtyIn, release } from './arena'
 import { resize } from './growth'
-import { KEPT, spanOf } from './span'
+import { KEPT, Span, spanOf } from './span'
 import {
   activeOf,
   ACTIVE_AT,
@@ -129,7 +129,7 @@ export function malloc_usable_size(p: usize): usize {
   if (isKnown(p) || isInHeap(p)) {
     if (inSpan(p)) {
       let span = spanOf(p)
-      if (usedIn(span) & bitOf(p)) return (span.next & BIN) + 16 - FRONT
+      if (usedIn(span) & bitOf(p)) return sizeIn(span)
     } else {
       let w = around64(header().shadow, p)
       if (isUsed(w)) return stopOf(p, w) - p
@@ -139,12 +139,17 @@ export function malloc_usable_size(p: usize): usize {
   return 0
 }
 
+/** Bytes of a span's blocks that their owners may use. */
+// @ts-ignore: decorator
+@inline function sizeIn(span: Span): usize {
+  return (span.next & BIN) + 16 - FRONT
+}
 /** Bytes of the block at p, an address in the heap, if it is a small one in use whose span is not detached; else 0. */
 // @ts-ignore: decorator
 @inline function smallSize(p: usize): usize {
   if (inSpan(p)) {
     let span = spanOf(p)
-    if (!(span.free & bitOf(p))) return (span.next & BIN) + 16 - FRONT
+    if (!(span.free & bitOf(p))) return sizeIn(span)
   }
   return 0
 }
@@ -234,7 +239,7 @@ export function realloc(p: usize, size: usize): usize {
   if (n <= SMALL_MAX && !FRONT) copy(q, p, n)
   else memory.copy(q, p, n)
   if (small) {
-    // As free, which need not find out once more that the block is in use.
+    // As free does it, but that the block is in use is known.
     let span = spanOf(p),
       after = span.free | bitOf(p)
     if (after != -1) {

@@ -6,7 +6,7 @@ import { FEATURES, install, root, runTool } from './run.mjs'
 const at = (...parts) => path.join(root, ...parts)
 const { targets } = JSON.parse(readFileSync(at('asconfig.json'), 'utf8'))
 
-// So that what was begun is removed then, too.
+// An interrupted build exits as one that fails: what it had begun to write is removed.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 
 /** Calls write with a temporary path and puts what it wrote in place at once: others may be reading the old file. */

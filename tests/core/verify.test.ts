@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { type Core, createCore, fields, offsetOf, PAGE } from './core.ts'
 
 /** What follows the header's fields, and the bytes of all, by their offsets (assembly/layout.ts). */
-const [ACTIVE, LISTS, HEADER_SIZE] = [128, 384, 764]
+const [ACTIVE, LISTS, STEPS, HEADER_SIZE] = [128, 384, 656, 764]
 
 /** A heap with a mapping, a span of 32-byte blocks, and a free block between two in use. */
 function heap() {
@@ -98,24 +98,23 @@ it.each<[string, number, (h: ReturnType<typeof heap>) => void]>([
   [
     'a node in a bin of smaller sizes than its block’s',
     6,
-    ({ core, node, at }) => {
+    ({ core, node, at, set }) => {
       const number = node - at('nodes')
       const [next, prev] = [core.u32(node + 8), core.u32(node + 12)]
       core.setU32(at('nodes') + next + 12, prev)
       core.setU32(at('nodes') + prev + 8, next)
-      const head = 16 - 8
+      const head = 16 - 8 // of the first bin, so that its links are where a node has them
       for (const link of [8, 12]) {
         core.setU32(at('nodes') + head + link, number)
         core.setU32(node + link, head)
       }
-      const steps = core.base + LISTS + 256 + 16
-      core.setU32(steps, core.u32(steps) | 1)
-      core.setU32(core.base + offsetOf('exponents'), core.u32(core.base + offsetOf('exponents')) | 1)
+      set(STEPS, at(STEPS) | 1)
+      set('exponents', at('exponents') | 1)
     },
   ],
   ['an exponent behind the last', 6, ({ set, at }) => set('exponents', at('exponents') | (1 << 26))],
   ['cells of a bin that has no spans', 10, ({ set, at }) => set(ACTIVE + 16 * 15 + 8, at(ACTIVE + 16 * 15 + 8) ^ 2)],
-  ['a bin behind the last', 6, ({ set }) => set(LISTS + 256 + 16 + 26 * 4, 1)],
+  ['a bin behind the last', 6, ({ set }) => set(STEPS + 26 * 4, 1)],
   ['room in the span of bins that have none', 11, ({ set }) => set(LISTS + 256, 1)],
   ['a mark behind top', 3, ({ turn, at }) => turn(at('top') + 160)],
   [
