@@ -162,8 +162,8 @@ if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end bef
   return changetype<Header>(base())
 }
 
-// A u16 in `header.distances`, one for each KiB: cells from its start to where its last block ends, if that is in use and
-// reaches over the KiB's end, so that no mark in the KiB tells; 0: too far for a u16.
+// A u16 in `header.distances`, one for each KiB: cells from its start to where the last block that begins in it ends, if that is in
+// use and too long for its end to be found among the marks; 0: too far for a u16.
 //
 // A page's entry in `header.entries`, 16 bytes:
 //    0  free u64   in a page of spans: which spans are unused

@@ -3,6 +3,10 @@
 
 import { header, entryOf, ENTRY_OUT, CELL, mapOf, NO_SPANS, UNTOUCHED } from './layout'
 
+/** Bytes of the longest block whose end is found among the marks, 120 cells from the beginning of the byte with its own; of longer ones
+ *  in use, a distance tells. */
+const NEAR_MAX: usize = (120 - 8) * CELL
+
 /** Turns the mark on p's cell, where no block begins that `touch` does not know of; `shadow` is header.shadow. By the byte, so that
  *  no load waits for a store that has only part of what it wants. */
 // @ts-ignore: decorator
@@ -92,11 +96,11 @@ export function turnReserved(p: usize): void {
   return w ? p + 3 * CELL + ((<usize>ctz(w)) << 4) : farStop(p)
 }
 function farStop(p: usize): usize {
-  let kib = p & ~1023,
-    w = marksIn(p) & ((<u64>-8) << (p >>> 4))
-  if (w) return kib + ((<usize>ctz(w)) << 4)
+  // The marks behind those that around64 has.
+  let w = load<u64>(header().shadow + (p >>> 7), 8)
+  if (w) return (p & ~127) + 56 * CELL + ((<usize>ctz(w)) << 4)
   let cells: usize = load<u16>(distanceOf(p))
-  return cells ? kib + (cells << 4) : load<usize>(entryOf(p), ENTRY_OUT)
+  return cells ? (p & ~1023) + (cells << 4) : load<usize>(entryOf(p), ENTRY_OUT)
 }
 /** The marks of the KiB that holds p: bit i is that of its i-th cell. */
 // @ts-ignore: decorator
@@ -109,7 +113,7 @@ function farStop(p: usize): usize {
   return header().distances + ((p >>> 10) << 1)
 }
 
-/** Notes where the block in use at p ends, which reaches over the end of its KiB. */
+/** Notes where the block in use at p ends, which is the last to begin in its KiB. */
 // @ts-ignore: decorator
 @inline function noteOut(p: usize, stop: usize): void {
   let cells = (stop - (p & ~1023)) >>> 4
@@ -126,7 +130,7 @@ export function noteUsed(p: usize, end: usize): void {
 /** As noteUsed, without a call. */
 // @ts-ignore: decorator
 @inline export function noteUsedInline(p: usize, end: usize): void {
-  if ((p ^ end) >>> 10) noteOut(p, end)
+  if (end - p > NEAR_MAX) noteOut(p, end)
 }
 /** The first mark from c on, or `end`. Looks at each word between: for walks, not for blocks' sizes. */
 export function firstMark(c: usize, end: usize): usize {

@@ -105,6 +105,13 @@ const mutants: Mutant[] = [
     tests: ['conformance'],
   },
   {
+    name: 'a block whose end lies one cell behind the marks that are looked at has no distance',
+    file: 'shadow.ts',
+    find: '(120 - 8) * CELL',
+    replace: '(121 - 8) * CELL',
+    tests: ['sizes'],
+  },
+  {
     name: 'realloc copies a cell less',
     file: 'malloc.ts',
     find: '!FRONT) copy(q, p, n)',

@@ -34,6 +34,22 @@ describe('every size from 0 to 70,000', () => {
     expect(core.verify()).toBe(0)
   })
 
+  it('is known wherever in a byte of marks the block begins, also where its end is just too far for the marks', () => {
+    const core = createCore()
+    for (let cells = 40; cells <= 200; cells++) {
+      for (let offset = 0; offset < 8; offset++) {
+        const before = core.malloc(272)
+        // At the heap's end, it grows where it is: so the next one begins where it shall.
+        core.realloc(before, 272 + 16 * ((offset - (before >>> 4) - 17) & 7))
+        const p = core.malloc(16 * cells)
+        expect((p >>> 4) & 7).toBe(offset)
+        if (core.usableSize(p) !== 16 * cells)
+          expect.fail(`of ${16 * cells} bytes at ${hex(p)}, ${core.usableSize(p)} are usable`)
+      }
+    }
+    expect(core.verify()).toBe(0)
+  })
+
   it('is reached by realloc from the one below, up and down', () => {
     const core = createCore()
     const oracle = new Oracle(core.memory, core.base)
