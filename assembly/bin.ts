@@ -113,11 +113,10 @@ export function refill(offset: usize): bool {
     else store<usize>(record, 0, TAIL)
     store<usize>(record, next, HEAD)
   } else {
-    span = takeSpan(false)
-    while (!span) {
-      let grow = !gather()
-      span = takeSpan(grow)
-      if (grow && !span) return false
+    let grow = false
+    while (!(span = takeSpan(grow))) {
+      if (grow) return false
+      grow = !gather()
     }
     span.next = <u32>offset
     store<u32>(record, load<u32>(record, HELD) + 1, HELD)
@@ -151,9 +150,9 @@ export function freeIn(span: Span, used: u64): void {
     span.prev = KEPT
     header().settled = 0
   } else {
-    drop(record, span)
     if (active) deactivate(record)
     else remove(record, span)
+    drop(record, span)
   }
   settle()
 }
@@ -199,8 +198,8 @@ export function gather(): bool {
       span = activeOf(record)
     if (span.free != -1) span.prev = 0
     else {
-      drop(record, span)
       deactivate(record)
+      drop(record, span)
       any = true
     }
   }

@@ -26,9 +26,9 @@ export function memoryPages(): u32 {
   return memoryPages()
 }
 
-/** Makes the memory from brk to brk + bytes the heap's, or to brk + most if that is granted. What others have grown is
- *  skipped, and what of the heap's own lies before it left unused if `skip`. False if not, or if the memory may not grow: then
- *  the break may have been moved. */
+/** Makes the memory from brk to brk + bytes the heap's, or to brk + most if that is granted. Where others have grown the memory, the
+ *  break moves behind that first; if `skip`, also over bytes of the heap's own, which stay unused. False, and nothing has changed, if
+ *  there are such and not `skip`, or if the memory may not grow. */
 function own(bytes: usize, most: usize, skip: bool): bool {
   let h = header(),
     brk = h.brk,

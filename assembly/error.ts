@@ -27,10 +27,15 @@ export const CORRUPT: u32 = 6
 // @ts-ignore: decorator
 @external('env', 'set_errno') declare function set_errno(error: u32): void
 
-/** Notes an errno; with ERRNO_BY_IMPORT, also in the embedding program. Returns 0, the failed result of most functions. */
+/** Tells the embedding program an errno, with ERRNO_BY_IMPORT. */
+// @ts-ignore: decorator
+@inline export function tell(error: u32): void {
+  if (isDefined(ERRNO_BY_IMPORT)) set_errno(error)
+}
+/** Notes an errno and tells it. Returns 0, the failed result of most functions. */
 export function fail(error: u32): usize {
   header().error = error
-  if (isDefined(ERRNO_BY_IMPORT)) set_errno(error)
+  tell(error)
   return 0
 }
 

@@ -94,7 +94,7 @@ export class Header {
   entries: usize
   /** The nodes of free blocks, behind the bins' heads … */
   nodes: usize
-  /** … the bytes of both that were ever in use, and that there is room for … */
+  /** … the bytes of both up to the last node that is in use or was given back, and that there is room for … */
   nodesUsed: u32
   nodesSize: usize
   /** … and the first node that was given back; 0 if there is none. */

@@ -88,8 +88,8 @@ function nodeWith(p: usize, offset: usize): u32 {
 @inline export function binOfHead(head: u32): u32 {
   return (head - headOf(0)) >>> 3
 }
-/** The first node of the first bin from `bin` on that has one, or 0. Where its block has less than n bytes, which all blocks of the bin's
- *  sizes have, it goes to its own bin first: no more often than fronts are taken. */
+/** The first node of the first bin from `bin` on that has one, or 0. If its block has less than n bytes because its front
+ *  was taken (what belongs in the bin has as many), it goes to its own bin, and the search goes on: no more often than fronts are taken. */
 export function firstFrom(bin: u32, n: usize): u32 {
   let h = header(),
     nodes = h.nodes

@@ -73,10 +73,19 @@ function map(p: usize, n: usize): void {
   memory.fill(p, 0, dirtyIn(p, n))
 }
 
+/** Makes a mapping of n bytes in whole pages where there is room. 0 if there is no memory. */
+function mapAnywhere(n: usize): usize {
+  let p = obtainAligned(n, PAGE, <u32>(n >>> 16))
+  if (p) map(p, n)
+  return p
+}
+
 /** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. Returns an errno, or 0. */
 function mapFixed(p: usize, n: usize, replace: bool): u32 {
-  let error = tryFixed(p, n, replace)
-  return error && gather() ? tryFixed(p, n, replace) : error
+  let error: u32
+  do error = tryFixed(p, n, replace)
+  while (error && gather())
+  return error
 }
 function tryFixed(p: usize, n: usize, replace: bool): u32 {
   let h = header(),
@@ -136,9 +145,8 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
     if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
       error = mapFixed(address, n, !(flags & MAP_FIXED_NOREPLACE))
     } else {
-      address = obtainAligned(n, PAGE, <u32>(n >>> 16))
-      if (address) map(address, n)
-      else error = ENOMEM
+      address = mapAnywhere(n)
+      if (!address) error = ENOMEM
     }
   }
   return error ? failed(error) : address
@@ -149,7 +157,7 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE) // 0 if that is too large
-  if (!mayUnmap(address, n) && !(gather() && mayUnmap(address, n))) return <i32>failed(EINVAL)
+  while (!mayUnmap(address, n)) if (!gather()) return <i32>failed(EINVAL)
   unmap(address, address + n)
   settle()
   return 0
@@ -188,9 +196,8 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
       // Adjacent mappings count as one.
       if (m <= n || !mapFixed(end, m - n, false)) return address
       if (flags & MREMAP_MAYMOVE) {
-        let p = obtainAligned(m, PAGE, <u32>(m >>> 16))
+        let p = mapAnywhere(m)
         if (p) {
-          map(p, m)
           memory.copy(p, address, n)
           unmap(address, end)
           return p
@@ -202,7 +209,8 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
 }
 
 /** Linux's madvise on mapped pages. MADV_DONTNEED makes them read as zero; NORMAL, RANDOM, SEQUENTIAL and WILLNEED do
- *  nothing. -1 and EINVAL for other advice or an address that is no page's, ENOMEM if a page is not mapped. */
+ *  nothing. -1 and EINVAL for other advice, an address that is no page's, or a
+ *  length that no memory has; ENOMEM if a page is not mapped. */
 export function madvise(address: usize, length: usize, advice: u32): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE),

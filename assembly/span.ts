@@ -59,7 +59,7 @@ export const KEPT: usize = 2
   return (~(<u32>changetype<usize>(span)) & 0x3f0) == 0
 }
 /** Where the page of spans that holds p begins. */
-export function pageStart(p: usize): usize {
+function pageStart(p: usize): usize {
   return (p & ~0xffff) + ((<usize>load<u8>(mapOf(p))) << 10)
 }
 /** Address of the span of a descriptor. */

@@ -4,6 +4,7 @@ import { base, BLOCK_MIN, BREAK_MAX, Header, header, HEADER_SIZE, MAGIC, PAGE, r
 import { ABI, FRONT } from './config'
 import { growMemory, memoryPages } from './break'
 import { heapEnd } from './env'
+import { ENOMEM, tell } from './error'
 import { begin } from './growth'
 import { BEGIN_SIZE, firstBlock } from './tables'
 import { beginBins } from './bin'
@@ -12,23 +13,23 @@ import { beginBins } from './bin'
 export let smallLimit: usize = 0
 let known: u32 = 0
 
-/** Finds the heap in memory or begins one. False, and nothing has changed, if the memory may not grow to hold it, if others have
+/** Finds the heap in memory or begins one. False, and no byte has changed, if the memory may not grow to hold it, if others have
  *  grown it where the heap would begin, or if a heap of another version or variant is there. */
 export function ready(): bool {
   if (smallLimit) return true
   let p = base(),
     h = changetype<Header>(p)
-  if (p > BREAK_MAX - BEGIN_SIZE - PAGE) return false
+  if (p > BREAK_MAX - BEGIN_SIZE - PAGE) return cannot()
   let end = roundUp(firstBlock() + BLOCK_MIN, PAGE),
     pages = <u32>(end >>> 16),
     have: u32 = memory.size(),
     grows = have < pages
-  if (grows && growMemory(pages - have) < pages) return false
+  if (grows && growMemory(pages - have) < pages) return cannot()
   if (h.magic == MAGIC) {
-    if (h.abi != ABI) return false
+    if (h.abi != ABI) return cannot()
   } else {
     let ours = heapEnd() ? min(have, <u32>(heapEnd() >>> 16)) : have
-    if (ours < pages && ours < have) return false
+    if (ours < pages && ours < have) return cannot()
     memory.fill(p, 0, HEADER_SIZE)
     h.growths = <u32>grows
     h.limit = ours < have ? ours : memoryPages()
@@ -41,6 +42,12 @@ export function ready(): bool {
   }
   smallLimit = SMALL_MAX - FRONT
   return true
+}
+
+/** Tells that there is no heap: with ENOMEM, whatever the reason. */
+function cannot(): bool {
+  tell(ENOMEM)
+  return false
 }
 
 /** Whether p is a multiple of 16 and in the heap as far as this instance knows it. */

@@ -24,13 +24,13 @@ export function createBatch(env: Environment): Batch {
   try {
     compiled ??= new WebAssembly.Module(bytesOf(base64))
   } catch (error) {
-    if (error instanceof WebAssembly.CompileError) return withoutModule(env)
+    if (error instanceof WebAssembly.CompileError || typeof atob === 'undefined') return withoutModule(env)
     throw error
   }
   return new WebAssembly.Instance(compiled, { env } as unknown as WebAssembly.Imports).exports as unknown as Batch
 }
 
-/** The same in JavaScript, for where only modules run that were compiled before: in Cloudflare Workers. */
+/** The same in JavaScript, for where only modules run that were compiled before, as in Cloudflare Workers, or no `atob` is there. */
 function withoutModule({ malloc, free, memory }: Environment): Batch {
   const at = { value: 0 }
   return {

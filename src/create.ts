@@ -59,28 +59,36 @@ const heapBases = new WeakMap<WebAssembly.Memory, number>()
 
 /** Makes a heap, in a memory of its own unless one is given. */
 export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> {
-  const { memory, imports, heapBase } = toImports(options)
+  const place = toImports(options)
   const { module = (compiled ??= await WebAssembly.compile(bytesOf(base64))) } = options
   const source = await (typeof module === 'string' || classOf(module) === 'URL' ? fetched(`${module}`) : module)
   if (!isModule(source) && classOf(source) !== 'Response')
     throw new TypeError('module must be a WebAssembly.Module, its bytes, a Response or where to fetch it')
-  const { instance } = await instantiate(source, imports)
-  return toHeap(instance, memory, heapBase)
+  const { instance } = await instantiate(isModule(source) ? compilable(source) : source, place.imports)
+  return toHeap(instance, place)
 }
 
 /** As createHeap, at once. Outside of workers, browsers from before 2023 compile a module of this size only in createHeap. */
 export function createHeapSync(options: HeapOptions = {}): Heap {
-  const { memory, imports, heapBase } = toImports(options)
+  const place = toImports(options)
   const { module = (compiled ??= new WebAssembly.Module(bytesOf(base64))) } = options
   if (!isModule(module)) throw new TypeError('module must be a WebAssembly.Module or its bytes')
-  const { instance } = instantiateSync(module, imports)
-  return toHeap(instance, memory, heapBase)
+  const { instance } = instantiateSync(compilable(module), place.imports)
+  return toHeap(instance, place)
 }
 
 let compiled: WebAssembly.Module | undefined
 
 const isModule = (value: unknown): value is WebAssembly.Module | BufferSource =>
-  ArrayBuffer.isView(value) || ['WebAssembly.Module', 'ArrayBuffer', 'SharedArrayBuffer'].includes(classOf(value))
+  value instanceof WebAssembly.Module || // not of another global: the loader takes none
+  ArrayBuffer.isView(value) ||
+  ['ArrayBuffer', 'SharedArrayBuffer'].includes(classOf(value))
+
+/** Bytes as an array of them, which every engine takes. */
+const compilable = (source: WebAssembly.Module | BufferSource): WebAssembly.Module | BufferSource => {
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+  return source instanceof WebAssembly.Module ? source : new Uint8Array(source)
+}
 
 async function fetched(url: string): Promise<Response | ArrayBuffer> {
   const response = await fetch(url).catch((cause) => {
@@ -95,27 +103,33 @@ function toImports(options: HeapOptions | AsyncHeapOptions) {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
   const { memory = ownMemory(options), heapBase = OWN_BASE, initial, maximum } = options
   if (classOf(memory) !== 'WebAssembly.Memory') throw new TypeError('memory must be a WebAssembly.Memory')
-  if (options.memory && (initial ?? maximum) !== undefined)
+  if (options.memory && (initial !== undefined || maximum !== undefined))
     throw new TypeError('initial and maximum are for a memory of the heap’s own, but one is given')
+  if (!options.memory && options.heapBase !== undefined)
+    throw new TypeError('heapBase is for a memory that is given, and none is')
   if (!options.module && classOf(memory.buffer) === 'SharedArrayBuffer')
     throw new TypeError('the memory is shared between threads, which the module built in does not serve')
-  assertAddress('heapBase', options.memory ? options.heapBase : heapBase)
+  if (options.memory) assertAddress('heapBase', options.heapBase)
+  return {
+    memory,
+    heapBase,
+    isOwn: !options.memory,
+    imports: { env: { memory, __heap_base: new WebAssembly.Global({ value: 'i32' }, heapBase) } },
+  }
+}
+
+function toHeap({ exports }: WebAssembly.Instance, { memory, heapBase, isOwn }: ReturnType<typeof toImports>): Heap {
+  if (typeof exports.malloc !== 'function') throw new TypeError('the module is not granary’s: it exports no malloc')
+  // Not before the module is there: another heap may have been made meanwhile.
   const known = heapBases.get(memory) ?? heapBase
   if (known !== heapBase)
     throw new RangeError(
       `heapBase is ${heapBase}, but the heap in this memory begins at ${known}, and both would use the same bytes`,
     )
-  return {
-    memory,
-    heapBase,
-    imports: { env: { memory, __heap_base: new WebAssembly.Global({ value: 'i32' }, heapBase) } },
-  }
-}
-
-function toHeap({ exports }: WebAssembly.Instance, memory: WebAssembly.Memory, heapBase: number): Heap {
-  if (typeof exports.malloc !== 'function') throw new TypeError('the module is not granary’s: it exports no malloc')
   const heap = new Heap(exports as unknown as HeapExports, memory, heapBase)
   assertUsable(heap, heapBase)
+  // It begins with the first call, and pages that the program adds before would be the heap's.
+  if (isOwn) heap.exports.sbrk(0)
   heapBases.set(memory, heapBase)
   return heap
 }

@@ -15,7 +15,7 @@ export interface HeapStats {
   free: number
   /** The most that was not free, sampled when the break moved for a request, and now; pages of spans counted whole. */
   peak: number
-  /** How often the memory grew. */
+  /** How often the heap has grown the memory. */
   growths: number
 }
 
@@ -243,8 +243,9 @@ export class Heap {
   }
 
   /**
-   * Moves the break by `increment` bytes, up or down, and returns where it was. New bytes are zero. Throws a HeapError if
-   * the memory cannot grow, or if more is given back than was taken since something else grew the heap.
+   * Moves the break by `increment` bytes, up or down, and returns where it was; where the program has grown the memory itself, the new
+   * bytes begin behind that, and there is what it returns. New bytes are zero. Throws a HeapError if the memory cannot grow, or if
+   * more is given back than was taken since something else grew the heap.
    */
   sbrk(increment: number): number {
     assertInteger('increment', increment, -(2 ** 31), 2 ** 31 - 1)
@@ -258,7 +259,8 @@ export class Heap {
 
   /**
    * Counts what the heap holds, which begins if it has not yet: throws a HeapError if it cannot. Of a heap that begins below
-   * address 24, or in a shared memory, it needs 24 bytes for a moment, and throws if there is no memory for them.
+   * address 24, or in a shared memory, it needs a block of 24 bytes for a moment, and throws if there is no memory for it; if that is the
+   * first small block, the pages of spans that begin with it count in `peak`.
    */
   stats(): HeapStats {
     // The core stores them in memory. In that below the heap they disturb nobody for as long as no other thread reads it.

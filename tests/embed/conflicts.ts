@@ -71,6 +71,21 @@ int main(void) {
   return 0;
 }`
 
+/** In a memory that cannot grow and whose last page has no room for a heap's beginning. */
+const full = `
+#include <errno.h>
+static volatile char filler[114000];
+static void *volatile block;
+int main(void) {
+  filler[1] = 1;
+  printf("%d", (block = malloc(10)) != NULL);
+  printf(" %d", errno == ENOMEM);
+  errno = 0;
+  printf(" %d", mmap(NULL, 10, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+  printf(" %d\\n", errno == ENOMEM);
+  return filler[0];
+}`
+
 /** Emscripten's mmap maps files; granary's has a name of its own beside it. */
 const mapFile = `
 #include <fcntl.h>
@@ -151,6 +166,13 @@ export const conflictTests: Test[] = [
   {
     name: 'conflict: others that call memory.grow',
     run: () => equal(output('grow', grow), '0 bytes damaged, heap 0\n', 'printed'),
+  },
+  {
+    name: 'conflict: a memory that has no room for a heap, where errno says so',
+    run: () => {
+      const options = '-Wl,-z,stack-size=8192 -Wl,--initial-memory=131072 -Wl,--max-memory=131072'
+      return equal(output('full', full, options), '0 1 1 1\n', 'printed')
+    },
   },
   {
     name: 'conflict: a host that is called after the memory has grown by much',

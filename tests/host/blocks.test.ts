@@ -200,6 +200,20 @@ describe('many blocks at once', () => {
     }
   })
 
+  it('where there is no atob', async () => {
+    const module = new WebAssembly.Module(bytes)
+    vi.resetModules()
+    const { createHeapSync } = await import('../../src/index.ts')
+    vi.stubGlobal('atob', undefined)
+    try {
+      const heap = createHeapSync({ module })
+      heap.freeMany(heap.mallocMany(sizesOf(100)) as Uint32Array)
+      expect(heap.stats().inUse).toBe(0)
+    } finally {
+      vi.unstubAllGlobals()
+    }
+  })
+
   it('a view that was left empty when the memory grew will not do, nor what was transferred', () => {
     const heap = createHeapSync()
     const view = heap.view(heap.malloc(40), Uint32Array, 10)

@@ -94,6 +94,27 @@ describe('creation', () => {
     }
   })
 
+  it('takes nothing of what the program adds to the memory before the first call', () => {
+    const heap = createHeapSync()
+    const own = heap.memory.grow(1) * PAGE
+    heap.u8.fill(7, own, own + PAGE)
+    heap.free(heap.malloc(PAGE))
+    heap.mmap(PAGE)
+    expect(heap.u8.subarray(own, own + PAGE)).toEqual(new Uint8Array(PAGE).fill(7))
+    expect(heap.verify()).toBe(0)
+  })
+
+  it('refuses a second heap in a memory that begins elsewhere, also while the first one is being made', async () => {
+    const memory = new WebAssembly.Memory({ initial: 1 })
+    const made = await Promise.allSettled([
+      createHeap({ memory, heapBase: 1024 }),
+      createHeap({ memory, heapBase: 4096 }),
+    ])
+    expect(made.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    const rejected = made.find(({ status }) => status === 'rejected')
+    expect(rejected).toMatchObject({ reason: { message: expect.stringContaining('both would use the same bytes') } })
+  })
+
   it('refuses a second heap in a memory, unless it is the first one', async () => {
     const own = createHeapSync()
     const given = createHeapSync({ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 2048 })
@@ -112,11 +133,17 @@ describe('creation', () => {
 
   it('from a module, bytes, a response or a URL', async () => {
     const module = new WebAssembly.Module(bytes)
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
+    shared.set(bytes)
     const response = () => new Response(bytes, { headers: { 'content-type': 'application/wasm' } })
     const url = `data:application/wasm;base64,${bytes.toString('base64')}`
     for (const heap of [
       createHeapSync({ module }),
       createHeapSync({ module: bytes }),
+      createHeapSync({ module: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) }),
+      createHeapSync({ module: Uint8Array.from(bytes).buffer }),
+      createHeapSync({ module: shared.buffer as unknown as ArrayBuffer }),
+      await createHeap({ module: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) }),
       await createHeap({ module }),
       await createHeap({ module: bytes }),
       await createHeap({ module: Promise.resolve(module) }),
@@ -162,6 +189,8 @@ describe('creation', () => {
     [{ memory: new WebAssembly.Memory({ initial: 1 }) }, TypeError, /^heapBase must be a number, not undefined$/],
     [{ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 2 ** 32 }, RangeError, /^heapBase /],
     [{ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 0, maximum: 3 }, TypeError, /, but one is given$/],
+    [{ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 0, initial: null }, TypeError, /, but one is given$/],
+    [{ heapBase: 4096 }, TypeError, /^heapBase is for a memory that is given, and none is$/],
     [{ memory: new WebAssembly.Memory({ initial: 1 }), heapBase: 0, initial: 1 }, TypeError, /^initial and maximum /],
   ])('refuses %o', async (options, type, message) => {
     const error = thrown(() => createHeapSync(options as object))

@@ -45,11 +45,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it('holds what it needs and nothing else', () => {
   const list = (name: string) => readdirSync(at(`node_modules/granary/${name}`)).sort()
-  expect(list('')).toEqual('LICENSE README.md assembly build dist docs embed examples package.json'.split(' '))
+  expect(list('')).toEqual('LICENSE README.md assembly build dist docs embed examples package.json src'.split(' '))
   expect(list('build')).toContain('granary.wasm')
   expect(['embed', 'granary.wasm']).toEqual(expect.arrayContaining(list('build')))
-  const compiled = readdirSync(path.join(root, 'src')).filter((name) => name.endsWith('.ts'))
+  const compiled = readdirSync(path.join(root, 'src')).filter((name) => /^\w+\.ts$/.test(name))
   expect(list('dist')).toEqual(expect.arrayContaining(compiled.map((name) => name.replace('.ts', '.d.ts'))))
+  expect(list('src')).toEqual(['wasm.d.ts'])
 })
 
 it('has what its README, docs and guides link to', () => {
@@ -112,14 +113,16 @@ it.each([
   (module, moduleResolution, library) => {
     writeFileSync(
       at('types.ts'),
-      `import { createHeap, type Heap, type HeapOptions, type HeapStats } from 'granary'
+      `import { createHeap, createHeapSync, type Heap, type HeapOptions, type HeapStats } from 'granary'
+     import module from 'granary/granary.wasm'
      const options: HeapOptions = { initial: undefined, maximum: 4 as number | undefined }
      const heap: Heap = await createHeap(options)
      const stats: HeapStats = heap.stats()
      const view: Float64Array = heap.view(heap.malloc(8), Float64Array, 1)
      // @ts-expect-error: a size is a number
      heap.malloc('8')
-     export { stats, view }`,
+     const compiled: Heap = createHeapSync({ module })
+     export { stats, view, compiled }`,
     )
     const compilerOptions = {
       module,

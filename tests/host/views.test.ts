@@ -46,7 +46,7 @@ describe('views', () => {
   })
 
   it('are empty in a memory without a page, until it has one', () => {
-    const heap = createHeapSync({ initial: 0 })
+    const heap = createHeapSync({ memory: new WebAssembly.Memory({ initial: 0 }), heapBase: 1024 })
     expect(heap.u8.length).toBe(0)
     heap.malloc(1)
     expect(heap.u8.length).toBe(heap.memory.buffer.byteLength)
