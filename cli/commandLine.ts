@@ -15,9 +15,3 @@ export const parseCommandLine: typeof parseArgs = (config) => {
     throw new UsageError((error as Error).message.split('. ')[0])
   }
 }
-
-/** The count, from 1 on, that an option was given. */
-export function countOf(option: string, text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new UsageError(`${option}: '${text}' is not a count`)
-  return Number(text)
-}

@@ -1,6 +1,6 @@
 // Where the values in a function come from: through its locals, its blocks, and its part of the stack.
 
-import { type Field, idsAfter } from './text.ts'
+import { type Field, id, idsAfter } from './text.ts'
 
 /** An instruction with its operands. */
 export interface Node {
@@ -36,10 +36,9 @@ function parse(text: string): Node[] {
   })
 }
 
-const name = String.raw`(\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))`
-const giver = new RegExp(String.raw`^\((?:local\.set|local\.tee|br|br_if) ${name}`)
-const holder = new RegExp(String.raw`^\((?:local\.get|block) ${name}`)
-const caller = new RegExp(String.raw`^\(call ${name}`)
+const giver = new RegExp(String.raw`^\((?:local\.set|local\.tee|br|br_if) (${id})`)
+const holder = new RegExp(String.raw`^\((?:local\.get|block) (${id})`)
+const caller = new RegExp(String.raw`^\(call (${id})`)
 const access = /^\(i32\.(?:load|store)(?: offset=(\d+))?/
 
 /** More than this from an address to the stack pointer is no code of a compiler's. */

@@ -25,8 +25,8 @@ const exportErrno = '-Wl,--export=errno; with Emscripten -sEXPORTED_FUNCTIONS=â€
 const packageFile = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
 const core = packageFile('build/embed/granary.wasm')
 
-/** The last address that a heap can begin at: a page before the end of the largest memory. */
-const LAST_BASE = 0xffff0000
+/** From here on, the largest memory ends before a heap's header, its tables and a block. */
+const LAST_BASE = 0xfffd0000
 
 function heapBaseOf(text: string): number {
   if (!/^(?:\d+|0x[\da-f]+)$/i.test(text)) throw new UsageError(`--heap-base takes a number, not ${text}`)

@@ -1,6 +1,7 @@
 // A module's text as binaryen prints it: one field (import, function, export …) after the other, each starting with a line of its own.
 
-const id = String.raw`\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+)`
+/** An identifier, as a regular expression. */
+export const id = String.raw`\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+)`
 const declaration = new RegExp(String.raw`^ \((func|memory|global) (${id})`)
 const string = String.raw`"((?:[^"\\]|\\.)*)"`
 const importField = new RegExp(String.raw`^ \(import ${string} ${string} \((\w+) (${id})`)

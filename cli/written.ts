@@ -1,11 +1,11 @@
 // Which words an allocator puts in front of the blocks that it returns.
 
 import { calleeOf, type Flow, flowOf, type Node, passedBy, type Source, sourcesOf, stackPlace } from './flow.ts'
-import type { Field } from './text.ts'
+import { type Field, id } from './text.ts'
 
 const store = /^\(i32\.store\w*(?: offset=(\d+))?/
-const local = /^\(local\.(?:get|tee) (\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))/
-const block = /^\(block (\$(?:"(?:[^"\\]|\\.)*"|[^\s()]+))/
+const local = new RegExp(String.raw`^\(local\.(?:get|tee) (${id})`)
+const block = new RegExp(String.raw`^\(block (${id})`)
 /** Further from a block than this is no word of its header. */
 const MAX_HEADER = 64
 const isNear = (distance: number) => Math.abs(distance) <= MAX_HEADER

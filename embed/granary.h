@@ -65,13 +65,13 @@ struct granary_stats {
   uint32_t free;    /* what requests may be given before the break moves */
   uint32_t peak;    /* the most that was not free, sampled when the break moved for a request, and now;
                        pages of spans counted whole */
-  uint32_t growths; /* how often the memory grew: not bytes */
+  uint32_t growths; /* how often the heap has grown the memory: not bytes */
 };
 void granary_stats(struct granary_stats *stats);
 /* errno of the last failed call, as Linux numbers it. For programs without a C library. */
 int granary_last_error(void);
-/* Why the heap refuses a call. A second free is NOT_IN_USE, or once the place belongs to another block or to a mapping,
-   NOT_A_BLOCK or IS_MAPPED. */
+/* Why the heap refuses a call. A second free is NOT_IN_USE; or NOT_A_BLOCK or IS_MAPPED, once the place belongs to another
+   block, to free memory that begins before it, or to a mapping. */
 enum {
   GRANARY_NOT_REFUSED,
   GRANARY_OUTSIDE,     /* not in the heap */

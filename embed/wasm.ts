@@ -2,8 +2,11 @@
 
 import type { Reader } from '../cli/wasm.ts'
 
+/** The type i32. */
+const I32 = 0x7f
+
 /** Kinds of imports and exports. */
-export const External = { function: 0, table: 1, memory: 2, global: 3 } as const
+export const External = { function: 0, memory: 2, global: 3 } as const
 
 /** The opcodes of what an object file says otherwise than a module. */
 export const Opcode = {
@@ -25,18 +28,17 @@ export function skipLebs(reader: Reader, count: number): void {
   for (; count > 0; count--) while (reader.byte() >= 0x80);
 }
 
-/** The least and the greatest size of a table or a memory. */
+/** The least and the greatest size of a memory. */
 interface Limits {
   flags: number
   min: number
   max?: number
 }
 
-/** What an import imports: the index of a function's type, or the bytes of the other kinds' descriptions. */
+/** What an import imports: the index of a function's type, or what its description says. */
 export type Import = { module: string; field: string } & (
   | { kind: typeof External.function; type: number }
-  | { kind: typeof External.global; valueType: number; mutable: boolean }
-  | { kind: typeof External.table; limits: Limits }
+  | { kind: typeof External.global; mutable: boolean }
   | { kind: typeof External.memory; limits: Limits }
 )
 
@@ -46,16 +48,15 @@ export function readImport(reader: Reader): Import {
   const field = reader.name()
   const kind = reader.byte()
   if (kind === External.function) return { module, field, kind, type: reader.u32() }
-  if (kind === External.global) return { module, field, kind, valueType: reader.byte(), mutable: reader.byte() === 1 }
-  if (kind !== External.memory && kind !== External.table) throw new Error(`cannot read import ${module}.${field}`)
-  if (kind === External.table) reader.byte()
+  if (kind === External.global && reader.byte() === I32) return { module, field, kind, mutable: reader.byte() === 1 }
+  if (kind !== External.memory) throw new Error(`cannot read import ${module}.${field}`)
   const flags = reader.byte()
   const min = reader.u32()
   return { module, field, kind, limits: flags & 1 ? { flags, min, max: reader.u32() } : { flags, min } }
 }
 
-// Saturating conversions, bulk memory and tables: how many indices follow.
-const prefixedOperands = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1, 2, 1, 2, 1, 1, 1]
+// Saturating conversions and bulk memory: how many indices follow.
+const prefixedOperands = [0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 2, 1]
 
 /**
  * Steps over the operands of an instruction whose opcode was just read. Returns the feature beyond the first edition of
@@ -107,12 +108,8 @@ export function skipOperands(opcode: number, reader: Reader): string {
       const operation = reader.u32()
       if (operation >= prefixedOperands.length) break
       skipLebs(reader, prefixedOperands[operation])
-      if (operation > 11) return 'reference-types'
       return operation < 8 ? 'nontrapping-fptoint' : 'bulk-memory'
     }
-    case 0xfe:
-      skipLebs(reader, reader.u32() === 3 ? 1 : 2) // a fence has a reserved byte, the others alignment and offset
-      return 'atomics'
   }
   throw new Error(`unknown instruction 0x${opcode.toString(16)}`)
 }

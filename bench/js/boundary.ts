@@ -2,26 +2,16 @@
 // wrappers, and what one would use instead.
 import os from 'node:os'
 import { quantile } from 'd3-array'
-import { parseCommandLine } from '../../cli/commandLine.ts'
+import { refuseArguments } from '../../scripts/run.mjs'
 import { allocators, cases, RAW, takesPart } from './cases.ts'
 import { timeCase } from './timing.ts'
 
 const ROUNDS = 7
 const SECONDS = 0.3
 
-const usage = `npm run bench:js     what malloc and free cost when JavaScript calls them, over the raw exports
+const usage = `npm run bench:js
 
-  --help             this text`
-
-/** Whether the usage is asked for; what is not known is refused with it. */
-function helpWanted(): boolean {
-  try {
-    return parseCommandLine({ options: { help: { type: 'boolean', short: 'h', default: false } } }).values.help
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${usage}`)
-    process.exit(1)
-  }
-}
+What malloc and free cost when JavaScript calls them, over the raw exports.`
 
 function report(): void {
   console.log(
@@ -42,5 +32,5 @@ function report(): void {
   }
 }
 
-if (helpWanted()) console.log(usage)
-else report()
+refuseArguments(usage)
+report()

@@ -1,6 +1,7 @@
 // What the command line asks for, and why it cannot be had.
 import { readFileSync } from 'node:fs'
-import { countOf, parseCommandLine, UsageError } from '../../cli/commandLine.ts'
+import { parseCommandLine, UsageError } from '../../cli/commandLine.ts'
+import { countOf } from '../counts.ts'
 import { userPath } from '../userPath.ts'
 import { CHANGED, FORMAT, type Results } from './results.ts'
 import { type Rival, rivals } from './rivals.ts'

@@ -67,7 +67,7 @@ export interface AllocatorInfo {
   alignment: number
 }
 
-export interface WorkloadInfo {
+interface WorkloadInfo {
   id: string
   kind: 'bundled' | 'given' | 'synthetic'
   about: string
@@ -92,7 +92,7 @@ export interface ReplayResult {
   residue?: number
 }
 
-export interface Latency {
+interface Latency {
   workload: string
   allocator: string
   fault?: string
@@ -139,7 +139,7 @@ export interface NativeResult {
   resident: number
 }
 
-export interface Boundary {
+interface Boundary {
   case: string
   contestant: string
   /** The mean. */

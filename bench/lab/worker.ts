@@ -2,6 +2,7 @@
 // and each figure; if a step hangs, the parent ends this process and starts another that leaves the step out.
 import { readFileSync, writeSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
+import { collectGarbage, cpuTime } from '../replay/engine.ts'
 import { Player, TooSlow } from '../replay/player.ts'
 import type { Trace } from '../trace.ts'
 import type { Footprint } from './results.ts'
@@ -70,10 +71,6 @@ const BUDGET = 3e9
 const LATENCY_LIMIT = 5
 
 const send = (message: Message) => writeSync(1, `${JSON.stringify(message)}\n`)
-const cpuTime = () => {
-  const { user, system } = process.cpuUsage()
-  return (user + system) * 1000
-}
 const wallTime = () => performance.now() * 1e6
 
 const job: Job = JSON.parse(readFileSync(0, 'utf8'))
@@ -97,7 +94,7 @@ for (let task = job.from; task < job.tasks.length; task++) {
         const reason = error instanceof TooSlow ? `not done after ${job.limit} s` : (error as Error).message
         send({ task, contestant: id, fault: reason })
       }
-      globalThis.gc?.()
+      collectGarbage()
     }
   }
   run(job.tasks[task], task, tries)
@@ -259,13 +256,13 @@ function minima(
   const inTime = deadline(LATENCY_LIMIT * most)
   for (let replay = 0; replay < replays; replay++) {
     timeEach(new Player(module, trace), trace, single, inTime)
-    globalThis.gc?.()
+    collectGarbage()
     const player = new Player(module, trace)
     for (let i = 0; i < batches.length; i++) {
       const ns = player.time(wallTime, most, BATCH * i, BATCH * (i + 1))
       if (ns < batches[i]) batches[i] = ns
     }
-    globalThis.gc?.()
+    collectGarbage()
   }
   return { single: single.sort(), batches: batches.sort() }
 }

@@ -13,6 +13,12 @@ export function useEngineFlags(): void {
   process.exit(status ?? 1)
 }
 
+/** CPU time of this process so far, in nanoseconds. */
+export function cpuTime(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) * 1000
+}
+
 /** Frees the memories of instances that are no longer in use. */
 export function collectGarbage(): void {
   globalThis.gc?.()

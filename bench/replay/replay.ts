@@ -1,7 +1,8 @@
 // Replays a trace in a module made by merge.ts: timed, or with every byte of every block verified.
 import { describe, Kind, kindOf, type Trace, TraceError } from '../trace.ts'
+import { cpuTime } from './engine.ts'
 import { HEAP_BASE } from './merge.ts'
-import { type Clock, Player, SHORTEST_RING } from './player.ts'
+import { Player, SHORTEST_RING } from './player.ts'
 
 /** The allocator under test did something wrong; the message says at which operation. */
 export class ReplayError extends Error {
@@ -22,11 +23,6 @@ export function assertReplayable({ name, slots, peak, largest }: Trace): void {
     throw new TraceError(
       `${name}: ${peak} live bytes at the peak and a largest request of ${largest} are together more than the ${MOST_BYTES} that a replay has room for`,
     )
-}
-
-const cpuTime: Clock = () => {
-  const { user, system } = process.cpuUsage()
-  return (user + system) * 1000
 }
 
 /** A player whose errors name the trace and say what its operation asks for, and that shows where blocks are. */

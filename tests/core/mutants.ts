@@ -5,8 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { refuseArguments } from '../../scripts/run.mjs'
+import { refuseArguments, root } from '../../scripts/run.mjs'
 
 refuseArguments(`npm run test:mutants
 
@@ -533,7 +532,6 @@ const mutants: Mutant[] = [
   },
 ]
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = mkdtempSync(path.join(tmpdir(), 'mutants-'))
 process.chdir(root)
 /** The core as it was at the start: all mutants are made of the same. */

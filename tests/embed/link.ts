@@ -247,7 +247,7 @@ export const linkTests: Test[] = [
         'link a b -o c': '2 modules are given',
         'link a -o b --frob': "Unknown option '--frob'",
         'link a -o b --heap-base end': '--heap-base takes a number, not end',
-        'link a -o b --heap-base 4294967295': '--heap-base 4294967295 is where no heap can begin',
+        'link a -o b --heap-base 4294770689': '--heap-base 4294770689 is where no heap can begin',
         'link a -o b --function realloc=2 --function calloc=2':
           '--function says of 2 that it is realloc, and that it is calloc',
         'link a -o b --function malloc': '--function takes NAME=INDEX or NAME=EXPORT, not malloc',
