@@ -14,6 +14,9 @@ function globalOf(app: Field[], names: string[]): Field | undefined {
   return app.find(({ kind, id }) => kind === 'global' && (id === exported?.id || names.includes(nameOf(id))))
 }
 
+/** From here on, the largest memory ends before a heap's header, its tables and a block. */
+export const LAST_BASE = 0xfffd0000
+
 const constant = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/
 
 /** The memory of a program. */
@@ -73,6 +76,7 @@ export function findHeapBase(app: Field[], { size, isImported }: Memory, given?:
   const value = constant.exec(own.text)
   if (!value) throw new LinkError('__heap_base is not a constant')
   const address = Number(value[1]) >>> 0
+  if (address > LAST_BASE) throw new LinkError(`__heap_base is ${address}, where no heap can begin`)
   if (end > address) {
     throw new LinkError(
       'the module has data behind __heap_base: it was initialised before it was stored and holds blocks of its old heap; link it before that',

@@ -66,19 +66,21 @@ export function simplified(binaryen: Binaryen, program: Uint8Array): Module {
   return module
 }
 
-/** Merges the two modules with binaryen's tool: there is no function for it in the library. */
-export function merge(binaryen: Binaryen, app: string, heap: string): Module {
+/** Merges modules, given as text with the names by which they import from each other, with binaryen's tool: there is no function for it in
+ *  the library. */
+export function merge(binaryen: Binaryen, texts: Record<string, string>): Module {
   const folder = mkdtempSync(path.join(tmpdir(), 'granary-'))
   try {
-    const file = (name: string, text: string) => {
+    const file = (text: string, index: number) => {
+      const name = path.join(folder, `${index}.wasm`)
       const module = binaryen.parseText(text)
       allow(binaryen, module)
       binaryen.setDebugInfo(true)
-      writeFileSync(path.join(folder, name), module.emitBinary())
-      return path.join(folder, name)
+      writeFileSync(name, module.emitBinary())
+      return name
     }
     const output = path.join(folder, 'merged.wasm')
-    const modules = [file('program.wasm', app), 'program', file('granary.wasm', heap), 'granary']
+    const modules = Object.entries(texts).flatMap(([name, text], index) => [file(text, index), name])
     const tool = createRequire(import.meta.url).resolve('binaryen/bin/wasm-merge')
     const enabled = Object.values(features).map((name) => `--enable-${name}`)
     const args = [tool, ...modules, '-o', output, ...enabled, '--skip-export-conflicts', '-g']
@@ -87,7 +89,7 @@ export function merge(binaryen: Binaryen, app: string, heap: string): Module {
       const feature = /--enable-([\w-]+)/.exec(stderr)?.[1]
       throw new LinkError(
         feature === undefined
-          ? `wasm-merge failed: ${stderr}`
+          ? `binaryen cannot merge this module with granary: ${stderr.trim().split('\n', 1)[0]}`
           : `the module uses a feature of WebAssembly that granary link does not serve: ${feature}`,
       )
     }

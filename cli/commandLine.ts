@@ -12,6 +12,6 @@ export const parseCommandLine: typeof parseArgs = (config) => {
   try {
     return parseArgs(config)
   } catch (error) {
-    throw new UsageError((error as Error).message.split('. ')[0])
+    throw new UsageError((error as Error).message.split(/\.\s/, 1)[0].replace(/\.$/, ''))
   }
 }

@@ -96,16 +96,16 @@ export function findFamily(
     sure.add(own.id)
     told.add(own.id)
   }
-  const candidates = functions.filter(
-    ({ id, from }) => family.has(baseOf(names.get(id) ?? '')) && !from?.module.startsWith('wasi'),
-  )
+  const candidates = functions.filter(({ id }) => family.has(baseOf(names.get(id) ?? '')))
   const isOfAllocator = allocatorTest(simple, new Map(candidates.map(({ id }) => [id, baseOf(names.get(id) ?? '')])))
   const signatures = new Set([...family].map((name) => signatureOf(functionOf(name, heap))))
   const found: Family = { imports: new Map(), replaced: new Map(), signatures }
   for (const field of candidates) {
     const name = names.get(field.id) ?? ''
     const base = baseOf(name)
-    if (!sure.has(field.id) && !isOfAllocator(field.id, base)) continue
+    // Where malloc or free is imported, what is only called so is the program's own.
+    const isImported = [...found.imports.values()].some((name) => isUnmistakable.test(name))
+    if (!sure.has(field.id) && (isImported || !isOfAllocator(field.id, base))) continue
     const wanted = signatureOf(functionOf(base, heap))
     if (signatureOf(field) !== wanted) {
       throw new LinkError(`${name} takes and returns ${signatureOf(field)} where C's has ${wanted}`)
@@ -120,7 +120,7 @@ export function findFamily(
     if (!found.replaced.has(inner.id)) found.replaced.set(inner.id, base)
     if (found.replaced.get(inner.id) === base) handsTo.set(id, inner.id)
   }
-  for (const id of wrappers(app, found.replaced, handsTo)) if (!told.has(id)) found.replaced.delete(id)
+  for (const id of wrappers(app, found, handsTo)) if (!told.has(id)) found.replaced.delete(id)
   const workers = new Map<string, string>()
   for (const id of found.replaced.keys()) {
     const name = names.get(id) ?? ''
@@ -164,12 +164,13 @@ function chainOf(id: string, handsTo: Map<string, string>): string[] {
 
 /**
  * Functions that do more than hand their operands on to another one of the same name in C, which they call: a malloc for the host, say, that
- * writes the size in front of the block which it gets from the C library's. They and what knows of that word are the program's own, and run
- * on granary's as they did on what they call.
+ * writes the size in front of the block which it gets from the C library's. And those that call imported ones, of whatever name. They and
+ * what knows of that word are the program's own, and run on granary's as they did on what they call.
  */
-function wrappers(app: Field[], replaced: Map<string, string>, handsTo: Map<string, string>): string[] {
+function wrappers(app: Field[], { imports, replaced }: Family, handsTo: Map<string, string>): string[] {
   const facts = factsOfAll(app)
-  const isWrapper = (id: string) => [...reach(facts, [id])].some((callee) => callee !== id && sameBase(callee, id))
+  const isWrapper = (id: string) =>
+    [...reach(facts, [id])].some((callee) => callee !== id && (imports.has(callee) || sameBase(callee, id)))
   const sameBase = (one: string, other: string) => replaced.get(one) === replaced.get(other)
   return [...replaced.keys()].filter((id) => isWrapper(chainOf(id, handsTo).at(-1) ?? id))
 }

@@ -3,6 +3,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { LAST_BASE } from './addresses.ts'
 import { parseCommandLine, UsageError } from './commandLine.ts'
 import { type LinkOptions, link } from './link.ts'
 
@@ -24,9 +25,6 @@ const exportErrno = '-Wl,--export=errno; with Emscripten -sEXPORTED_FUNCTIONS=â€
 
 const packageFile = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
 const core = packageFile('build/embed/granary.wasm')
-
-/** From here on, the largest memory ends before a heap's header, its tables and a block. */
-const LAST_BASE = 0xfffd0000
 
 function heapBaseOf(text: string): number {
   if (!/^(?:\d+|0x[\da-f]+)$/i.test(text)) throw new UsageError(`--heap-base takes a number, not ${text}`)
@@ -76,9 +74,18 @@ function functionsOf(texts: string[]): Map<number | string, string> {
   return functions
 }
 
+function bytesOf(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException
+    throw code === 'EISDIR' ? new Error(`${file} is a directory`) : new Error(message)
+  }
+}
+
 async function linkFile(program: string, output: string, options: LinkOptions): Promise<void> {
   if (!existsSync(core)) throw new Error('build/embed/granary.wasm is missing: npm run build:embed makes it')
-  const { wasm, report } = await link(readFileSync(program), readFileSync(core), options)
+  const { wasm, report } = await link(bytesOf(program), readFileSync(core), options)
   writeFileSync(output, wasm)
   for (const name of report.imports) console.log(`provided  ${name}`)
   for (const name of report.replaced) console.log(`replaced  ${name}`)

@@ -2,6 +2,7 @@
 
 import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
+import { calleeOf, constantOf, type Flow, flowOf, type Node } from './flow.ts'
 import { stackTop } from './globals.ts'
 import { dataEnd, type Field, initialWord, labelOf, said, signatureOf } from './text.ts'
 
@@ -35,14 +36,19 @@ export function findGrowth(app: Field[], replaced: Map<string, string>): Growth 
   const growers = allocator.filter(({ text }) => text.includes('(memory.grow'))
   const grows = growers.length === 0
   const called = new Set((grows ? allocator : growers).flatMap(({ id }) => facts.get(id)?.calls ?? []))
-  const hosts = functions.filter(({ id, from }) => called.has(id) && from && !from.module.startsWith('wasi'))
+  const flows = own.filter(({ id }) => reached.has(id)).map(flowOf)
+  const hosts = functions.filter(
+    ({ id, from }) => called.has(id) && from && !from.module.startsWith('wasi') && !neverReturns(id, flows),
+  )
   const asked = hosts.filter((field) => (grows ? /-> i32$/ : /^i32 -> $/).test(signatureOf(field)))
   if (asked.length === 0) return undefined
   const knows = grows ? '(memory.size)' : '(memory.grow'
   const [found, ...others] = asked
     .filter((field) => /^i32 -> (?:i32)?$/.test(signatureOf(field)))
     .map((field) => growth(field, grows))
-    .filter(({ callers }) => callers.some(({ text }) => text.includes(knows)))
+    .filter(
+      ({ host, callers }) => callers.some(({ text }) => text.includes(knows)) && (grows || isTold(host.id, flows)),
+    )
   if (!found || others.length > 0) {
     const names = asked.map(({ from }) => `${from?.module}.${from?.name}`).join(', ')
     throw new LinkError(
@@ -51,6 +57,17 @@ export function findGrowth(app: Field[], replaced: Map<string, string>): Growth 
   }
   return found
 }
+
+const callsOf = (id: string, { nodes }: Flow) => nodes.filter((node) => calleeOf(node) === id)
+const sizeOf = ({ operands }: Node): number => operands.reduce((sum, operand) => sum + sizeOf(operand), 1)
+
+/** Whether compilers say of all calls of a function that they do not return, as of an abort. */
+const neverReturns = (id: string, flows: Flow[]): boolean =>
+  flows.every((flow) => callsOf(id, flow).every((call) => flow.nodes[call.at + sizeOf(call)]?.text === '(unreachable)'))
+
+/** Whether a function is told the number of a memory, of which there is but one: 0. */
+const isTold = (id: string, flows: Flow[]): boolean =>
+  flows.every((flow) => callsOf(id, flow).every(({ operands }) => constantOf(operands[0]) === 0))
 
 /** Refuses a module in which functions that stay grow the memory through its host: they move the old break. */
 export function checkGrowth(app: Field[], replaced: Map<string, string>, growth: Growth): void {

@@ -51,7 +51,10 @@ export async function link(
   const plan = planOf({ app, simple, names }, heap, options)
   check(simple, plan, options)
 
-  const merged = merge(binaryen, printFields(lend(app, heap, plan)), printFields(borrow(heap, plan)))
+  const merged = merge(binaryen, {
+    [PROGRAM]: printFields(lend(app, heap, plan)),
+    [HEAP]: printFields(borrow(heap, plan)),
+  })
   const exported = new Set(exportsOf(app).map(({ name }) => name))
   for (const { name } of exportsOf(fieldsOf(merged))) if (!exported.has(name)) merged.removeExport(name)
 
@@ -119,7 +122,7 @@ function lend(app: Field[], heap: Field[], { memory, imports, replaced, growth, 
     const base = replaced.get(field.id)
     if (base !== undefined) return { ...field, text: callGranary(field, base) }
     const name = imports.get(field.id)
-    return name === undefined ? field : importFrom(field, 'granary', `granary.${name}`)
+    return name === undefined ? field : importFrom(field, HEAP, `granary.${name}`)
   })
   const targets = [...new Set(replaced.values())].map((name) => importOf(name, heap))
   const lent = [
@@ -159,26 +162,36 @@ function reportOf(app: Field[], { imports, replaced, heapBase, errno }: Plan) {
 const isOutdated =
   /^(?:name|target_features|linking|reloc\..*|\.debug_.*|sourceMappingURL|external_debug_info|metadata\.code\..*)$/
 
+/** What both are called while they import from each other: no module that they import from otherwise is called so. */
+const PROGRAM = 'granary link program'
+const HEAP = 'granary link heap'
 /** The address of errno; 0 in a module that does not say it. */
-const ownErrno = '$"granary.errno"'
+const ownErrno = '$"granary link errno"'
 /** The function that grows the memory, where the module's host must hear of that. */
-const grow = '$"granary.grow"'
+const grow = '$"granary link grow"'
 /** Where the module's heap begins. */
-const ownBase = '$"granary.__heap_base"'
+const ownBase = '$"granary link heap base"'
 /** Where the memory ends that the module begins with; 0 if that is for its host to say. */
-const ownEnd = '$"granary.__heap_end"'
+const ownEnd = '$"granary link heap end"'
 
-const fieldsOf = (module: Module) => parseFields(module.emitText())
+/** The fields of a module. */
+function fieldsOf(module: Module): Field[] {
+  try {
+    return parseFields(module.emitText())
+  } catch {
+    throw new LinkError('binaryen cannot print this module as text: it is too large for that')
+  }
+}
 
 /** A field of these words. */
 const field = (text: string): Field => ({ text: ` ${text}`, kind: '', id: '' })
 
-const imported = (name: string) => `$"granary.${name}"`
+const imported = (name: string) => `$"granary link ${name}"`
 
 /** The import by which a program gets one of granary's functions. */
 function importOf(name: string, heap: Field[]): string {
   const [params, results] = signatureOf(functionOf(name, heap)).split(' -> ')
-  return `(import "granary" "granary.${name}" (func ${imported(name)} (param ${params}) (result ${results})))`
+  return `(import "${HEAP}" "granary.${name}" (func ${imported(name)} (param ${params}) (result ${results})))`
 }
 
 /** A function that does nothing but call granary's. */
@@ -195,12 +208,12 @@ function borrowed(field: Field): Field {
   if (!field.from) return field
   const { name } = field.from
   return field.kind === 'func'
-    ? importFrom(field, 'granary', `granary.granary_${name}`)
-    : importFrom(field, 'program', `granary.${name}`)
+    ? importFrom(field, HEAP, `granary.granary_${name}`)
+    : importFrom(field, PROGRAM, `granary.${name}`)
 }
 
 /** The core's fields, which have the program's function grow the memory. */
 function growBy(heap: Field[]): Field[] {
   const fields = heap.map((field) => ({ ...field, text: field.text.replaceAll('(memory.grow', `(call ${grow}`) }))
-  return [field(`(import "program" "granary.grow" (func ${grow} (param i32) (result i32)))`), ...fields]
+  return [field(`(import "${PROGRAM}" "granary.grow" (func ${grow} (param i32) (result i32)))`), ...fields]
 }

@@ -6,7 +6,7 @@ const declaration = new RegExp(String.raw`^ \((func|memory|global) (${id})`)
 const string = String.raw`"((?:[^"\\]|\\.)*)"`
 const importField = new RegExp(String.raw`^ \(import ${string} ${string} \((\w+) (${id})`)
 const exportField = new RegExp(String.raw`^ \(export ${string} \((\w+) (${id})\)\)`)
-const rootField = new RegExp(String.raw`^ \((?:elem|start|export ${string} \(func) `)
+const rootField = new RegExp(String.raw`^ \((?:elem|start|export ${string} \(func) |^ \((?!func)[\s\S]*\(ref\.func `)
 const exportName = new RegExp(String.raw`^ \(export ${string}`)
 const passiveData = new RegExp(String.raw`^ \(data (?:${id} )?"`)
 const dataField = new RegExp(String.raw`^ \(data (?:${id} )?\(i32\.const (-?\d+)\) "(.*)"\)`)
@@ -108,7 +108,7 @@ export const handsOn = ({ text }: Field, callee: string, operand: string): boole
     .split(`(call ${callee}\n`)
     .some((rest, index) => index > 0 && rest.trimStart().startsWith(`(local.get ${operand})`))
 
-/** Functions that run whatever happens, or that others can get hold of: exported, in a table, at the start. */
+/** Functions that run whatever happens, or that others can get hold of: exported, in a table or a global, at the start. */
 export function rootsOf(fields: Field[]): string[] {
   const roots = fields.filter(({ text }) => rootField.test(text))
   return roots.flatMap(({ text }) => text.replace(exportName, ' (export').match(new RegExp(id, 'g')) ?? [])
@@ -119,6 +119,7 @@ export function dataEnd(fields: Field[]): number {
   const ends = fields.flatMap(({ text }) => {
     if (!text.startsWith(' (data ') || passiveData.test(text)) return []
     const match = dataField.exec(text)
+    if (match?.[2] === '') return []
     return [match ? (Number(match[1]) >>> 0) + bytesOf(match[2]).length : Number.POSITIVE_INFINITY]
   })
   return Math.max(0, ...ends)

@@ -24,15 +24,11 @@ describe('a command that takes long does nothing but say what it does where it i
   const answer = (command: string, argument: string) =>
     spawnSync(`${scripts[command]} ${argument}`, { cwd: root, shell: true, encoding: 'utf8', timeout: 50_000 })
 
-  it.each(['setup:embed', 'bench:setup', 'bench:embed', 'test:mutants'])(
-    '%s',
-    { timeout: 60_000 },
-    (command) => {
-      const usage = expect.stringContaining(`npm run ${command}\n`)
-      expect(answer(command, '--help')).toMatchObject({ status: 0, stdout: usage, stderr: '' })
-      expect(answer(command, '--bogus')).toMatchObject({ status: 1, stdout: '', stderr: usage })
-    },
-  )
+  it.each(['setup:embed', 'bench:setup', 'bench:embed', 'test:mutants'])('%s', { timeout: 60_000 }, (command) => {
+    const usage = expect.stringContaining(`npm run ${command}\n`)
+    expect(answer(command, '--help')).toMatchObject({ status: 0, stdout: usage, stderr: '' })
+    expect(answer(command, '--bogus')).toMatchObject({ status: 1, stdout: '', stderr: usage })
+  })
 
   it('test:embed', { timeout: 60_000 }, () => {
     const names = expect.stringMatching(/: --bogus; there are\n(.*\n)* {2}guide rust\n/)

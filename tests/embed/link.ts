@@ -232,6 +232,7 @@ export const linkTests: Test[] = [
       const said = (program: string) => shell(`npx granary link ${program}.wasm -o linked.wasm 2>&1 || true`, work)
       equal(said('text'), 'granary: this is not a WebAssembly module that binaryen can read\n', 'said')
       equal(said('newer').startsWith('granary: binaryen cannot read this module: '), true, 'whether it says why')
+      equal(shell('npx granary link . -o linked.wasm 2>&1 || true', work), 'granary: . is a directory\n', 'said')
       equal(said('component').startsWith('granary: this is a component: '), true, 'whether it says what it is')
     },
   },
@@ -246,6 +247,7 @@ export const linkTests: Test[] = [
         'link a': '-o is missing',
         'link a b -o c': '2 modules are given',
         'link a -o b --frob': "Unknown option '--frob'",
+        'link a -o b --heap-base -5': "Option '--heap-base' argument is ambiguous",
         'link a -o b --heap-base end': '--heap-base takes a number, not end',
         'link a -o b --heap-base 4294770689': '--heap-base 4294770689 is where no heap can begin',
         'link a -o b --function realloc=2 --function calloc=2':
@@ -424,6 +426,38 @@ export const linkTests: Test[] = [
         malloc(100000)
         equal(told.join(), `0,${memory.buffer.byteLength}`, 'told')
       }
+    },
+  },
+  {
+    name: 'link: a host that the old allocator calls before it gives up hears nothing of growth',
+    run: async () => {
+      const program = `(module (import "env" "exit" (func $exit (param i32))) ${withBase} (export "memory" (memory 0))
+        (func $malloc (export "malloc") (param i32) (result i32) (local i32)
+          (local.set 1 (memory.grow (i32.const 1)))
+          (if (i32.eq (local.get 1) (i32.const -1)) (then (call $exit (i32.const 0)) (unreachable)))
+          (i32.shl (local.get 1) (i32.const 16)))
+        (func $free (export "free") (param i32)))`
+      const { wasm } = await link(wat(program), core())
+      const exit = () => {
+        throw new Error('the host is called')
+      }
+      equal(instance(wasm, { env: { exit } }).malloc(100000) > 0, true, 'whether it allocates')
+    },
+  },
+  {
+    name: "link: a program's imports from modules of any name stay",
+    run: async () => {
+      const program = `(module (import "program" "tick" (func $tick (result i32)))
+        (import "granary" "granary.calloc" (func $other (result i32))) ${withBase} ${allocating}
+        (func (export "tick") (result i32) (call $tick)) (func (export "run") (result i32) (call $other)))`
+      const imports = WebAssembly.Module.imports(
+        new WebAssembly.Module((await link(wat(program), core())).wasm as BufferSource),
+      )
+      equal(
+        imports.map(({ module, name }) => `${module} ${name}`).join(),
+        'program tick,granary granary.calloc',
+        'imports',
+      )
     },
   },
   {

@@ -240,6 +240,25 @@ export const refusals: Record<string, [module: string, sentence: string, options
     `(module (import "env" "at" (global $at i32)) ${withBase} (data (global.get $at) "x") ${allocating})`,
     'no constant',
   ],
+  'a host that is told something when the memory grows': [
+    `(module (import "env" "told" (func $told (param i32))) ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32)
+        (call $told (memory.size)) (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))
+      (func $free (export "free") (param i32)))`,
+    'env.told',
+  ],
+  'a free without a name that only a global holds': [
+    `(module ${withBase} (table $t 1 funcref)
+      (func $malloc (export "malloc") (param i32) (result i32) (i32.load (i32.const 16)))
+      (func $free (export "free") (param i32) (i32.store (i32.const 16) (local.get 0)))
+      (global $g (export "g") (mut funcref) (ref.func $forget))
+      (func $forget (param i32) (i32.store (i32.const 16) (local.get 0))))`,
+    'function forget uses the old allocator directly',
+  ],
+  'a __heap_base where no heap can begin': [
+    `(module (memory 1) (global $__heap_base i32 (i32.const -16)) ${allocating})`,
+    '__heap_base is 4294967280',
+  ],
   'what was linked for linking': [`(module ${withBase} ${allocating} (export "granary.free" (func $free)))`, 'linking'],
 }
 
@@ -249,6 +268,9 @@ export const accepted: Record<string, string> = {
     '(call $move (i32',
     '(drop (call $other (i32.const 1))) (call $move (i32',
   ),
+  'imports from a module whose name begins as those of WASI': `(module (import "wasi_heap" "malloc" (func (param i32) (result i32)))
+    ${withBase})`,
+  'data of no bytes behind the place where the heap begins': `(module ${withBase} (data (i32.const 2048) "") ${allocating})`,
   'imports whose names say i64 and shared': `(module (import "i64" "shared" (memory 1))
     (import "shared" "i64" (func $take (param i32) (result i32))) (import "env" "malloc" (func (param i32) (result i32)))
     (global $__heap_base i32 (i32.const 1024)))`,
@@ -348,6 +370,27 @@ export const same: Record<string, [module: string, result: number]> = {
         (if (call $take (i32.const 10)) (then (return (i32.const 1))))
         (i32.load (local.get $own))))`,
     77,
+  ],
+  'a function of its own that is called free, beside the imported one': [
+    `(module (import "env" "malloc" (func $take (param i32) (result i32))) (import "env" "free" (func $give (param i32))) ${withBase}
+      (global $n (mut i32) (i32.const 0))
+      (func $free (param i32) (global.set $n (i32.add (global.get $n) (local.get 0))))
+      (func (export "run") (result i32) (call $give (call $take (i32.const 3))) (call $free (i32.const 5)) (global.get $n)))`,
+    5,
+  ],
+  'a malloc and a calloc for the host that put the size in front, on the imported malloc': [
+    `(module (import "env" "malloc" (func $take (param i32) (result i32))) (import "env" "free" (func $give (param i32))) ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32) (local i32)
+        (local.set 1 (call $take (i32.add (local.get 0) (i32.const 8))))
+        (i32.store (local.get 1) (local.get 0))
+        (i32.add (local.get 1) (i32.const 8)))
+      (func $calloc (export "calloc") (param i32 i32) (result i32) (call $malloc (i32.mul (local.get 0) (local.get 1))))
+      (func $free (export "free") (param i32) (call $give (i32.sub (local.get 0) (i32.const 8))))
+      (func (export "run") (result i32) (local i32)
+        (local.set 0 (call $calloc (i32.const 3) (i32.const 7)))
+        (call $free (local.get 0))
+        (i32.load (i32.sub (local.get 0) (i32.const 8)))))`,
+    21,
   ],
   'imports of calloc and free alone': [
     `(module (import "env" "calloc" (func $calloc (param i32 i32) (result i32)))
