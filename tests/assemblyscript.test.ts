@@ -23,6 +23,7 @@ async function compile(name: string, options: string[]) {
     churn(seed: number, rounds: number): number
     keep(count: number): number
     starve(): number
+    statics(): number
   }
 }
 
@@ -34,6 +35,10 @@ describe('under the garbage collector', async () => {
 
   it('objects and blocks of all sizes keep their bytes', () => {
     expect([SEED, granary.churn(SEED, 30_000)]).toEqual([SEED, 0])
+  })
+
+  it('static data are not freed, nor is 0, and can be reallocated', () => {
+    expect(granary.statics()).toBe(0)
   })
 
   it('a small block without anything in front is never handed out', async () => {

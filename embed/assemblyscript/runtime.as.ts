@@ -37,6 +37,11 @@ const LARGE_FRONT: usize = 16
   if (!start) unreachable() // AssemblyScript has no way to go on without memory
   return begin(start + LARGE_FRONT, (total - LARGE_FRONT) | LARGE)
 }
+/** Whether what is there is the program's static data, which are never freed, or 0. */
+// @ts-ignore: decorator
+@inline function isStatic(block: usize): bool {
+  return block < __heap_base
+}
 // @ts-ignore: decorator
 @inline function infoOf(block: usize): usize {
   return load<usize>(block - SIZE)
@@ -53,7 +58,7 @@ const LARGE_FRONT: usize = 16
 // @ts-ignore: decorator
 @global function __realloc(block: usize, size: usize): usize {
   const info = infoOf(block)
-  if (info & LARGE && !isSmall(size))
+  if (!isStatic(block) && info & LARGE && !isSmall(size))
     return beginLarge(realloc(block - LARGE_FRONT, largeTotal(size)), largeTotal(size))
   const moved = __alloc(size)
   memory.copy(moved, block, min(info & ~3, size))
@@ -63,5 +68,5 @@ const LARGE_FRONT: usize = 16
 
 // @ts-ignore: decorator
 @global function __free(block: usize): void {
-  free(infoOf(block) & LARGE ? block - LARGE_FRONT : block)
+  if (!isStatic(block)) free(infoOf(block) & LARGE ? block - LARGE_FRONT : block)
 }

@@ -30,9 +30,15 @@ fn alloc(_: *anyopaque, length: usize, alignment: Alignment, _: usize) ?[*]u8 {
     return aligned_alloc(alignment.toByteUnits(), length);
 }
 
-/// In place: true as far as the block's own room goes.
+/// Blocks up to this size move when they shrink to less than half; others shrink where they are.
+const small_max = 256;
+
+/// In place: true as far as the block's own room goes. What a large one no longer needs is free then.
 fn resize(_: *anyopaque, memory: []u8, _: Alignment, length: usize, _: usize) bool {
-    return length <= malloc_usable_size(memory.ptr);
+    const usable = malloc_usable_size(memory.ptr);
+    if (length > usable) return false;
+    if (usable > small_max and length > 0) _ = realloc(memory.ptr, length);
+    return true;
 }
 
 fn remap(context: *anyopaque, memory: []u8, alignment: Alignment, length: usize, return_address: usize) ?[*]u8 {

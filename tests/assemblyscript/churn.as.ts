@@ -111,3 +111,16 @@ export function starve(): usize {
   }
   return malloc(250)
 }
+
+/** What AssemblyScript's own heap does not free. What is wrong, or 0. */
+export function statics(): i32 {
+  const data = memory.data<u8>([1, 2, 3, 4, 5, 6, 7, 8])
+  heap.free(0)
+  heap.free(data)
+  const word = 'granary'
+  const moved = heap.realloc(changetype<usize>(word), 1000)
+  heap.free(changetype<usize>(word))
+  if (load<u16>(moved) != 0x67 || word != 'granary') return 1
+  heap.free(moved)
+  return heap_verify()
+}

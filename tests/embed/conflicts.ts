@@ -147,6 +147,24 @@ __attribute__((constructor)) static void begin(void) { block = malloc(100); }
 __attribute__((destructor)) static void end(void) { free(block); }
 int main(void) { free(block); free(block); }`
 
+/** Fills Zig lists with a great alignment, lets them shrink, and prints whether what is in use still is a hundredth at least. */
+const shrinkInZig = `
+const std = @import("std");
+const granary = @import("granary");
+extern fn granary_stats(*[6]u32) void;
+pub fn main() !void {
+    var lists: [20]std.array_list.Aligned(u8, .@"64") = @splat(.empty);
+    for (&lists) |*list| {
+        try list.ensureTotalCapacityPrecise(granary.allocator, 1 << 20);
+        list.appendNTimesAssumeCapacity(7, 100);
+        list.shrinkAndFree(granary.allocator, 10);
+        if (@intFromPtr(list.items.ptr) % 64 != 0 or list.items[9] != 7) return error.Wrong;
+    }
+    var stats: [6]u32 = undefined;
+    granary_stats(&stats);
+    std.debug.print("{} {}", .{ stats[1] > 200000, granary.verify() });
+}`
+
 /** Prints why the program trapped, and whether the address is a block's. */
 const askMemory = `
 import { readFile } from 'node:fs/promises'
@@ -226,6 +244,16 @@ export const conflictTests: Test[] = [
       const options = '-O1 -sMALLOC=none -sSTANDALONE_WASM'
       const compile = `NODE_PATH=/usr/share/nodejs emcc ${options} main.c ${root}/build/embed/granary.o -o main.wasm`
       equal(shell(`${compile}\nnode ${root}/examples/wasi.mjs main.wasm`, work), '1\n', 'printed')
+    },
+  },
+  {
+    name: 'conflict: what a Zig list of aligned items no longer needs is free',
+    run: () => {
+      const work = workFolder('conflict-zig')
+      writeFileSync(path.join(work, 'main.zig'), shrinkInZig)
+      const modules = `--dep granary -Mroot=main.zig -Mgranary=${root}/embed/zig/granary.zig ${root}/build/embed/granary.o`
+      shell(`python3 -m ziglang build-exe -target wasm32-wasi -O ReleaseSafe ${modules} -femit-bin=main.wasm`, work)
+      equal(shell(`node ${root}/examples/wasi.mjs main.wasm 2>&1`, work), 'false 0', 'printed')
     },
   },
   {
