@@ -40,10 +40,12 @@ import { makeRoom } from './tables'
 /** Blocks of a request's own bin that are looked at for the best fit. */
 const TRIES: u32 = 4
 
-// How far `find` looks besides the bins: up to the end of top's page; in all of top; there, and at all blocks of the request's bin.
+// How far `find` looks besides the bins: up to the end of top's page; in all of top; there, and at all blocks of the request's bin, also
+// where nodes lack for what is left of a block; and last, where that shall not be cut.
 export const IN_PAGE: u32 = 0
 export const IN_TOP: u32 = 1
 export const EVERYWHERE: u32 = 2
+export const WHOLE: u32 = 3
 
 /** Whether a gap of n bytes between two blocks can be a free block, or is none at all: 0 less 1 is the largest number. */
 // @ts-ignore: decorator
@@ -86,14 +88,14 @@ export function dirtyIn(p: usize, n: usize): usize {
   return best || firstFrom(bin + 1, n)
 }
 
-/** Of the free block at p, takes the first n bytes for use, or all of it if too little would remain, or if there are no nodes for one
- *  block more. Returns where they end. Then markOf says which mark is to be turned besides those at p. */
+/** Of the free block at p, takes the first n bytes for use, or all of it if too little would remain, or if it is to be given `whole`.
+ *  Returns where they end. Then markOf says which mark is to be turned besides those at p. */
 // @ts-ignore: decorator
-@inline export function takeFront(h: Header, nodes: usize, number: u32, p: usize, n: usize, packed: bool): usize {
+@inline export function takeFront(h: Header, nodes: usize, number: u32, p: usize, n: usize, whole: bool): usize {
   let node = nodeIn(nodes, number),
     end = node.end,
     stop = p + n
-  if (end - stop < BLOCK_MIN || packed) {
+  if (end - stop < BLOCK_MIN || whole) {
     stop = end
     dropNode(number)
   } else {
@@ -116,10 +118,10 @@ export function find(n: usize, reach: u32): usize {
     full = nodesFor(0) > h.nodesSize && !makeRoom(isPacked(0) ? CELL : n, h.blocks >>> 6),
     packed = full && isPacked(0)
   // More memory has room for more nodes.
-  if (reach == EVERYWHERE) full = packed
+  if (reach >= EVERYWHERE) full = packed
   else if (packed) return 0
   let nodes = h.nodes,
-    best: u32 = h.freeBytes < n ? 0 : bestFit(h, n, reach == EVERYWHERE ? -1 : TRIES),
+    best: u32 = h.freeBytes < n ? 0 : bestFit(h, n, reach >= EVERYWHERE ? -1 : TRIES),
     shadow = h.shadow,
     p = h.top,
     stop: usize,
@@ -127,7 +129,7 @@ export function find(n: usize, reach: u32): usize {
   if (best) {
     let node = nodeIn(nodes, best)
     p = node.start
-    stop = takeFront(h, nodes, best, p, n, packed)
+    stop = takeFront(h, nodes, best, p, n, reach == WHOLE)
     turned = markOf(node, stop)
   } else {
     if (h.end - p < n || full || (reach == IN_PAGE && crosses(p, n))) return 0

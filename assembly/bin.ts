@@ -4,7 +4,18 @@
 // Invariants: a span of a bin is exactly one of active, listed, detached; a detached one has no free block, a listed one has.
 
 import { ACTIVE, base, BLOCK_MIN, BREAK_MAX, CELL, header, LISTS, NONE, PAGE, roundUp, SPAN } from './layout'
-import { alignedFrom, carveTop, crosses, EVERYWHERE, find, findAligned, IN_PAGE, IN_TOP } from './arena'
+import {
+  alignedFrom,
+  carveTop,
+  crosses,
+  EVERYWHERE,
+  find,
+  findAligned,
+  IN_PAGE,
+  IN_TOP,
+  releaseAt,
+  WHOLE,
+} from './arena'
 import { extend, leaveLodge, mayCut } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
 import { binOf, firstFrom, isPacked } from './node'
@@ -216,13 +227,16 @@ export function obtain(n: usize): usize {
     reach = IN_PAGE
   while (true) {
     let p = find(n, reach)
-    if (p || reach == EVERYWHERE) return p
-    if (reach == IN_PAGE) {
+    if (p) {
+      // Only now is there room for the nodes that may lack: before, it might have been taken from the one block that is long enough.
+      if (reach != EVERYWHERE || mayCut(0)) return p
+      releaseAt(p)
+      reach = WHOLE
+    } else if (reach == IN_PAGE) {
       if (h.settled || !crosses(h.top, n) || !gather()) reach = IN_TOP
-    } else if (!extend(n, 0) && !gather()) {
-      mayCut(0)
-      reach = EVERYWHERE
-    }
+    } else if (reach == EVERYWHERE) {
+      if (!isPacked(0) || !mayCut(0)) return 0
+    } else if (!extend(n, 0) && !gather()) reach = EVERYWHERE
   }
 }
 

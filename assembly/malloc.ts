@@ -165,7 +165,7 @@ function refuseBlock(p: usize): void {
   if (!p) return
   if (!ready()) unreachable() // no memory for a header: no place for the reason either
   let reason = NOT_A_BLOCK
-  if (p < base() || !isInHeap(p & ~15)) reason = OUTSIDE
+  if (p - base() >= header().extent) reason = OUTSIDE
   else if (p & 15) reason = MISALIGNED
   else if (inSpan(p)) {
     if (cellsOf(spanOf(p)) & bitOf(p)) reason = NOT_IN_USE

@@ -80,11 +80,17 @@ function mapAnywhere(n: usize): usize {
   return p
 }
 
+/** As gather, but true also if only the block that the nodes were in was released. */
+function yields(): bool {
+  let lodge = header().lodge
+  return gather() | (header().lodge != lodge)
+}
+
 /** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. Returns an errno, or 0. */
 function mapFixed(p: usize, n: usize, replace: bool): u32 {
   let error: u32
   do error = tryFixed(p, n, replace)
-  while (error && gather())
+  while (error && yields())
   return error
 }
 function tryFixed(p: usize, n: usize, replace: bool): u32 {
@@ -157,7 +163,7 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE) // 0 if that is too large
-  while (!mayUnmap(address, n)) if (!gather()) return <i32>failed(EINVAL)
+  while (!mayUnmap(address, n)) if (!yields()) return <i32>failed(EINVAL)
   unmap(address, address + n)
   settle()
   return 0

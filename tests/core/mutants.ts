@@ -386,7 +386,7 @@ const mutants: Mutant[] = [
   {
     name: 'blocks are cut for whose remains there are no nodes',
     file: 'arena.ts',
-    find: 'if (end - stop < BLOCK_MIN || packed) {',
+    find: 'if (end - stop < BLOCK_MIN || whole) {',
     replace: 'if (end - stop < BLOCK_MIN) {',
     tests: ['nodes'],
   },
@@ -515,6 +515,27 @@ const mutants: Mutant[] = [
     find: 'if (!isGap(max(p, h.top) - h.top)) return ENOMEM\n',
     replace: '',
     tests: MAPPINGS,
+  },
+  {
+    name: 'a block is cut without room for the nodes that lack then',
+    file: 'bin.ts',
+    find: 'if (reach != EVERYWHERE || mayCut(0)) return p',
+    replace: 'return p',
+    tests: ['nodes'],
+  },
+  {
+    name: 'room for nodes is made before a block is looked for',
+    file: 'bin.ts',
+    find: 'else if (!extend(n, 0) && !gather()) reach = EVERYWHERE',
+    replace: 'else if (!extend(n, 0) && !gather()) {\n mayCut(0)\n reach = EVERYWHERE\n }',
+    tests: ['nodes'],
+  },
+  {
+    name: 'the block that the nodes were in is released unnoticed',
+    file: 'region.ts',
+    find: 'gather() | (header().lodge != lodge)',
+    replace: 'gather()',
+    tests: ['nodes'],
   },
   {
     name: 'nodes stay when the memory cannot grow',

@@ -37,6 +37,30 @@ it('blocks that are cut again and again in a full heap are given whole when ther
   for (let i = 0; i < blocks.length; i += 2) expect(core.malloc(4000)).not.toBe(0)
 })
 
+it.each([
+  [6, 40_000],
+  [12, 24_000],
+  [64, 100_000],
+])('in a full heap of %d pages without nodes to spare, a freed block of %d bytes serves again', (maximum, size) => {
+  for (const cut of [257, 272, 304]) {
+    const core = createCore({ maximum })
+    const large = core.malloc(size)
+    const blocks: number[] = []
+    for (let p = core.malloc(4000); p; p = core.malloc(4000)) blocks.push(p)
+    while (core.malloc(257));
+    for (let i = 0; i < blocks.length; i += 2) core.free(blocks[i])
+    while (core.malloc(cut));
+    core.free(large)
+    expect(core.malloc(size)).toBe(large)
+    expect(core.verify()).toBe(0)
+    // And less than all of it leaves the rest to others, as nodes for that have room there.
+    core.free(large)
+    expect(core.malloc(300)).not.toBe(0)
+    expect(core.malloc(size / 2)).not.toBe(0)
+    expect(core.verify()).toBe(0)
+  }
+})
+
 it('no block is harmed where the heap is full, its blocks are cut, and others have grown the memory', () => {
   const core = createCore({ initial: 400, maximum: 2000 })
   const oracle = new Oracle(core.memory, core.base)
@@ -401,6 +425,20 @@ describe('a full memory whose last block stays', () => {
     expect(core.stats(64).inUse).toBe(core.usableSize(last))
     // And all of it comes together again.
     expect(core.malloc((row.length - 1) * size - 64)).not.toBe(0)
+    expect(core.field('lodge')).toBe(0)
+    expect(core.verify()).toBe(0)
+  })
+
+  it.each([
+    ['mapped', (core: Core, page: number) => core.mmap(page, PAGE, 3, 0x32) === page],
+    ['mapped without replacement', (core: Core, page: number) => core.mmap(page, PAGE, 3, 0x100022) === page],
+    ['unmapped', (core: Core, page: number) => core.munmap(page, PAGE) === 0],
+  ])('lets a page that only its nodes are in be %s, at the first call', (_, call) => {
+    const { core, blocks, free } = cut(64, 30_000)
+    for (const range of blocks) free(range)
+    const lodge = core.field('lodge')
+    expect(lodge).not.toBe(0)
+    expect(call(core, lodge & -PAGE)).toBe(true)
     expect(core.field('lodge')).toBe(0)
     expect(core.verify()).toBe(0)
   })
