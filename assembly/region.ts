@@ -215,8 +215,8 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
 }
 
 /** Linux's madvise on mapped pages. MADV_DONTNEED makes them read as zero; NORMAL, RANDOM, SEQUENTIAL and WILLNEED do
- *  nothing. -1 and EINVAL for other advice, an address that is no page's, or a
- *  length that no memory has; ENOMEM if a page is not mapped. */
+ *  nothing. -1 and EINVAL for other advice, an address that is no page's, or a length that no
+ *  memory has; ENOMEM if a page is not mapped. */
 export function madvise(address: usize, length: usize, advice: u32): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE),

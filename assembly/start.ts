@@ -13,8 +13,8 @@ import { beginBins } from './bin'
 export let smallLimit: usize = 0
 let known: u32 = 0
 
-/** Finds the heap in memory or begins one. False, and no byte has changed, if the memory may not grow to hold it, if others have
- *  grown it where the heap would begin, or if a heap of another version or variant is there. */
+/** Finds the heap in memory or begins one. False, and no byte has changed, though the memory may have grown, if that may not
+ *  grow to hold it, if others have grown it where the heap would begin, or if a heap of another version or variant is there. */
 export function ready(): bool {
   if (smallLimit) return true
   let p = base(),

@@ -164,13 +164,14 @@ function chainOf(id: string, handsTo: Map<string, string>): string[] {
 
 /**
  * Functions that do more than hand their operands on to another one of the same name in C, which they call: a malloc for the host, say, that
- * writes the size in front of the block which it gets from the C library's. And those that call imported ones, of whatever name. They and
+ * writes the size in front of the block which it gets from the C library's. And those that call an imported function that allocates or frees. They and
  * what knows of that word are the program's own, and run on granary's as they did on what they call.
  */
 function wrappers(app: Field[], { imports, replaced }: Family, handsTo: Map<string, string>): string[] {
   const facts = factsOfAll(app)
+  const isImported = (id: string) => mallocFamily.includes(imports.get(id) ?? '')
   const isWrapper = (id: string) =>
-    [...reach(facts, [id])].some((callee) => callee !== id && (imports.has(callee) || sameBase(callee, id)))
+    [...reach(facts, [id])].some((callee) => callee !== id && (isImported(callee) || sameBase(callee, id)))
   const sameBase = (one: string, other: string) => replaced.get(one) === replaced.get(other)
   return [...replaced.keys()].filter((id) => isWrapper(chainOf(id, handsTo).at(-1) ?? id))
 }

@@ -78,8 +78,9 @@ function bytesOf(file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (error) {
-    const { message, code } = error as NodeJS.ErrnoException
-    throw code === 'EISDIR' ? new Error(`${file} is a directory`) : new Error(message)
+    // Node's sentence does not name it.
+    if ((error as NodeJS.ErrnoException).code === 'EISDIR') throw new Error(`${file} is a directory`)
+    throw error
   }
 }
 

@@ -3,6 +3,7 @@
 import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
 import { calleeOf, constantOf, type Flow, flowOf, type Node } from './flow.ts'
+import type { Family } from './functions.ts'
 import { stackTop } from './globals.ts'
 import { dataEnd, type Field, initialWord, labelOf, said, signatureOf } from './text.ts'
 
@@ -19,7 +20,7 @@ const resizeHeap = 'emscripten_resize_heap'
 const notifyGrowth = 'emscripten_notify_memory_growth'
 
 /** Finds the import by its name or, where a tool has shortened it, by what the functions do that are to be replaced. */
-export function findGrowth(app: Field[], replaced: Map<string, string>): Growth | undefined {
+export function findGrowth(app: Field[], { imports, replaced }: Family): Growth | undefined {
   const functions = app.filter(({ kind }) => kind === 'func')
   const facts = factsOfAll(app)
   const own = functions.filter(({ from }) => !from)
@@ -36,9 +37,10 @@ export function findGrowth(app: Field[], replaced: Map<string, string>): Growth 
   const growers = allocator.filter(({ text }) => text.includes('(memory.grow'))
   const grows = growers.length === 0
   const called = new Set((grows ? allocator : growers).flatMap(({ id }) => facts.get(id)?.calls ?? []))
-  const flows = own.filter(({ id }) => reached.has(id)).map(flowOf)
+  const flows = allocator.map(flowOf)
   const hosts = functions.filter(
-    ({ id, from }) => called.has(id) && from && !from.module.startsWith('wasi') && !neverReturns(id, flows),
+    ({ id, from }) =>
+      called.has(id) && from && !imports.has(id) && !from.module.startsWith('wasi') && !neverReturns(id, flows),
   )
   const asked = hosts.filter((field) => (grows ? /-> i32$/ : /^i32 -> $/).test(signatureOf(field)))
   if (asked.length === 0) return undefined

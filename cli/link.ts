@@ -97,7 +97,7 @@ function planOf(program: Program, heap: Field[], options: LinkOptions): Plan {
   if ([...names.values()].some((name) => name === 'granary_set_errno' || name.startsWith('assembly/malloc/')))
     throw new LinkError('granary is in this module already')
   const family = findFamily(program, heap, options.functions)
-  const growth = findGrowth(app, family.replaced)
+  const growth = findGrowth(app, family)
   const heapBase = findHeapBase(app, memory, options.heapBase, growth)
   return { ...family, memory, growth, heapBase, errno: findErrno(app) }
 }
@@ -176,11 +176,13 @@ const ownEnd = '$"granary link heap end"'
 
 /** The fields of a module. */
 function fieldsOf(module: Module): Field[] {
+  let text: string
   try {
-    return parseFields(module.emitText())
+    text = module.emitText()
   } catch {
     throw new LinkError('binaryen cannot print this module as text: it is too large for that')
   }
+  return parseFields(text)
 }
 
 /** A field of these words. */

@@ -7,7 +7,7 @@ import { Heap } from './heap.ts'
 
 /** A memory for the heap, in pages of 65,536 bytes. */
 export interface OwnMemory {
-  /** Pages at the start; 1 if not given. */
+  /** Pages at the start, 1 if not given; from 0 it grows at once, if it may, as the heap begins in it. */
   initial?: number | undefined
   /** Pages that the memory may grow to, at most 65,536 as without it. */
   maximum?: number | undefined

@@ -243,8 +243,8 @@ export class Heap {
   }
 
   /**
-   * Moves the break by `increment` bytes, up or down, and returns where it was; where the program has grown the memory itself, the new
-   * bytes begin behind that, and there is what it returns. New bytes are zero. Throws a HeapError if the memory cannot grow, or if
+   * Moves the break by `increment` bytes, up or down, and returns where it was. Behind memory that the program itself has grown, it
+   * returns where the new bytes begin. New bytes are zero. Throws a HeapError if the memory cannot grow, or if
    * more is given back than was taken since something else grew the heap.
    */
   sbrk(increment: number): number {

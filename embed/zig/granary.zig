@@ -30,7 +30,7 @@ fn alloc(_: *anyopaque, length: usize, alignment: Alignment, _: usize) ?[*]u8 {
     return aligned_alloc(alignment.toByteUnits(), length);
 }
 
-/// Blocks up to this size move when they shrink to less than half; others shrink where they are.
+/// SMALL_MAX of assembly/layout.ts: blocks up to this size move when they shrink to less than half; others shrink where they are.
 const small_max = 256;
 
 /// In place: true as far as the block's own room goes. What a large one no longer needs is free then.

@@ -330,6 +330,12 @@ export const replacements: Record<string, [module: string, replaced: string]> = 
       (func $free (param i32)))`,
     'malloc, valloc, calloc, free',
   ],
+  'an allocator that stands on an imported sbrk': [
+    `(module (import "env" "sbrk" (func $sbrk (param i32) (result i32))) ${withBase}
+      (func $malloc (export "malloc") (param i32) (result i32) (call $sbrk (local.get 0)))
+      (func $free (export "free") (param i32)))`,
+    'malloc, free',
+  ],
   'exports by names that C libraries use among themselves': [
     `(module ${withBase}
       (func $a (export "__libc_malloc") (param i32) (result i32) (i32.const 0))
