@@ -270,7 +270,7 @@ export function release(p: usize, w: u64): void {
     store<u32>(end - 4, number)
     h.freeBytes += stop - p
     if (linked) unlink(nodes, node)
-    link(h, nodes, number, end - start)
+    link(nodes, number, end - start)
     if (end == stop) stop -= CELL
   }
   if (gone) dropNode(gone)

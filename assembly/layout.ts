@@ -119,8 +119,6 @@ export class Header {
   freeBytes: usize
   mapped: u32
   peak: usize
-  /** Bit e: some bin of sizes in [2^(e+6), 2^(e+7)) may have a free block. */
-  exponents: u32
   /** Bytes of what is neither a block of the arena nor free: header, first tables, pages of spans, memory of others. */
   fixed: usize
   /** Whether the bins' empty spans were released since a bin kept one. */
@@ -140,13 +138,16 @@ export const ACTIVE: usize = 128
 export const LISTS: usize = ACTIVE + 256
 /** A descriptor with no bit set: the active span of a bin that has none. */
 export const NONE: usize = LISTS + 256
-/** For each exponent of free blocks' sizes, which of its bins may have any; u32 each. */
-export const STEPS: usize = NONE + 16
+/** For each bin of the arena a bit, set if it may have a free block; in words of 64. */
+export const BINS_SET: usize = NONE + 16
 /** log2 of the bins for each doubling of size. */
 export const STEP_BITS: u32 = 4
-export const EXPONENTS: u32 = 26
-/** Bytes of the header, with its records. Behind the last exponent's STEPS stands one more, always 0: a search may begin there. */
-export const HEADER_SIZE: usize = STEPS + (EXPONENTS + 1) * 4
+/** Bins of the arena: of sizes from 2^6 to 2^32. */
+export const BINS_ARENA: u32 = 26 << STEP_BITS
+/** Behind those bits, where a search from behind the last bin on begins, and ends. */
+export const BINS_SET_END: usize = BINS_SET + ((BINS_ARENA >>> 6) + 1) * 8
+/** Bytes of the header, with its records. */
+export const HEADER_SIZE: usize = BINS_SET_END
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
 

@@ -8,16 +8,14 @@
 // Two things wait until a search comes by, because most have changed again before: a bin that has become empty keeps its bits, and a
 // block whose front was taken stays in its bin, though that may be of larger sizes now.
 
-import { EXPONENTS, Header, header, PAGE, STEP_BITS, STEPS } from './layout'
+import { base, BINS_ARENA, BINS_SET, BINS_SET_END, Header, header, PAGE, STEP_BITS } from './layout'
 import { CORRUPT, refuse } from './error'
 
 const MIN_EXPONENT: u32 = 6
-export const BINS_ARENA: u32 = EXPONENTS << STEP_BITS
 /** The bins' heads { next, prev } stand before the nodes, behind 16 bytes that take what an overflow of the block before the
  *  nodes writes. */
 const BINS: u32 = 16
 export const BINS_SIZE: u32 = BINS + (BINS_ARENA << 3)
-const STEP_MASK: u32 = (1 << STEP_BITS) - 1
 export const NODE_SIZE: u32 = 16
 
 /** A free block's node, or of a bin's head the links. Its number is how many bytes it is behind `header.nodes`. */
@@ -73,10 +71,10 @@ function nodeWith(p: usize, offset: usize): u32 {
   let e = 31 - clz<u32>(<u32>n)
   return ((e - MIN_EXPONENT - 1) << STEP_BITS) + (<u32>n >>> (e - STEP_BITS))
 }
-/** Address of the bits that say which bins of an exponent have nodes. */
+/** Address of the word that has the bin's bit, which is that of the bin's number modulo 64. */
 // @ts-ignore: decorator
-@inline function stepsOf(h: Header, exponent: u32): usize {
-  return changetype<usize>(h) + STEPS + ((<usize>exponent) << 2)
+@inline export function wordOf(bin: u32): usize {
+  return base() + BINS_SET + (((<usize>bin) >>> 6) << 3)
 }
 /** The number of a bin's head, of which only the links exist. */
 // @ts-ignore: decorator
@@ -92,33 +90,33 @@ function nodeWith(p: usize, offset: usize): u32 {
  *  was taken (what belongs in the bin has as many), it goes to its own bin, and the search goes on: no more often than fronts are taken. */
 export function firstFrom(bin: u32, n: usize): u32 {
   let h = header(),
-    nodes = h.nodes
+    nodes = h.nodes,
+    at = wordOf(bin),
+    some = load<u64>(at) & ((<u64>-1) << bin)
   while (true) {
-    let e = bin >>> STEP_BITS,
-      steps = load<u32>(stepsOf(h, e)) & (-1 << (bin & STEP_MASK))
-    if (!steps) {
-      let m = h.exponents & (-2 << e)
-      if (!m) return 0
-      e = ctz(m)
-      steps = load<u32>(stepsOf(h, e))
+    while (!some) {
+      at += 8
+      if (at == base() + BINS_SET_END) return 0
+      some = load<u64>(at)
     }
-    bin = (e << STEP_BITS) + ctz(steps)
-    let head = headOf(bin),
+    let head = headOf((<u32>(at - wordOf(0)) << 3) + <u32>ctz(some)),
       number = nodeIn(nodes, head).next
-    if (number == head) emptied(h, bin)
-    else {
+    if (number == head) {
+      store<u64>(at, load<u64>(at) ^ (some & -some))
+      some &= some - 1
+    } else {
       let node = nodeIn(nodes, number),
         size = node.end - node.start
       if (size >= n) return number
       unlink(nodes, node)
-      link(h, nodes, number, size)
+      link(nodes, number, size)
     }
   }
 }
 
 /** Puts a node whose block has n bytes into its bin. `nodes` is h.nodes. */
 // @ts-ignore: decorator
-@inline export function link(h: Header, nodes: usize, number: u32, n: usize): void {
+@inline export function link(nodes: usize, number: u32, n: usize): void {
   let node = nodeIn(nodes, number),
     bin = binOf(n),
     head = headOf(bin),
@@ -127,9 +125,8 @@ export function firstFrom(bin: u32, n: usize): u32 {
   node.prev = head
   nodeIn(nodes, next).prev = number
   nodeIn(nodes, head).next = number
-  let e = bin >>> STEP_BITS
-  store<u32>(stepsOf(h, e), load<u32>(stepsOf(h, e)) | (1 << (bin & STEP_MASK)))
-  h.exponents |= 1 << e
+  let at = wordOf(bin)
+  store<u64>(at, load<u64>(at) | ((<u64>1) << bin))
 }
 /** Takes a node out of its bin. `nodes` is h.nodes. */
 // @ts-ignore: decorator
@@ -139,14 +136,6 @@ export function firstFrom(bin: u32, n: usize): u32 {
   nodeIn(nodes, next).prev = prev
   nodeIn(nodes, prev).next = next
 }
-/** Notes that a bin has no node. */
-function emptied(h: Header, bin: u32): void {
-  let e = bin >>> STEP_BITS,
-    steps = load<u32>(stepsOf(h, e)) & ~(1 << (bin & STEP_MASK))
-  store<u32>(stepsOf(h, e), steps)
-  if (!steps) h.exponents &= ~(1 << e)
-}
-
 /** Bytes of the nodes that so many blocks more and the remains of those that they are cut from may need. No more than half of all blocks
  *  are free, since behind each free one stands one in use. */
 // @ts-ignore: decorator

@@ -2,10 +2,10 @@
 
 import {
   base,
+  BINS_ARENA,
   BLOCK_MIN,
   CELL,
   entryOf,
-  EXPONENTS,
   header,
   MAGIC,
   mapOf,
@@ -16,13 +16,11 @@ import {
   pageEnd,
   SPAN,
   spanNumber,
-  STEP_BITS,
-  STEPS,
   UNTOUCHED,
 } from './layout'
 import { ABI } from './config'
 import { around32, firstMark, followsFree, around64, isFree, isReserved, isUsed, stopOf } from './shadow'
-import { binOf, BINS_ARENA, BINS_SIZE, firstFrom, headOf, nodeAt, NODE_SIZE } from './node'
+import { binOf, BINS_SIZE, headOf, nodeAt, NODE_SIZE, wordOf } from './node'
 import { areTablesInPlace, firstBlock } from './tables'
 import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
@@ -156,6 +154,11 @@ function namesItsOwn(bin: u32): bool {
   return !left && before == load<usize>(record, TAIL)
 }
 
+/** The bits that say which bins may have a free block, from that of `bin` on to the end of its word. */
+function bitsFrom(bin: u32): u64 {
+  return load<u64>(wordOf(bin)) >>> bin
+}
+
 /** Whether the bins' rings hold as many nodes as there are free blocks, each of a block that is no larger than the bin's. */
 function areListed(free: u32): bool {
   let h = header()
@@ -172,10 +175,10 @@ function areListed(free: u32): bool {
       before = number
       free--
     }
-    if (first != head && (firstFrom(bin, 0) != first || !((h.exponents >>> (bin >>> STEP_BITS)) & 1))) return false
+    if (first != head && !(bitsFrom(bin) & 1)) return false
   }
   // A search may begin behind the last bin.
-  return !free && !load<u32>(base(), STEPS + EXPONENTS * 4) && !(h.exponents >>> EXPONENTS)
+  return !free && !bitsFrom(BINS_ARENA)
 }
 
 /** The number of the first invariant that a page breaks which is noted as what it is not, or 0. */
