@@ -7,8 +7,8 @@ import { Header, header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
 import {
   MARK_BEHIND,
   around64,
-  turnMark,
-  turnMarks,
+  flipMark,
+  flipMarks,
   followsFree,
   noteUsedInline,
   isFree,
@@ -16,7 +16,7 @@ import {
   stopOf,
   MARKS_AROUND,
   touch,
-  turnBoth,
+  flipBoth,
 } from './shadow'
 import {
   binOf,
@@ -24,7 +24,7 @@ import {
   dropNode,
   firstFrom,
   headOf,
-  isPacked,
+  nodesMayLack,
   link,
   newNode,
   Node,
@@ -40,20 +40,20 @@ import { makeRoom } from './tables'
 /** Blocks of a request's own bin that are looked at for the best fit. */
 const TRIES: u32 = 4
 
-// How far `find` looks besides the bins: up to the end of top's page; in all of top; there, and at all blocks of the request's bin, also
-// where nodes lack for what is left of a block; and last, where that shall not be cut.
+// Where `find` looks: in the bins, and in top up to the end of its page; in all of top, too; in addition, at all blocks of the request's
+// own bin, even if nodes may lack for what is left of one; the same, but it gives a block whole instead of cutting it.
 export const IN_PAGE: u32 = 0
 export const IN_TOP: u32 = 1
 export const EVERYWHERE: u32 = 2
 export const WHOLE: u32 = 3
 
-/** Whether a gap of n bytes between two blocks can be a free block, or is none at all: 0 less 1 is the largest number. */
+/** Whether n bytes between two blocks are enough for a free block, or none at all: 0 - 1 wraps to the largest number. */
 // @ts-ignore: decorator
 @inline export function isGap(n: usize): bool {
   return n - 1 >= BLOCK_MIN - 1
 }
 
-/** Of the block of n bytes that was just taken at p: how many bytes from its start on may not read as zero. */
+/** Of the block of n bytes that was just taken at p: how many bytes from its start on may be other than zero. */
 export function dirtyIn(p: usize, n: usize): usize {
   let h = header()
   // Only what came from top ends there. What is written behind the last block's end, up to 16 bytes, is not taken for zeros.
@@ -89,7 +89,7 @@ export function dirtyIn(p: usize, n: usize): usize {
 }
 
 /** Of the free block at p, takes the first n bytes for use, or all of it if too little would remain, or if it is to be given `whole`.
- *  Returns where they end. Then markOf says which mark is to be turned besides those at p. */
+ *  Returns where they end. Then markOf says which mark is to be flipped, besides those at p. */
 // @ts-ignore: decorator
 @inline export function takeFront(h: Header, nodes: usize, number: u32, p: usize, n: usize, whole: bool): usize {
   let node = nodeIn(nodes, number),
@@ -115,9 +115,9 @@ export function dirtyIn(p: usize, n: usize): usize {
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
 export function find(n: usize, reach: u32): usize {
   let h = header(),
-    full = nodesFor(0) > h.nodesSize && !makeRoom(isPacked(0) ? CELL : n, h.blocks >>> 6),
-    packed = full && isPacked(0)
-  // More memory has room for more nodes.
+    full = nodesFor(0) > h.nodesSize && !makeRoom(nodesMayLack(0) ? CELL : n, h.blocks >>> 6),
+    packed = full && nodesMayLack(0)
+  // The memory grows first: with it comes room for more nodes.
   if (reach >= EVERYWHERE) full = packed
   else if (packed) return 0
   let nodes = h.nodes,
@@ -125,27 +125,27 @@ export function find(n: usize, reach: u32): usize {
     shadow = h.shadow,
     p = h.top,
     stop: usize,
-    turned: usize
+    flipped: usize
   if (best) {
     let node = nodeIn(nodes, best)
     p = node.start
     stop = takeFront(h, nodes, best, p, n, reach == WHOLE)
-    turned = markOf(node, stop)
+    flipped = markOf(node, stop)
   } else {
     if (h.end - p < n || full || (reach == IN_PAGE && crosses(p, n))) return 0
-    h.top = stop = turned = p + n
+    h.top = stop = flipped = p + n
   }
   h.blocks++
-  turnMarks(shadow, p, MARK_BEHIND)
-  turnMark(shadow, turned)
+  flipMarks(shadow, p, MARK_BEHIND)
+  flipMark(shadow, flipped)
   noteUsedInline(p, stop)
   touch(stop)
   return p
 }
 
-/** A block from the bins: if `longest` is 0, of exactly n bytes at a multiple of `alignment`; else one that ends at such a
- *  multiple, of as many bytes from n up to `longest` as there are, a multiple of SPAN. 0 if there is none. Looks at `tries`
- *  blocks, and takes the smallest that fits of the first bin that has one; then at one that fits for sure. */
+/** A block from the bins, or 0. With a `longest` of 0: exactly n bytes at a multiple of `alignment`. Else one that ends at such a
+ *  multiple and has as many KiB, from n bytes up to `longest`, as are free before it. Looks at up to `tries` blocks, and takes the
+ *  smallest that fits in the first bin where one does; if none of these fits, the first of a bin whose blocks all do. */
 export function findAligned(n: usize, alignment: usize, tries: u32, longest: usize): usize {
   let bin = binOf(n),
     sure: usize = 0
@@ -193,7 +193,7 @@ export function alignedFrom(p: usize, alignment: usize): usize {
   return a
 }
 
-/** Of a free block, takes [a, stop) for use; what remains on both sides must be gaps. Nodes must not be packed. */
+/** Of a free block, takes [a, stop) for use. What remains on either side must be as isGap wants it; nodes must not lack (nodesMayLack). */
 export function carve(number: u32, a: usize, stop: usize): usize {
   let h = header(),
     node = nodeAt(number),
@@ -201,7 +201,7 @@ export function carve(number: u32, a: usize, stop: usize): usize {
     end = node.end
   dropNode(number)
   h.freeBytes -= end - p
-  turnBoth(p + CELL, end - CELL)
+  flipBoth(p + CELL, end - CELL)
   return cut(p, a, stop, end)
 }
 
@@ -210,7 +210,7 @@ export function carveTop(a: usize, stop: usize): usize {
   let h = header(),
     p = h.top
   h.top = stop
-  turnBoth(p + CELL, stop)
+  flipBoth(p + CELL, stop)
   return cut(p, a, stop, stop)
 }
 
@@ -225,7 +225,7 @@ function cut(p: usize, a: usize, stop: usize, end: usize): usize {
 
 /** Makes two blocks of the block in use [p, end), which part at `a`, and frees one of them. */
 function split(p: usize, a: usize, end: usize, freed: usize): void {
-  turnBoth(a + CELL, a)
+  flipBoth(a + CELL, a)
   noteUsed(p, a)
   noteUsed(a, end)
   header().blocks++
@@ -275,11 +275,11 @@ export function release(p: usize, w: u64): void {
   }
   if (gone) dropNode(gone)
   h.blocks--
-  turnMark(shadow, stop)
-  turnMarks(shadow, p, start == p ? MARK_BEHIND : MARKS_AROUND)
+  flipMark(shadow, stop)
+  flipMarks(shadow, p, start == p ? MARK_BEHIND : MARKS_AROUND)
 }
 
-/** Makes the block in use [p, end) end at `stop`, if so much is free then, and there may be a block more. */
+/** Makes the block in use [p, end) end at `stop`, if the rest is enough for a free block and there is a node for it. */
 export function shorten(p: usize, stop: usize, end: usize): void {
-  if (end - stop >= BLOCK_MIN && !isPacked(0)) split(p, stop, end, stop)
+  if (end - stop >= BLOCK_MIN && !nodesMayLack(0)) split(p, stop, end, stop)
 }

@@ -1,5 +1,5 @@
-// Bins of small blocks: each has an active span that malloc takes from, and a list of the other spans with room. When the active span
-// is full, another one becomes active, and it is detached: in no list, until the first free in it puts it on the list.
+// Bins of small blocks: each has an active span that malloc takes from, and a list of the other spans with room. When another span
+// becomes active because that one is full, the full one is detached: in no list, until the first free in it puts it on the list.
 //
 // Invariants: a span of a bin is exactly one of active, listed, detached; a detached one has no free block, a listed one has.
 
@@ -16,10 +16,10 @@ import {
   releaseAt,
   WHOLE,
 } from './arena'
-import { extend, leaveLodge, mayCut } from './growth'
+import { extend, leaveLodge, ensureNodes } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
-import { binOf, firstFrom, isPacked } from './node'
-import { addressOf, DETACHED, fetch, FIRST_SPANS, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
+import { binOf, firstFrom, nodesMayLack } from './node'
+import { addressOf, DETACHED, prefetch, FIRST_SPANS, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
@@ -149,8 +149,8 @@ export function freeIn(span: Span, used: u64): void {
   if (used) {
     span.free = ~used
     if (span.prev == DETACHED) {
-      // In a heap that caches may not hold, more of its blocks often follow.
-      if (header().extent >>> 22) fetch(addressOf(span))
+      // In a heap too large for caches: more of the span's blocks are often freed next.
+      if (header().extent >>> 22) prefetch(addressOf(span))
       append(record, span)
     }
     return
@@ -174,8 +174,8 @@ export function freeIn(span: Span, used: u64): void {
   let h = header()
   return h.top - base() - h.freeBytes == h.fixed
 }
-/** After a free that left more than a block free: if no block is in use at all, releases what empty spans the bins keep. So the same
- *  requests find the same places again. The first page of spans may stay if it is as a new heap's first small block makes it. */
+/** After a block of the arena, a mapping or a span's last block was freed: if no block is in use at all, releases the empty spans that
+ *  the bins keep, so that the same requests find the same places again. If their only page is as a new heap makes it, they may stay. */
 export function settle(): void {
   settleInline()
 }
@@ -194,7 +194,7 @@ function settleNow(): void {
     }
   }
   let h = header()
-  // Unless there is but that page, whose header is a KiB, too.
+  // Unless all of them are in one page with FIRST_SPANS, whose header takes another KiB.
   if (h.fixed >= BEGIN_SIZE + FIRST_SPANS + 2 * SPAN || h.freeBytes >= PAGE) gather()
   else h.emptied = 1
 }
@@ -221,29 +221,29 @@ export function gather(): bool {
 }
 
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena. 0 if there is no memory. What the bins keep is released
- *  wherever a heap that is new would grow, not where this one has to: so where blocks lie does not depend on how large it was. */
+ *  wherever a new heap would have to grow, even if this one need not: so where blocks lie does not depend on how large it once was. */
 export function obtain(n: usize): usize {
   let h = header(),
     reach = IN_PAGE
   while (true) {
     let p = find(n, reach)
     if (p) {
-      // Only now is there room for the nodes that may lack: before, it might have been taken from the one block that is long enough.
-      if (reach != EVERYWHERE || mayCut(0)) return p
+      // Room for nodes that lack is made only now: before, it might have come out of the one block that is long enough.
+      if (reach != EVERYWHERE || ensureNodes(0)) return p
       releaseAt(p)
       reach = WHOLE
     } else if (reach == IN_PAGE) {
       if (h.settled || !crosses(h.top, n) || !gather()) reach = IN_TOP
     } else if (reach == EVERYWHERE) {
-      if (!isPacked(0) || !mayCut(0)) return 0
+      if (!nodesMayLack(0) || !ensureNodes(0)) return 0
     } else if (!extend(n, 0) && !gather()) reach = EVERYWHERE
   }
 }
 
-/** As obtain, n bytes and no more at a multiple of `alignment`, with nodes for so many blocks more. */
+/** As obtain, but exactly n bytes, at a multiple of `alignment`; and nodes for so many blocks more. */
 export function obtainAligned(n: usize, alignment: usize, more: u32): usize {
   while (true) {
-    let packed = isPacked(more) && !makeRoom(CELL, more),
+    let packed = nodesMayLack(more) && !makeRoom(CELL, more),
       p: usize = packed ? 0 : findAligned(n, alignment, ALIGNED_TRIES, 0)
     if (p) return p
     if (gather()) continue
@@ -255,7 +255,7 @@ export function obtainAligned(n: usize, alignment: usize, more: u32): usize {
     // For the block and its nodes at once: memory that has grown for what then is refused cannot be given back.
     if (!extend(a + n - top, more)) break
   }
-  return firstFrom(binOf(n), 0) && mayCut(more) ? findAligned(n, alignment, -1, 0) : 0
+  return firstFrom(binOf(n), 0) && ensureNodes(more) ? findAligned(n, alignment, -1, 0) : 0
 }
 
 /** Bytes of the arena's block for a request. */

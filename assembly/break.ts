@@ -3,7 +3,8 @@
 //   heap base          floor        brk             limit             memory.size
 //   │ the arena's      │ sbrk's     │ ours, unused  │ grown by others │
 //
-// What lies between brk and limit reads as zero, unless it was part of the memory that the heap was given at its start.
+// From header.fresh on, what lies between brk and limit reads as zero. Below, it may hold what the memory held at the heap's start, or
+// what was written before lowerBreak.
 
 import { header, BREAK_MAX, CELL, PAGE, PAGES_MAX, roundUp } from './layout'
 
@@ -17,7 +18,7 @@ export function memoryPages(): u32 {
   while (pages >= PAGES_MAX) pages-- // one too many for a break; a loop, so that optimizers leave this in one place
   return pages
 }
-/** Has the memory grown by so many pages, and returns how many there are then: what the host says of it is not believed. The one
+/** Grows the memory by so many pages, if it may, and returns how many it has then: the host's own answer is not relied on. The only
  *  caller of memory.grow. */
 // @ts-ignore: decorator
 @inline export function growMemory(pages: u32): u32 {
@@ -27,9 +28,9 @@ export function memoryPages(): u32 {
 }
 
 /** Makes the memory from brk to brk + bytes the heap's, or to brk + most if that is granted. Where others have grown the memory, the
- *  break moves behind that first; if `skip`, also over bytes of the heap's own, which stay unused. False, and nothing has changed, if
- *  there are such and not `skip`, or if the memory may not grow. */
-function own(bytes: usize, most: usize, skip: bool): bool {
+ *  break first moves past theirs; if the heap still has unused bytes before it, only with `skip`, and those stay unused. False, and
+ *  nothing has changed, if there are such bytes and `skip` is false, or if the memory may not grow. */
+function acquire(bytes: usize, most: usize, skip: bool): bool {
   let h = header(),
     brk = h.brk,
     left = ((<usize>h.limit) << 16) - brk
@@ -59,7 +60,7 @@ function own(bytes: usize, most: usize, skip: bool): bool {
  *  asked for if memory of others follows: ask again. 0 if refused. */
 export function advance(bytes: usize, most: usize): usize {
   let h = header()
-  if (!own(bytes, most, false)) {
+  if (!acquire(bytes, most, false)) {
     most = ((<usize>h.limit) << 16) - h.brk
     if (!most || memoryPages() == h.limit) return 0
   }
@@ -72,15 +73,15 @@ export function advance(bytes: usize, most: usize): usize {
  *  others have grown. 0 if refused, and nothing has changed. */
 export function raiseBreak(bytes: usize): usize {
   let h = header()
-  if (!own(bytes, bytes + ((h.brk - h.floor) >>> 3), true)) return 0
+  if (!acquire(bytes, bytes + ((h.brk - h.floor) >>> 3), true)) return 0
   let start = h.brk
   h.brk = start + bytes
   if (start < h.fresh) memory.fill(start, 0, min(bytes, h.fresh - start))
   return start
 }
 
-/** Moves the break down by `bytes`, which raiseBreak clears. Returns where it was; 0, and nothing has changed, if they did not all come
- *  from raiseBreak since the arena last grew. */
+/** Moves the break down by `bytes`, which raiseBreak clears if it hands them out again. Returns where it was; 0, and nothing has
+ *  changed, if they did not all come from raiseBreak since the arena last grew. */
 export function lowerBreak(bytes: usize): usize {
   let h = header(),
     brk = h.brk

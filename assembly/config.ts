@@ -1,9 +1,9 @@
-// What a build may have other than usual. It is said with `--use NAME=1`: GROW_BY_IMPORT (break.ts), ERRNO_BY_IMPORT (error.ts),
+// Build options, each set with `--use NAME=1`: GROW_BY_IMPORT (break.ts), ERRNO_BY_IMPORT (error.ts),
 // HEAP_END_IMPORT and HEAP_BASE_BUILTIN (env.ts), EMSCRIPTEN (embed/c.as.ts).
 
 import { Runtime } from 'shared/runtime'
 
-/** Bytes before each small block that are the block's: four below AssemblyScript's garbage collector, which wants a size there
+/** Bytes of each small block that lie before its address: four under AssemblyScript's garbage collector, which keeps a size there
  *  (embed/assemblyscript/runtime.as.ts). */
 export const FRONT: usize = isDefined(HEAP_BASE_BUILTIN) && ASC_RUNTIME == Runtime.Incremental ? 4 : 0
 

@@ -12,8 +12,8 @@
   return isDefined(HEAP_BASE_BUILTIN) ? __heap_base : importedBase
 }
 
-/** End of the memory that the program is linked with: what lies behind it before the heap begins, others have grown. 0 if nobody says:
- *  then all memory from heapBase on is the heap's. */
+/** End of the memory that the program is linked with: pages that lie beyond it when the heap begins were grown by others. 0 if that is
+ *  not known: then all memory from heapBase on is the heap's. */
 // @ts-ignore: decorator
 @inline export function heapEnd(): usize {
   return isDefined(HEAP_END_IMPORT) ? importedEnd : 0

@@ -1,15 +1,15 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './layout'
-import { around32, isFree, noteUsed, turn, turnBoth, turnReserved } from './shadow'
+import { around32, isFree, noteUsed, flip, flipBoth, flipReserved } from './shadow'
 import { findAligned, isGap, markOf, releaseAt, shorten, takeFront } from './arena'
 import { beginTables, capacityFor, endFor, firstBlock, fitNodes, makeRoom, setEnd } from './tables'
-import { isPacked, nodeFrom, nodeIn } from './node'
+import { nodesMayLack, nodeFrom, nodeIn } from './node'
 import { advance, memoryPages } from './break'
 
-/** Makes top have a block of n bytes (a multiple of 16, at least BLOCK_MIN), and nodes for so many blocks more: out of what the heap has,
- *  or else of new memory. False if the memory may not grow so far, and then all is as it was, unless others have grown it; true also if
- *  top is elsewhere now, which may still be too little: look again. */
+/** Makes room in top for n bytes (a multiple of 16, at least BLOCK_MIN), and for the nodes of so many blocks more: out of what the heap
+ *  has, or else of new memory. False if the memory may not grow so far; then all is as it was, unless others have grown it. True also if
+ *  top has only moved, past others' memory, and may still be too short: so callers look again. */
 export function extend(n: usize, more: u32): bool {
   let h = header(),
     top = h.top,
@@ -53,26 +53,26 @@ function absorb(start: usize, end: usize): bool {
   // The gap is reserved; what lies before it, where the tables were, is free, or too little for a block.
   let p = h.top
   if (!isGap(gap - p)) gap = p
-  turn(gap + 2 * CELL)
-  turn(a)
+  flip(gap + 2 * CELL)
+  flip(a)
   noteUsed(gap, a)
   h.top = a
   h.blocks++
   h.fixed += a - gap
   if (p == gap) return true
-  turnBoth(p + CELL, gap)
+  flipBoth(p + CELL, gap)
   noteUsed(p, gap)
   h.blocks++
   releaseAt(p)
   return true
 }
 
-/** Whether there are nodes for so many blocks more and the remains of those that they are cut from; makes some if not, where top,
- *  new memory or a free block has room. */
-export function mayCut(more: u32): bool {
-  while (isPacked(more)) {
+/** Makes sure of nodes for so many blocks more and for what remains of those that they are cut from: where they lack, in top, in new
+ *  memory or in a free block. False if none of these has room. */
+export function ensureNodes(more: u32): bool {
+  while (nodesMayLack(more)) {
     if (extend(BLOCK_MIN, more)) continue
-    // With nodes for a 256th of the blocks in reserve instead of for a quarter.
+    // Now with a smaller reserve: nodes for 1/256 of the blocks instead of 1/4.
     if (!makeRoom(BLOCK_MIN, more - (header().blocks >>> 8) * 63) && !lodgeNodes()) return false
   }
   return true
@@ -88,7 +88,7 @@ function lodgeNodes(): bool {
   h.nodesSize = size
   freeLodge()
   h.lodge = p
-  turnReserved(p)
+  flipReserved(p)
   return true
 }
 /** Frees the block that the nodes were in, if they were in one. */
@@ -97,7 +97,7 @@ function freeLodge(): void {
     p = h.lodge
   if (!p) return
   h.lodge = 0
-  turnReserved(p)
+  flipReserved(p)
   releaseAt(p)
 }
 /** Moves the nodes out of their block and frees it, if they have room where they belong. */
@@ -105,7 +105,7 @@ export function leaveLodge(): void {
   let h = header()
   if (h.lodge && makeRoom(0, -(h.blocks >>> 2))) freeLodge()
 }
-/** Whether what sbrk gave, or others have grown, lies behind the tables, and never becomes the arena's: then top would be elsewhere. */
+/** Whether what sbrk gave, or others have grown, follows the tables. It never becomes the arena's: new memory lies beyond it. */
 export function isBlocked(): bool {
   let h = header()
   return h.brk != (<usize>h.capacity) << 16 || memoryPages() != h.limit
@@ -115,7 +115,7 @@ export function resize(p: usize, size: usize, n: usize): bool {
   let h = header(),
     end = p + size,
     stop = p + n,
-    turned = stop
+    flipped = stop
   if (n <= size) {
     shorten(p, stop, end)
     return true
@@ -133,9 +133,9 @@ export function resize(p: usize, size: usize, n: usize): bool {
       node = nodeIn(nodes, number)
     if (node.end - end < n) return false
     stop = takeFront(h, nodes, number, end, n, false)
-    turned = markOf(node, stop)
+    flipped = markOf(node, stop)
   }
-  turnBoth(end, turned)
+  flipBoth(end, flipped)
   noteUsed(p, stop)
   return true
 }

@@ -6,8 +6,8 @@
 //   └────────┴───────┴──────┴─────────────────────────┴───────┴──────────┴───────┴────────┘
 //                    64 KiB boundary ┘      64 KiB boundary ┘
 //
-// Between header and tables is the arena. Of up to four pages, the tables stand behind the header instead; when the heap outgrows
-// them, they move to its end, and that place stays unused.
+// Between header and tables is the arena. In a heap of up to four pages, the tables follow the header instead; when the heap
+// outgrows them, they move to its end, and their old place stays unused.
 //
 // The arena is a row of blocks, each a multiple of 16 bytes. Nothing of the heap's own stands between or before them:
 // where blocks begin and end is known from the shadow, one bit for each cell of 16 bytes. A set bit is a mark.
@@ -37,7 +37,7 @@
 // The guard, which nobody reads, takes the bytes that an overflow of the block before the header writes.
 //
 //   descriptor   0  free   u64   bit i clear: a block in use begins at cell i of the span
-//                8  next   u32   address of the descriptor of the next span with room, turned left by 4 bits | bin << 4
+//                8  next   u32   address of the descriptor of the next span with room, rotated left by 4 bits | bin << 4
 //               12  prev   u32   address of that of the previous one; or DETACHED, or KEPT
 //
 // So p is a block in use ⇔ it is a multiple of 16 and its cell's bit is clear. But a DETACHED span has all bits set, and all its
@@ -48,7 +48,7 @@ import { heapBase } from './env'
 
 /** Bytes of a page of WebAssembly's memory. */
 export const PAGE: usize = 0x10000
-/** Pages of all memory that an address reaches. */
+/** Pages that addresses of 32 bits can reach. */
 export const PAGES_MAX: usize = 0x10000
 /** Bytes for which the shadow has a bit; all blocks begin at multiples of it. */
 export const CELL: usize = 16
@@ -62,11 +62,11 @@ export const SMALL_MAX: usize = 256
 /** Bytes of the smallest block in the arena: a free one needs five cells. */
 export const BLOCK_MIN: usize = 80
 
-/** A page's entry in `header.map` is the number of its first span; from here on it has none. */
+/** A page's byte in `header.map` is the number of its first span; a page that has none has one of the following values. */
 export const NO_SPANS: u32 = 64
 /** A page of a mapping. */
 export const MAPPED: u32 = 65
-/** A page in which no block began so far, but for one in its last cell. */
+/** A page in which no block has begun yet, except perhaps in its last cell. */
 export const UNTOUCHED: u32 = 255
 
 export const MAGIC: u32 = 0x4e415247 // "GRAN"
@@ -94,23 +94,23 @@ export class Header {
   entries: usize
   /** The nodes of free blocks, behind the bins' heads … */
   nodes: usize
-  /** … the bytes of both up to the last node that is in use or was given back, and that there is room for … */
+  /** … the bytes of heads and nodes: up to the last node that is in use or was given back; and those that there is room for … */
   nodesUsed: u32
   nodesSize: usize
   /** … and the first node that was given back; 0 if there is none. */
   nodeFree: u32
-  /** Blocks below top, of a mapping each page: so many that unmapping a part of one makes no more. */
+  /** Number of blocks below top, used and free; each page of a mapping counts as one, so unmapping a part makes no more. */
   blocks: u32
-  /** Number of the page behind the arena's memory, with its tables. */
+  /** Number of the first page after the arena and its tables. */
   capacity: u32
   /** The arena's last stretch without blocks is [top, end). */
   top: usize
   end: usize
   /** The arena's block that the nodes are or were in because they had no room elsewhere, or 0. */
   lodge: usize
-  /** From here and 16 bytes behind top on, the arena was never written. */
+  /** From the higher of this and top + 16 on, the arena was never written, and reads as zero. */
   fresh: usize
-  /** The break, the lowest value sbrk may give it, and the pages of memory that are the heap's up to there. */
+  /** The break; the lowest value that sbrk may give it; and the number of the page where the memory that it may use without growth ends. */
   brk: usize
   floor: usize
   limit: u32
@@ -123,13 +123,13 @@ export class Header {
   fixed: usize
   /** Whether the bins' empty spans were released since a bin kept one. */
   settled: u32
-  /** Whether the heap has become empty since they were last released. */
+  /** Whether the heap has become empty since, and kept them (settle). */
   emptied: u32
   /** In the heap's stretches of 2 MiB below number `roomy`, no page has an unused span. */
   roomy: u32
 }
 
-// Behind the header's fields, at these offsets from it:
+// After these fields, at these offsets from the header:
 
 /** For each bin of small blocks { descriptor of its active span u32, address of that span u32, cells where blocks begin u64 },
  *  16 bytes each. */
@@ -151,8 +151,8 @@ export const HEADER_SIZE: usize = BINS_SET_END
 
 if (offsetof<Header>() > ACTIVE) ERROR("layout: the header's fields must end before ACTIVE")
 
-/** Address of the header, where the heap begins, which need not be aligned: in a program that the heap is linked into a constant, as
- *  those of its fields are. */
+/** Address of the header, where the heap begins. It need not be aligned. In a program that the heap is linked into, it is a constant,
+ *  and so is the address of each field. */
 // @ts-ignore: decorator
 @inline export function base(): usize {
   return heapBase()
@@ -180,6 +180,11 @@ export const ENTRY_ROOMY: usize = 8
 // @ts-ignore: decorator
 @inline export function mapOf(p: usize): usize {
   return header().map + (p >>> 16)
+}
+/** Where the page that holds p begins. */
+// @ts-ignore: decorator
+@inline export function pageStart(p: usize): usize {
+  return p & -PAGE
 }
 /** End of the page that holds p. */
 // @ts-ignore: decorator

@@ -74,7 +74,7 @@ function nodeWith(p: usize, offset: usize): u32 {
 /** Address of the word that has the bin's bit, which is that of the bin's number modulo 64. */
 // @ts-ignore: decorator
 @inline export function wordOf(bin: u32): usize {
-  return base() + BINS_SET + (((<usize>bin) >>> 6) << 3)
+  return base() + BINS_SET + ((<usize>bin >>> 6) << 3)
 }
 /** The number of a bin's head, of which only the links exist. */
 // @ts-ignore: decorator
@@ -86,8 +86,8 @@ function nodeWith(p: usize, offset: usize): u32 {
 @inline export function binOfHead(head: u32): u32 {
   return (head - headOf(0)) >>> 3
 }
-/** The first node of the first bin from `bin` on that has one, or 0. If its block has less than n bytes because its front
- *  was taken (what belongs in the bin has as many), it goes to its own bin, and the search goes on: no more often than fronts are taken. */
+/** The first node in the first bin from `bin` on that has one, or 0. A block there that has less than n bytes, because its front was
+ *  taken, goes to its own bin, and the search goes on: at most once for each front taken. (All that belongs in these bins has n.) */
 export function firstFrom(bin: u32, n: usize): u32 {
   let h = header(),
     nodes = h.nodes,
@@ -99,7 +99,7 @@ export function firstFrom(bin: u32, n: usize): u32 {
       if (at == base() + BINS_SET_END) return 0
       some = load<u64>(at)
     }
-    let head = headOf((<u32>(at - wordOf(0)) << 3) + <u32>ctz(some)),
+    let head = headOf(((<u32>(at - wordOf(0))) << 3) + <u32>ctz(some)),
       number = nodeIn(nodes, head).next
     if (number == head) {
       store<u64>(at, load<u64>(at) ^ (some & -some))
@@ -136,8 +136,8 @@ export function firstFrom(bin: u32, n: usize): u32 {
   nodeIn(nodes, next).prev = prev
   nodeIn(nodes, prev).next = next
 }
-/** Bytes of the nodes that so many blocks more and the remains of those that they are cut from may need. No more than half of all blocks
- *  are free, since behind each free one stands one in use. */
+/** Bytes, with the bins' heads, of the nodes that may be needed once so many blocks more are cut out of others, whose remains are blocks,
+ *  too. No more than half of all blocks are free, since each free one is followed by one in use. */
 // @ts-ignore: decorator
 @inline function nodesAtLeast(more: u32): u32 {
   return BINS_SIZE + ((header().blocks + more + 3) << 3)
@@ -149,11 +149,11 @@ export function firstFrom(bin: u32, n: usize): u32 {
 }
 /** Whether nodes may lack for so many blocks more. */
 // @ts-ignore: decorator
-@inline export function isPacked(more: u32): bool {
+@inline export function nodesMayLack(more: u32): bool {
   return nodesAtLeast(more) > header().nodesSize
 }
-/** The node of the free block that the page at p lies in, or 0. Between two mappings, the block begins at p, where its hint is; else looks
- *  at all nodes. */
+/** The node of the free block that holds the whole page at p, or 0. Tries the hint at p first, because a block behind a mapping begins
+ *  there; then looks at all nodes. */
 export function nodeAround(p: usize): u32 {
   let h = header(),
     number = load<u32>(p) & -NODE_SIZE,
@@ -167,7 +167,7 @@ export function nodeAround(p: usize): u32 {
   }
   return 0
 }
-/** A node for a free block more: there always is one. */
+/** Takes a node for a new free block, and counts that in header.blocks. There always is one. */
 // @ts-ignore: decorator
 @inline export function newNode(h: Header): u32 {
   h.blocks++
@@ -179,7 +179,7 @@ export function nodeAround(p: usize): u32 {
   }
   return number
 }
-/** Removes a free block's node, and the block from those that count. */
+/** Gives back a free block's node, and no longer counts the block in header.blocks. */
 export function dropNode(number: u32): void {
   let h = header(),
     node = nodeAt(number)

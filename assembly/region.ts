@@ -4,12 +4,12 @@
 //
 // Invariant: `header.map` has MAPPED for each page of a mapping, and for no other.
 
-import { BLOCK_MIN, BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, roundUp } from './layout'
+import { BLOCK_MIN, BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, pageStart, roundUp } from './layout'
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
 import { lowerBreak, memoryPages, raiseBreak } from './break'
-import { around32, isReserved, noteUsed, turnBoth, turnReserved } from './shadow'
+import { around32, isReserved, noteUsed, flipBoth, flipReserved } from './shadow'
 import { carve, carveTop, dirtyIn, isGap, releaseAt } from './arena'
-import { isPacked, nodeAround, nodeAt } from './node'
+import { nodesMayLack, nodeAround, nodeAt } from './node'
 import { extend, isBlocked } from './growth'
 import { gather, obtainAligned, settle } from './bin'
 import { ready } from './start'
@@ -46,18 +46,18 @@ function areMapped(p: usize, n: usize): bool {
 /** Gives what is mapped of the pages from p to `end` back to the arena, page by page. */
 function unmap(p: usize, end: usize): void {
   let h = header()
-  // Up to and with `end`, behind which p may become 0.
+  // Includes `end`, to see what begins there; after it, p may wrap to 0.
   for (end = min(end, h.top); p - 1 < end; p += PAGE) {
     if (load<u8>(mapOf(p)) != MAPPED) continue
     let isStart = isReserved(around32(p))
     if (p == end) {
       // The rest of a mapping that began before.
-      if (!isStart) turnBoth(p, p + 2 * CELL)
+      if (!isStart) flipBoth(p, p + 2 * CELL)
       return
     }
     store<u8>(mapOf(p), <u8>NO_SPANS)
     h.mapped--
-    turnBoth(isStart ? p + 2 * CELL : p, p + CELL)
+    flipBoth(isStart ? p + 2 * CELL : p, p + CELL)
     noteUsed(p, p + PAGE)
     releaseAt(p)
   }
@@ -66,7 +66,7 @@ function unmap(p: usize, end: usize): void {
 function map(p: usize, n: usize): void {
   let h = header(),
     pages = <u32>(n >>> 16)
-  turnReserved(p)
+  flipReserved(p)
   memory.fill(mapOf(p), <u8>MAPPED, pages)
   h.mapped += pages
   h.blocks += pages - 1
@@ -110,12 +110,12 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
           node = nodeAt(number)
         if (!number) return taken
         if (!isGap(p - node.start) || !isGap(node.end - p - n)) return ENOMEM
-        q = (node.end & -PAGE) - PAGE
+        q = pageStart(node.end) - PAGE
       }
     }
     if (p + n > (<usize>h.capacity) << 16 && isBlocked()) return taken
     if (!isGap(max(p, h.top) - h.top)) return ENOMEM
-    if (p + n <= h.end && (!more || !isPacked(more))) break
+    if (p + n <= h.end && (!more || !nodesMayLack(more))) break
     // Only now: memory cannot be given back. What is there then is looked at once more.
     if (!extend(max(p + n, h.top + BLOCK_MIN) - h.top, more)) return ENOMEM
   }
@@ -138,11 +138,11 @@ function errorOf(length: usize, prot: u32, flags: u32, offset: u32): u32 {
 }
 
 /** POSIX's mmap for anonymous memory: `length` bytes, rounded up to pages of 64 KiB, that read as zero, at a multiple of
- *  64 KiB. MAP_SHARED and MAP_PRIVATE are the same; `address` counts only with MAP_FIXED or MAP_FIXED_NOREPLACE. -1 and
- *  EINVAL for a length of 0, an offset, neither or both of SHARED and PRIVATE, a fixed address that is no page's; EBADF
- *  without MAP_ANONYMOUS; ENOTSUP for PROT_EXEC; EEXIST where NOREPLACE finds memory in use; ENOMEM if there is none, or
- *  if MAP_FIXED asks for what malloc, sbrk or others hold. `offset` is in pages of 64 KiB; `fd`, and `prot` but for PROT_EXEC, are not
- *  looked at. */
+ *  64 KiB. `address` counts only with MAP_FIXED, which replaces other mappings, or MAP_FIXED_NOREPLACE; MAP_SHARED and MAP_PRIVATE
+ *  are the same; `fd`, and `prot` but for PROT_EXEC, are ignored. -1 and EINVAL for a length of 0, an `offset` (in pages of 64 KiB)
+ *  other than 0, neither or both of SHARED and PRIVATE, a fixed address that is no multiple of 64 KiB; EBADF without MAP_ANONYMOUS;
+ *  ENOTSUP for PROT_EXEC; EEXIST where NOREPLACE finds memory in use; ENOMEM if there is no memory, or if MAP_FIXED asks for what
+ *  malloc, sbrk or others hold. */
 export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i32, offset: u32): usize {
   if (!ready()) return -1
   let error = errorOf(length, prot, flags, offset),
@@ -159,7 +159,7 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
 }
 
 /** POSIX's munmap: whole mappings, parts of them or holes in them; pages without a mapping are passed over. -1 and EINVAL
- *  if `address` is no page's, `length` is 0, or part of the range is held by malloc, sbrk or others; nothing changes then. */
+ *  if `address` is no multiple of 64 KiB, `length` is 0, or part of the range is held by malloc, sbrk or others; nothing changes then. */
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE) // 0 if that is too large
@@ -177,7 +177,7 @@ function mayUnmap(address: usize, n: usize): bool {
     if (load<u8>(mapOf(q)) == MAPPED) continue
     let number = nodeAround(q)
     if (!number) return false
-    q = (nodeAt(number).end & -PAGE) - PAGE
+    q = pageStart(nodeAt(number).end) - PAGE
   }
   // Behind the arena are its tables, what sbrk gave, and others' memory.
   let size = (<usize>memoryPages()) << 16
@@ -185,7 +185,7 @@ function mayUnmap(address: usize, n: usize): bool {
 }
 
 /** Linux's mremap: changes the mapped range [address, address + old) to `size` bytes where it is, or with MREMAP_MAYMOVE
- *  elsewhere. New pages read as zero. -1 and EINVAL for an address that is no page's, a length of 0 or another flag;
+ *  elsewhere. New pages read as zero. -1 and EINVAL for an address that is no multiple of 64 KiB, a length of 0 or another flag;
  *  EFAULT if the range is not mapped; ENOMEM if there is no room; nothing changes then. */
 export function mremap(address: usize, old: usize, size: usize, flags: u32): usize {
   if (!ready()) return -1
@@ -215,8 +215,8 @@ export function mremap(address: usize, old: usize, size: usize, flags: u32): usi
 }
 
 /** Linux's madvise on mapped pages. MADV_DONTNEED makes them read as zero; NORMAL, RANDOM, SEQUENTIAL and WILLNEED do
- *  nothing. -1 and EINVAL for other advice, an address that is no page's, or a length that no
- *  memory has; ENOMEM if a page is not mapped. */
+ *  nothing. -1 and EINVAL for other advice, an address that is no multiple of 64 KiB, or a length that no memory has; ENOMEM if a
+ *  page is not mapped. */
 export function madvise(address: usize, length: usize, advice: u32): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE),
@@ -224,13 +224,13 @@ export function madvise(address: usize, length: usize, advice: u32): i32 {
   if (address & (PAGE - 1) || length > BREAK_MAX || advice > MADV_DONTNEED) error = EINVAL
   else if (n && !areMapped(address, n)) error = ENOMEM
   if (error) return <i32>failed(error)
-  if (advice == MADV_DONTNEED) memory.fill(address, 0, n)
+  if (advice == MADV_DONTNEED && n) memory.fill(address, 0, n)
   return 0
 }
 
 /** BSD's sbrk: moves the break by `bytes` and returns where it was; 0 asks. New bytes read as zero. Memory that others
  *  have grown is skipped: then the new bytes begin at the returned address, but not where the break was. -1 and ENOMEM if
- *  the memory may not grow, or to give back more than sbrk has handed out since the arena last grew. */
+ *  the memory may not grow, or if it is to take back more than it has handed out since the arena last grew. */
 export function sbrk(bytes: i32): usize {
   if (!ready()) return -1
   let start = bytes < 0 ? lowerBreak(<usize>-bytes) : raiseBreak(<usize>bytes)

@@ -3,48 +3,49 @@
 
 import { header, entryOf, ENTRY_OUT, CELL, mapOf, NO_SPANS, UNTOUCHED } from './layout'
 
-/** Bytes of the longest block whose end is found among the marks, 120 cells from the beginning of the byte with its own; of longer ones
- *  in use, a distance tells. */
+/** Bytes of the longest block whose end is sure to be found among the marks: they are read up to 120 cells from the first cell in the
+ *  byte of its own. For a longer one, a distance is noted. */
 const NEAR_MAX: usize = (120 - 8) * CELL
 
-/** Turns the mark on p's cell, where no block begins that `touch` does not know of; `shadow` is header.shadow. By the byte, so that
- *  no load waits for a store that has only part of what it wants. */
+/** Flips the mark on p's cell on or off; `shadow` is header.shadow. Where a block begins then, `touch` is the caller's to call. By the
+ *  byte: so narrow a load never waits for a store that holds only part of it. */
 // @ts-ignore: decorator
-@inline export function turnMark(shadow: usize, p: usize): void {
+@inline export function flipMark(shadow: usize, p: usize): void {
   let a = shadow + (p >>> 7)
   store<u8>(a, <u8>(<u32>load<u8>(a, 1) ^ (1 << (<u32>(p >>> 4) & 7))), 1)
 }
-// Of the marks around p, as around64 has them: that of the cell behind p's; and those of the cell before, of p's, and of that behind.
+// Bits of the marks around p, as around64 has them: the next cell's; and the previous cell's, p's own and the next cell's.
 export const MARK_BEHIND: u64 = 0x200
 export const MARKS_AROUND: u64 = 0x380
 
-/** Turns those marks around p that are set in `marks`, whose bits are as around64's. By one store of the width that around64 loads, so
+/** Flips those marks around p that are set in `marks`, whose bits are as around64's. By one store of the width that around64 loads, so
  *  that it need not wait. */
 // @ts-ignore: decorator
-@inline export function turnMarks(shadow: usize, p: usize, marks: u64): void {
+@inline export function flipMarks(shadow: usize, p: usize, marks: u64): void {
   let a = shadow + (p >>> 7)
   store<u64>(a, load<u64>(a) ^ (marks << ((p >>> 4) & 7)))
 }
-/** Notes that a block begins at p. So where neither a page nor the one behind it is touched, the page has no mark. */
+/** Notes in the map that a block begins at p; one in a page's last cell counts for the next page. So a page has no mark if neither it
+ *  nor the next one is touched. */
 // @ts-ignore: decorator
 @inline export function touch(p: usize): void {
   let page = mapOf(p + CELL)
   if (load<u8>(page) == UNTOUCHED) store<u8>(page, <u8>NO_SPANS)
 }
-/** Turns the mark on the cell of p, where a block may begin. */
-export function turn(p: usize): void {
-  turnMark(header().shadow, p)
+/** Flips the mark on the cell of p, where a block may begin. */
+export function flip(p: usize): void {
+  flipMark(header().shadow, p)
   touch(p)
 }
-/** Turns the marks on the cells of p and of q; a block may begin at q or a cell before it. */
-export function turnBoth(p: usize, q: usize): void {
-  turnMark(header().shadow, p)
-  turn(q)
+/** Flips the marks on the cells of p and of q; a block may begin at q or a cell before it. */
+export function flipBoth(p: usize, q: usize): void {
+  flipMark(header().shadow, p)
+  flip(q)
 }
 
 /** Makes the block at p, which is in use, a reserved one, or the reverse. */
-export function turnReserved(p: usize): void {
-  turnBoth(p + CELL, p + 2 * CELL)
+export function flipReserved(p: usize): void {
+  flipBoth(p + CELL, p + 2 * CELL)
 }
 
 /** The marks around p: bit 8 is that of p's cell, bit 7 the one before, the bits from 9 to 56 at least those behind. `shadow` is
@@ -73,10 +74,11 @@ export function turnReserved(p: usize): void {
 @inline export function isFree(w: u64): bool {
   return (<u32>w & 0x700) == 0x100
 }
-/** Whether a free block starts at the cell: 1 0 0, and no mark before, as the second cell of a block in use has. */
+/** Whether a free block starts at the cell: 1 0 0, and no mark in the two cells before, as the second cell of a block in use and the third
+ *  of a reserved one have. */
 // @ts-ignore: decorator
 @inline export function isFreeStart(w: u64): bool {
-  return (<u32>w & 0x780) == 0x100
+  return (<u32>w & 0x7c0) == 0x100
 }
 /** Of a cell where a block starts: whether that one is reserved: 1 0 1. */
 // @ts-ignore: decorator
@@ -89,7 +91,7 @@ export function turnReserved(p: usize): void {
   return (<u32>w & 0x80) != 0
 }
 
-/** Where the block that starts at p with the marks w around ends, which is not free. */
+/** Where the block at p, which is not free and has the marks w around its start, ends. */
 // @ts-ignore: decorator
 @inline export function stopOf(p: usize, w: u64): usize {
   w >>>= 11

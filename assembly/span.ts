@@ -13,12 +13,13 @@ import {
   NO_SPANS,
   PAGE,
   pageEnd,
+  pageStart,
   roundUp,
   SPAN,
   spanNumber,
 } from './layout'
 import { carveTop, findAligned, releaseAt, startFrom } from './arena'
-import { extend, mayCut } from './growth'
+import { extend, ensureNodes } from './growth'
 import { around32, followsFree } from './shadow'
 
 /** Smallest page of spans, in bytes. */
@@ -45,7 +46,7 @@ export class Span {
 
 /** In place of `prev`: the span is in no list; all its blocks are in use, though `free` is -1. */
 export const DETACHED: usize = 1
-/** In place of `prev`: the span is its bin's active one, and was kept when all its blocks were free: no need to ask again. */
+/** In place of `prev`: the span is its bin's active one, and was kept when all its blocks were free: free keeps it again, unasked. */
 export const KEPT: usize = 2
 
 /** The descriptor of the span that holds p. */
@@ -59,18 +60,18 @@ export const KEPT: usize = 2
   return (~(<u32>changetype<usize>(span)) & 0x3f0) == 0
 }
 /** Where the page of spans that holds p begins. */
-function pageStart(p: usize): usize {
-  return (p & ~0xffff) + ((<usize>load<u8>(mapOf(p))) << 10)
+function spansStart(p: usize): usize {
+  return pageStart(p) + ((<usize>load<u8>(mapOf(p))) << 10)
 }
 /** Address of the span of a descriptor. */
 // @ts-ignore: decorator
 @inline export function addressOf(span: Span): usize {
   let d = changetype<usize>(span)
-  return (d & ~0xffff) | ((d & 0x3f0) << 6)
+  return pageStart(d) | ((d & 0x3f0) << 6)
 }
 
-/** Reads each cache line of the span at s: so they come from memory all at once, and its blocks do not wait for one after the other. */
-export function fetch(s: usize): void {
+/** Prefetches the span at s: reads each of its cache lines, so that they come from memory all at once, not one by one as they are used. */
+export function prefetch(s: usize): void {
   do {
     load<u8>(s)
     s += LINE
@@ -83,18 +84,18 @@ export function fetch(s: usize): void {
   return ((<u64>-2) << (s >>> 10)) >>> 1
 }
 
-/** Number of the 2 MiB that hold p, from the heap's first on. */
+/** Number of the 2 MiB stretch that holds p, counted from the heap's first one. */
 // @ts-ignore: decorator
 @inline export function groupOf(p: usize): u32 {
   return <u32>((p >>> 21) - (base() >>> 21))
 }
-/** Address of the bits of a group's pages: bit i is that of the page at 2 MiB + 64 KiB i. */
+/** Address of a group's bits: bit i says whether the i-th page of its 2 MiB has an unused span. */
 // @ts-ignore: decorator
 @inline export function roomyPages(group: u32): usize {
   return entryOf(base()) + ((<usize>group) << 4) + ENTRY_ROOMY
 }
-/** Turns the bit that says whether the page that holds p has an unused span. */
-function turnRoomy(p: usize): void {
+/** Flips the bit that says whether the page that holds p has an unused span. */
+function flipRoomy(p: usize): void {
   let h = header(),
     group = groupOf(p),
     pages = roomyPages(group)
@@ -119,7 +120,7 @@ function newSpans(grow: bool): usize {
   while (true) {
     let s: usize = grow || !h.emptied ? lowerLast() : 0
     if (s) return s
-    if (!mayCut(0)) return 0
+    if (!ensureNodes(0)) return 0
     s = findAligned(PAGE_MIN, PAGE, PAGE_TRIES, PAGE - SPAN)
     if (!s) {
       if (!grow) return 0
@@ -151,7 +152,7 @@ function lowest(p: usize, end: usize, was: usize, bytes: usize): usize {
 function lowerLast(): usize {
   let h = header(),
     end = h.top,
-    was = pageStart(end - 1)
+    was = spansStart(end - 1)
   if (was >= end || !followsFree(around32(was))) return 0
   releaseAt(was)
   let s = lowest(h.top, end, was, STEP)
@@ -162,7 +163,7 @@ function lowerLast(): usize {
 }
 /** Lets the page of spans, which had no unused one, begin at s, with those up to `end` unused. */
 function addSpans(s: usize, end: usize): void {
-  turnRoomy(s)
+  flipRoomy(s)
   header().fixed += end - s
   store<u8>(mapOf(s), <u8>spanNumber(s))
   store<u64>(entryOf(s), spansFrom(s) & ~spansFrom(end))
@@ -179,11 +180,11 @@ export function takeSpan(grow: bool): Span {
     unused = load<u64>(entry),
     left = unused & (unused - 1)
   store<u64>(entry, left)
-  if (!left) turnRoomy(page)
-  let s = (page & -PAGE) + ((<usize>ctz(unused)) << 10)
-  // A page that was never touched would fault once for reading and once for writing.
+  if (!left) flipRoomy(page)
+  let s = pageStart(page) + ((<usize>ctz(unused)) << 10)
+  // Written before it is read: in a page of the system's that was never touched, a read and then a write would fault twice.
   store<u8>(s, 0)
-  fetch(s)
+  prefetch(s)
   return spanOf(s)
 }
 
@@ -192,12 +193,12 @@ export function releaseSpan(span: Span): void {
   let s = addressOf(span),
     was = load<u64>(entryOf(s)),
     unused = was | ((<u64>1) << (s >>> 10)),
-    start = pageStart(s)
-  if (!was) turnRoomy(s)
+    start = spansStart(s)
+  if (!was) flipRoomy(s)
   if (unused == spansFrom(start)) {
     let end = pageEnd(s)
     releaseAt(start)
-    turnRoomy(s)
+    flipRoomy(s)
     store<u8>(mapOf(s), <u8>NO_SPANS)
     header().fixed -= end - start
     return

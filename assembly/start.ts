@@ -9,12 +9,13 @@ import { begin } from './growth'
 import { BEGIN_SIZE, firstBlock } from './tables'
 import { beginBins } from './bin'
 
-// Of this instance: the largest small size once it has found or made the header, and the cells from there on that it knows of.
+// Of this instance: the largest small size, 0 until it has found or made the header; and how many cells from there on it knows to be
+// the heap's.
 export let smallLimit: usize = 0
 let known: u32 = 0
 
-/** Finds the heap in memory or begins one. False, and no byte has changed, though the memory may have grown, if that may not
- *  grow to hold it, if others have grown it where the heap would begin, or if a heap of another version or variant is there. */
+/** Finds the heap in memory or begins one. False if the memory may not grow to hold it, if others have grown it where the heap
+ *  would begin, or if a heap of another version or variant is there: then no byte has changed, though the memory may have grown. */
 export function ready(): bool {
   if (smallLimit) return true
   let p = base(),
@@ -58,7 +59,7 @@ function cannot(): bool {
 }
 /** The same, as far as the heap reaches now. */
 export function isInHeap(p: usize): bool {
-  if (!ready()) return false
+  if (!p || !ready()) return false
   known = <u32>(header().extent >>> 4)
   return isKnown(p)
 }

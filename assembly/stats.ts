@@ -1,6 +1,6 @@
 // heap_stats: what the heap holds, from the counters of the slow paths and a walk over the pages and the spans with room.
 
-import { base, entryOf, header, mapOf, NO_SPANS, PAGE, SPAN } from './layout'
+import { base, entryOf, header, mapOf, NO_SPANS, PAGE, pageStart, SPAN } from './layout'
 import { around64, stopOf } from './shadow'
 import { Span } from './span'
 import { activeOf, CELLS, HEAD, HELD, nextOf, recordOf } from './bin'
@@ -37,7 +37,7 @@ function freeBlocks(record: usize, cells: u64): u32 {
 /** Spans that no bin holds. */
 function unusedSpans(): usize {
   let n: u64 = 0
-  for (let page = base() & -PAGE; page < header().top; page += PAGE) {
+  for (let page = pageStart(base()); page < header().top; page += PAGE) {
     if (load<u8>(mapOf(page)) < NO_SPANS) n += popcnt(load<u64>(entryOf(page)))
   }
   return <usize>n

@@ -2,12 +2,13 @@
 // soon as that has more than a few pages: then they move up whenever it grows.
 
 import { base, CELL, header, HEADER_SIZE, PAGES_MAX, roundUp, UNTOUCHED } from './layout'
-import { around32, isMarked, turn } from './shadow'
+import { around32, isMarked, flip } from './shadow'
 import { beginNodes, BINS_SIZE, nodeAt, nodesFor, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
-/** Bytes of the tables' words of zeros and the map's last byte, and of their part for each page: shadow, distances, entry, map. */
+/** Bytes of the tables: those that no page's are (a word of zeros before and after the shadow, the map's last byte); and those of each
+ *  page (shadow, distances, entry, map). */
 const TABLES_FIXED: usize = 17
 const TABLES_PAGE: usize = 512 + 128 + 16 + 1
 /** Bytes of the nodes that stand behind the header. */
@@ -53,8 +54,8 @@ export function endFor(capacity: usize): usize {
   return capacity
 }
 
-/** Moves an array of the tables up, of which each page has 1 << log2 bytes: zeros if `map` calls neither it nor the next one
- *  touched. */
+/** Moves up one of the tables, which has 1 << log2 bytes for each of the heap's new number of pages: zeros, which are not copied, if
+ *  `map` calls neither the page nor the next one touched. */
 function moveUp(to: usize, from: usize, log2: usize, pages: usize, map: usize): void {
   if (to == from) return // as many pages as before
   let h = header(),
@@ -127,11 +128,11 @@ export function setEnd(capacity: usize): void {
     pages = capacity - firstPage()
   if (!areLow(pages)) setTables(end, tablesFor(capacity), pages)
   else if (h.nodes != lowNodes()) setTables(lowNodes(), lowNodes() + LOW_NODES, LOW_PAGES)
-  // Top's mark may have stood behind the pages that the tables had, or alone in the last of them: only with it is the page behind
-  // noted as touched.
+  // Top's mark may be lost: it stood after the pages that the tables had, or in the last cell of the last one, where only the next
+  // page's byte in the map, which is new, told of it. The first flip also touches; the second undoes it if the mark was there.
   let top = h.top
-  turn(top)
-  if (!isMarked(around32(top))) turn(top)
+  flip(top)
+  if (!isMarked(around32(top))) flip(top)
   h.end = end
   h.extent = end - base()
   h.capacity = <u32>capacity
@@ -158,7 +159,7 @@ function packNodes(): void {
   h.nodesUsed = low
   h.nodeFree = 0
 }
-/** Lets there be nodes for so many blocks more: as soon as the tables are set. */
+/** Packs the nodes and sets header.nodesSize for so many blocks more. setEnd then makes that room. */
 export function fitNodes(more: u32): void {
   let h = header()
   if (h.nodeFree) packNodes()
@@ -166,7 +167,8 @@ export function fitNodes(more: u32): void {
   h.nodesSize = max(<u32>LOW_NODES, (nodesFor(more) + NODE_SIZE - 1) & -NODE_SIZE)
 }
 
-/** Makes nodes for so many blocks more if top then still has n bytes, or has them because there are fewer nodes then. False if not. */
+/** Makes as many nodes as so many blocks more need, be it more or fewer than now, if top has n bytes then. False, and as many as before,
+ *  if not. */
 export function makeRoom(n: usize, more: u32): bool {
   let h = header(),
     was = h.nodesSize,

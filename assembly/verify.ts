@@ -14,6 +14,7 @@ import {
   NONE,
   PAGE,
   pageEnd,
+  pageStart,
   SPAN,
   spanNumber,
   UNTOUCHED,
@@ -40,8 +41,8 @@ const JOINED: u32 = 4
 const REACH: u32 = 5
 /** Each free block is in one bin's ring once, the bin being of its size or larger ones; nothing else is; the bin's bit is set. */
 const IN_BINS: u32 = 6
-/** The counters of blocks, of free bytes, of spans' bytes and of what is neither free nor a block of the arena are their sums; as many
- *  nodes are in use as blocks are free, and there is room for half as many as blocks and mapped pages. */
+/** The counters of blocks, of free bytes and of bytes that are neither free nor a block of the arena are right; as many nodes are in
+ *  use as blocks are free, and there is room for half as many as blocks and mapped pages. */
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; its roomy bit is set exactly if it has an unused one. */
 const SPAN_PAGE: u32 = 8
@@ -57,7 +58,7 @@ const HELD_SUM: u32 = 12
 /** The pages marked as mapped are those of mappings, which are as many as counted. */
 const MAPPINGS: u32 = 13
 
-/** The number of nodes that are a free block's, or -1 if the list of the others leads astray. */
+/** The number of nodes in use, or -1 if the list of unused ones is broken. */
 function countNodes(): u32 {
   let used = header().nodesUsed,
     n = (used - BINS_SIZE) / NODE_SIZE
@@ -122,7 +123,7 @@ function verifyPage(s: usize): u32 {
 /** Spans of a bin, by a walk over the pages; or only those that must be on its list. */
 function spansOfBin(bin: u32, listed: bool): u32 {
   let n: u32 = 0
-  for (let p = base() & ~0xffff; p < header().end; p += PAGE) {
+  for (let p = pageStart(base()); p < header().end; p += PAGE) {
     let first: usize = load<u8>(mapOf(p)),
       unused = load<u64>(entryOf(p))
     for (let i = first; i < 63; i++) {
@@ -181,11 +182,11 @@ function areListed(free: u32): bool {
   return !free && !bitsFrom(BINS_ARENA)
 }
 
-/** The number of the first invariant that a page breaks which is noted as what it is not, or 0. */
+/** The invariant broken by the first page marked as mapped beyond those counted, or as roomy though it has no spans; 0 if none is. */
 function verifyPages(): u32 {
   let h = header(),
     mapped = h.mapped
-  for (let p = base() & ~0xffff; p < h.end; p += PAGE) {
+  for (let p = pageStart(base()); p < h.end; p += PAGE) {
     if (load<u8>(mapOf(p)) == MAPPED && !mapped--) return MAPPINGS
     if (load<u8>(mapOf(p)) >= NO_SPANS && isRoomy(p)) return SPAN_PAGE
   }

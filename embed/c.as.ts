@@ -9,10 +9,9 @@ export function c_posix_memalign(at: usize, alignment: usize, size: usize): i32 
   return error ? wasiErrno(error) : 0
 }
 
-/** C's mmap: the offset is a 64-bit number of bytes, the core counts it in pages of 64 KiB.
- *  An offset that is not a multiple of 64 KiB, such as -1, fails with EINVAL. */
+/** C's mmap, whose offset is a 64-bit number of bytes, the core's one of pages. Both want none: any other fails with EINVAL. */
 export function c_mmap(address: usize, length: usize, protection: i32, flags: i32, file: i32, offset: i64): usize {
-  return mmap(address, offset & 0xffff ? 0 : length, protection, flags, file, <i32>(offset >> 16))
+  return mmap(address, length, protection, flags, file, <u32>(offset != 0))
 }
 
 /** C's mremap: variadic, so it comes with the address of its further arguments. Only MREMAP_FIXED, which is refused, would read them. */

@@ -26,12 +26,12 @@ export function toSize(name: string, value: number): number {
   return isSize(name, value) ? value : 0xffffffff
 }
 
-/** The class that an object says it is of. Unlike `instanceof`, also where there are several globals, as in frames and test runners. */
+/** The name of an object's class. Unlike `instanceof`, it also knows objects of other globals, as in frames and test runners. */
 export function classOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1)
 }
 
-/** Throws, naming the argument, if `value` is no Uint32Array, or has lost its elements. They need no check. */
+/** Throws, naming the argument, if `value` is no Uint32Array or is detached. Its elements need no check. */
 export function assertUint32Array(name: string, value: Uint32Array): void {
   if (classOf(value) !== 'Uint32Array') throw new TypeError(`${name} must be a Uint32Array`)
   if (value.length) return

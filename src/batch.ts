@@ -1,4 +1,4 @@
-// Many calls of malloc or free for one from JavaScript, by a module (batch.wat) of 200 bytes that imports them.
+// Many calls of malloc or free in one call from JavaScript: a module of 200 bytes (batch.wat) imports both and makes them.
 import { bytesOf } from './base64.ts'
 import { base64 } from './generated/batch.ts'
 

@@ -20,10 +20,9 @@ export interface GivenMemory {
   /** Not one that threads share. */
   memory: WebAssembly.Memory
   /**
-   * The first byte that the heap may use: all memory from there on is the heap's. A program calls it `__heap_base`. A heap
-   * that is there already, of another instance or in a copied memory, is used further, but refused if it is of another
-   * version of the ABI; one in a memory of its own begins at 1024. A memory has one heap: a second one that begins elsewhere
-   * is refused.
+   * The first byte that the heap may use: all memory from there on is the heap's. Linkers call it `__heap_base`; in a memory
+   * that createHeap made, it is 1024. If a heap begins there already, another instance's or one in a copied memory, that is
+   * used; one of another version of the ABI is refused. So is a second heap that begins elsewhere in the same memory.
    */
   heapBase: number
   initial?: undefined
@@ -136,7 +135,7 @@ function toHeap({ exports }: WebAssembly.Instance, { memory, heapBase, isOwn }: 
 
 /** Throws if a heap is there already that the module cannot use. */
 function assertUsable({ exports, memory }: Heap, heapBase: number): void {
-  // To ask the instance begins a heap, which is for the first call to do: so only where one is.
+  // Asking the instance would begin a heap, which is left to the first call: so it is asked only where there is one.
   const abi = abiAt(memory, heapBase)
   if (abi === undefined) return
   const at = `the heap at 0x${heapBase.toString(16)}`

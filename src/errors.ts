@@ -2,10 +2,10 @@
 import type { HeapExports } from './exports.ts'
 
 /**
- * Why a call failed. A pointer was no block's in use: `OUTSIDE` of the heap, `MISALIGNED`, `NOT_IN_USE` (freed before, or
- * never allocated), `NOT_A_BLOCK` (none begins there: inside another, or freed before and joined with a free neighbour),
- * `IS_MAPPED`; or the heap's own tables are `CORRUPT`. The others are POSIX's: `ENOMEM`, no memory or no room; `EFAULT`, a range
- * that is not mapped; `EINVAL`, one that cannot be.
+ * Why a call failed. Either no block in use begins at the pointer: it is `OUTSIDE` the heap, `MISALIGNED`, `NOT_IN_USE` (freed
+ * before, or never allocated), `NOT_A_BLOCK` (inside a block, or freed before and joined with a free neighbour) or `IS_MAPPED`.
+ * Or the heap's own tables are `CORRUPT`. The others are POSIX's: `ENOMEM`, no memory or no room; `EFAULT`, a range that is not
+ * mapped; `EINVAL`, a range that cannot be.
  */
 export type HeapErrorCode =
   | 'OUTSIDE'
@@ -95,8 +95,8 @@ export interface HeapErrorOptions {
 }
 
 /**
- * A call that was refused or could not be served. It has changed nothing, and the heap can be used further, unless that is
- * `CORRUPT`.
+ * A call that was refused or could not be served. Unless its code is `CORRUPT`, it has changed nothing (but see freeMany), and
+ * the heap can be used further.
  */
 export class HeapError extends Error {
   override readonly name = 'HeapError'
@@ -128,8 +128,8 @@ export function failure(
 
 /** The trap of a refused call as a HeapError; anything else as it is. */
 export function asHeapError(exports: HeapExports, call: string, error: unknown, pointer?: number): unknown {
-  // The reason stays in the heap, where an earlier refusal or another instance may have left it, and every refusal is an
-  // `unreachable`: engines word that differently, but all with this word in it.
+  // Every refusal is an `unreachable`, a word that all engines have in their message. No other trap is asked for its reason: the
+  // heap may still have that of an earlier refusal, or of another instance's.
   if (!(error instanceof WebAssembly.RuntimeError) || !/unreachable/i.test(error.message)) return error
   const reason = exports.trap_reason()
   if (reason) return failure(call, reason, reasons, exports.trap_address(), error)

@@ -22,7 +22,7 @@ export interface HeapStats {
 /** Uint8Array and the like, or DataView. */
 export type ViewConstructor<T extends ArrayBufferView> = new (buffer: ArrayBuffer, offset: number, length: number) => T
 
-/** An array over memory that no threads share, which the types of compilers before TypeScript 5.7 do not tell apart. */
+/** A typed array over memory that no threads share. Before TypeScript 5.7, its type is the same as over memory that they do. */
 export type ArrayOf<Constructor extends { of: (...values: never[]) => unknown }> = ReturnType<Constructor['of']>
 
 type Views = ReturnType<typeof viewsOf>
@@ -50,15 +50,15 @@ const BATCH_LENGTH = 1024
 /**
  * A heap in a WebAssembly memory: C's malloc and its kin, POSIX's mmap and BSD's sbrk, under their rules.
  *
- * Addresses and sizes are bytes, from 0 to 2^32 - 1. Blocks are aligned to 16 bytes. What is not such a number gets a
- * TypeError or a RangeError that names the argument; sizes from 2^32 to 2^53 - 1 are taken for what no memory has.
+ * Addresses and sizes are bytes, integers from 0 to 2^32 - 1; anything else throws a TypeError or a RangeError that names the
+ * argument, except that for sizes from 2^32 to 2^53 - 1 there is just no memory. Blocks are aligned to 16 bytes.
  * A block has at most 2^31 - 1 bytes, as in C, whatever the memory; a mapping may have more.
  * A call that would damage the heap (freeing a block twice, say) throws a HeapError and changes nothing, unless it found the heap
  * `CORRUPT`. malloc, free, calloc and realloc may be taken out of the object and called without it.
  */
 export class Heap {
   // `declare`, because a field that is defined first and set then is no constant to V8: 9 % of a pair of malloc and free.
-  /** What addresses count the bytes of. The program may grow it, too: the heap leaves out what others have added. */
+  /** The memory that addresses refer to. The program may grow it, too: the heap leaves alone what others have added. */
   declare readonly memory: WebAssembly.Memory
   /** The module's own functions, for what this class does not offer. They check less: see HeapExports. */
   declare readonly exports: HeapExports
@@ -258,9 +258,9 @@ export class Heap {
   }
 
   /**
-   * Counts what the heap holds, which begins if it has not yet: throws a HeapError if it cannot. Of a heap that begins below
-   * address 24, or in a shared memory, it needs a block of 24 bytes for a moment, and throws if there is no memory for it; if that is the
-   * first small block, the pages of spans that begin with it count in `peak`.
+   * Counts what the heap holds. Begins the heap if it has not begun yet, and throws a HeapError if it cannot. Where the heap begins
+   * below address 24, or in a shared memory, this takes a block of 24 bytes for a moment, and throws if there is no memory for that;
+   * if it is the first small block, the page of spans that begins with it counts in `peak`.
    */
   stats(): HeapStats {
     // The core stores them in memory. In that below the heap they disturb nobody for as long as no other thread reads it.

@@ -114,13 +114,23 @@ describe('an address outside the heap is refused', () => {
   })
 })
 
-it('null before anything was allocated is not refused', () => {
-  const core = createCore()
+it('null before anything was allocated is not refused, and no heap begins for it', () => {
+  const core = createCore({ base: PAGE - 100 })
   core.free(0)
   core.freeSized(0, 0)
   core.freeAlignedSized(0, 16, 0)
   expect(core.usableSize(0)).toBe(0)
+  expect(core.size).toBe(PAGE)
   expect(core.trapReason()).toBe(0)
+})
+
+it('no address of a gap that others have grown is said to be free', () => {
+  const core = createCore()
+  core.malloc(5000)
+  const gap = core.size
+  core.memory.grow(1)
+  core.malloc(3 * PAGE)
+  for (let p = gap; p < gap + 256; p += 16) expectRefused(core, p, Reason.notABlock)
 })
 
 describe.each(sizes)('with blocks of %d bytes', (size) => {

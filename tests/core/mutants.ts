@@ -337,7 +337,7 @@ const mutants: Mutant[] = [
   {
     name: 'the mark at top is lost when the tables move to the end',
     file: 'tables.ts',
-    find: 'if (!isMarked(around32(top))) turn(top)',
+    find: 'if (!isMarked(around32(top))) flip(top)',
     replace: '',
     tests: ['sizes', ...MAPPINGS, 'base'],
   },
@@ -505,8 +505,8 @@ const mutants: Mutant[] = [
   {
     name: 'the memory grows for the nodes of a mapping before it does for the mapping',
     file: 'bin.ts',
-    find: 'packed = isPacked(more) && !makeRoom(CELL, more),',
-    replace: 'packed = !mayCut(more),',
+    find: 'packed = nodesMayLack(more) && !makeRoom(CELL, more),',
+    replace: 'packed = !ensureNodes(more),',
     tests: MAPPINGS,
   },
   {
@@ -519,7 +519,7 @@ const mutants: Mutant[] = [
   {
     name: 'a block is cut without room for the nodes that lack then',
     file: 'bin.ts',
-    find: 'if (reach != EVERYWHERE || mayCut(0)) return p',
+    find: 'if (reach != EVERYWHERE || ensureNodes(0)) return p',
     replace: 'return p',
     tests: ['nodes'],
   },
@@ -527,7 +527,7 @@ const mutants: Mutant[] = [
     name: 'room for nodes is made before a block is looked for',
     file: 'bin.ts',
     find: 'else if (!extend(n, 0) && !gather()) reach = EVERYWHERE',
-    replace: 'else if (!extend(n, 0) && !gather()) {\n mayCut(0)\n reach = EVERYWHERE\n }',
+    replace: 'else if (!extend(n, 0) && !gather()) {\n ensureNodes(0)\n reach = EVERYWHERE\n }',
     tests: ['nodes'],
   },
   {

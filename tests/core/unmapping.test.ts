@@ -239,6 +239,7 @@ describe('madvise', () => {
     expect(marks(core, p, 5)).toEqual([1, 0, 0, 4, 5])
     for (const advice of [0, 1, 2, 3]) expect(core.madvise(p, 5 * PAGE, advice)).toBe(0)
     expect(core.madvise(p, 0, MADV_DONTNEED)).toBe(0)
+    expect(core.madvise(core.size + PAGE, 0, MADV_DONTNEED)).toBe(0)
     expect(marks(core, p, 5)).toEqual([1, 0, 0, 4, 5])
     expect(core.verify()).toBe(0)
   })

@@ -86,6 +86,16 @@ int main(void) {
   return filler[0];
 }`
 
+/** Prints whether mmap takes some offsets. */
+const offset = `
+static int maps(long long offset) {
+  return mmap(NULL, 10, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, offset) != MAP_FAILED;
+}
+int main(void) {
+  printf("%d %d %d %d\\n", maps(0), maps(-1), maps(65536), maps(1LL << 48));
+  return 0;
+}`
+
 /** Emscripten's mmap maps files; granary's has a name of its own beside it. */
 const mapFile = `
 #include <fcntl.h>
@@ -191,6 +201,10 @@ export const conflictTests: Test[] = [
       const options = '-Wl,-z,stack-size=8192 -Wl,--initial-memory=131072 -Wl,--max-memory=131072'
       return equal(output('full', full, options), '0 1 1 1\n', 'printed')
     },
+  },
+  {
+    name: 'conflict: the offset of C’s mmap, whose high bits count, too',
+    run: () => equal(output('offset', offset), '1 0 0 0\n', 'printed'),
   },
   {
     name: 'conflict: a host that is called after the memory has grown by much',
