@@ -9,6 +9,7 @@
 // block whose front was taken stays in its bin, though that may be of larger sizes now.
 
 import { base, BINS_ARENA, BINS_SET, BINS_SET_END, Header, header, PAGE, STEP_BITS } from './layout'
+import { hasBlocks } from './shadow'
 import { CORRUPT, refuse } from './error'
 
 const MIN_EXPONENT: u32 = 6
@@ -158,6 +159,7 @@ export function nodeAround(p: usize): u32 {
   let h = header(),
     number = load<u32>(p) & -NODE_SIZE,
     next = BINS_SIZE
+  if (hasBlocks(p)) return 0
   if (!isNumber(h, number)) number = next
   while (number < h.nodesUsed) {
     let node = nodeAt(number)

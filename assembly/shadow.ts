@@ -1,7 +1,7 @@
 // The shadow: one bit for each cell of 16 bytes, set where layout.ts says. It lies outside the blocks, so what a program
 // writes past a block's end, before its start or after its free never changes what the heap believes.
 
-import { header, entryOf, ENTRY_OUT, CELL, mapOf, NO_SPANS, UNTOUCHED } from './layout'
+import { header, entryOf, ENTRY_OUT, CELL, mapOf, NO_SPANS, PAGE, UNTOUCHED } from './layout'
 
 /** Bytes of the longest block whose end is sure to be found among the marks: they are read up to 120 cells from the first cell in the
  *  byte of its own. For a longer one, a distance is noted. */
@@ -108,6 +108,14 @@ function farStop(p: usize): usize {
 // @ts-ignore: decorator
 @inline function marksIn(p: usize): u64 {
   return load<u64>(header().shadow + ((p >>> 10) << 3), 1)
+}
+/** Whether a block in use begins in the page at p, but for one across the border between two KiB. */
+// @ts-ignore: decorator
+@inline export function hasBlocks(p: usize): bool {
+  let marks: u64 = 0
+  for (let c = p; c < p + PAGE; c += 1024) marks |= marksIn(c)
+  // Free blocks may begin or end at such a border.
+  return (marks << 1) >>> 2 != 0
 }
 /** Where the distance of the KiB that holds p stands. */
 // @ts-ignore: decorator
