@@ -174,6 +174,27 @@ const mutants: Mutant[] = [
     tests: MAPPINGS,
   },
   {
+    name: 'a free block that begins at its page is taken for blocks in use',
+    file: 'shadow.ts',
+    find: '(marks << 1) >>> 2 != 0',
+    replace: '(marks << 1) >>> 1 != 0',
+    tests: MAPPINGS,
+  },
+  {
+    name: 'a free block that ends at its page’s end is taken for blocks in use',
+    file: 'shadow.ts',
+    find: '(marks << 1) >>> 2 != 0',
+    replace: 'marks >>> 1 != 0',
+    tests: MAPPINGS,
+  },
+  {
+    name: 'a search that finds a bin empty clears the bits of all bins in its word',
+    file: 'node.ts',
+    find: 'load<u64>(at) ^ (some & -some)',
+    replace: '0',
+    tests: ['verify', 'property'],
+  },
+  {
     name: 'nodes that are not in use are not given back',
     file: 'tables.ts',
     find: 'if (h.nodeFree) packNodes()',
