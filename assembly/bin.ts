@@ -57,7 +57,8 @@ export function nextOf(span: Span): usize {
   return load<u64>(recordOfSpan(span), CELLS)
 }
 /** The bits of a span's blocks in use. */
-export function usedIn(span: Span): u64 {
+// @ts-ignore: decorator
+@inline export function usedIn(span: Span): u64 {
   return span.prev == DETACHED && !isHeader(span) ? cellsOf(span) : ~span.free
 }
 /** The active span of a bin. */

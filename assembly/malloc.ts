@@ -160,18 +160,20 @@ export function malloc_usable_size(p: usize): usize {
   return spanNumber(p) >= load<u8>(mapOf(p))
 }
 
+/** Why p is refused, where no block in use starts. */
+// @ts-ignore: decorator
+@inline function reasonOf(p: usize): u32 {
+  if (p - base() >= header().extent) return OUTSIDE
+  if (p & 15) return MISALIGNED
+  if (load<u8>(mapOf(p)) == MAPPED) return IS_MAPPED
+  if (inSpan(p)) return cellsOf(spanOf(p)) & bitOf(p) ? NOT_IN_USE : NOT_A_BLOCK
+  return isFreeStart(around32(p)) ? NOT_IN_USE : NOT_A_BLOCK
+}
 /** Refuses p, where no block in use starts, with the reason; not if it is 0. */
 function refuseBlock(p: usize): void {
   if (!p) return
   if (!ready()) unreachable() // no memory for a header: no place for the reason either
-  let reason = NOT_A_BLOCK
-  if (p - base() >= header().extent) reason = OUTSIDE
-  else if (p & 15) reason = MISALIGNED
-  else if (inSpan(p)) {
-    if (cellsOf(spanOf(p)) & bitOf(p)) reason = NOT_IN_USE
-  } else if (load<u8>(mapOf(p)) == MAPPED) reason = IS_MAPPED
-  else if (isFreeStart(around32(p))) reason = NOT_IN_USE
-  refuse(reason, p)
+  refuse(reasonOf(p), p)
 }
 
 /** n times `size`, or what no block has if that is above PTRDIFF_MAX. */

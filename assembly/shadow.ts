@@ -112,8 +112,13 @@ function farStop(p: usize): usize {
 /** Whether a block in use begins in the page at p, but for one across the border between two KiB. */
 // @ts-ignore: decorator
 @inline export function hasBlocks(p: usize): bool {
-  let marks: u64 = 0
-  for (let c = p; c < p + PAGE; c += 1024) marks |= marksIn(c)
+  let marks: u64 = 0,
+    a = header().shadow + (p >>> 7),
+    end = a + (PAGE >>> 7)
+  do {
+    marks |= load<u64>(a, 1)
+    a += 8
+  } while (a != end)
   // Free blocks may begin or end at such a border.
   return (marks << 1) >>> 2 != 0
 }

@@ -191,18 +191,16 @@ export function takeSpan(grow: bool): Span {
 /** Takes back a span whose blocks are all free. */
 export function releaseSpan(span: Span): void {
   let s = addressOf(span),
-    was = load<u64>(entryOf(s)),
+    entry = entryOf(s),
+    was = load<u64>(entry),
     unused = was | ((<u64>1) << (s >>> 10)),
     start = spansStart(s)
-  if (!was) flipRoomy(s)
-  if (unused == spansFrom(start)) {
-    let end = pageEnd(s)
-    releaseAt(start)
-    flipRoomy(s)
-    store<u8>(mapOf(s), <u8>NO_SPANS)
-    header().fixed -= end - start
-    return
-  }
   span.free = -1
-  store<u64>(entryOf(s), unused)
+  store<u64>(entry, unused)
+  if (!was) flipRoomy(s)
+  if (unused != spansFrom(start)) return
+  flipRoomy(s)
+  releaseAt(start)
+  store<u8>(mapOf(s), <u8>NO_SPANS)
+  header().fixed -= pageEnd(s) - start
 }

@@ -442,8 +442,8 @@ const mutants: Mutant[] = [
   {
     name: 'a page whose spans are all free is kept',
     file: 'span.ts',
-    find: 'if (unused == spansFrom(start)) {',
-    replace: 'if (!start) {',
+    find: 'if (unused != spansFrom(start)) return',
+    replace: 'if (start) return',
     tests: ['oom'],
   },
   {
