@@ -8,12 +8,6 @@ import { toArchive } from './archive.ts'
 import { toObject } from './object.ts'
 import { symbolsFor } from './symbols.ts'
 
-/** The object files, by their name, and the switches that the core is compiled with. */
-const variants: Record<string, string[]> = {
-  granary: ['ERRNO_BY_IMPORT=1', 'HEAP_END_IMPORT=1'],
-  'granary-emscripten': ['ERRNO_BY_IMPORT=1', 'HEAP_END_IMPORT=1', 'GROW_BY_IMPORT=1', 'EMSCRIPTEN=1'],
-}
-
 const output = 'build/embed'
 
 /** Compiles embed/NAME.as.ts with the core. The names of its functions stay in it, for profiles. */
@@ -26,10 +20,17 @@ function compile(name: string, switches: string[]): Uint8Array {
   return readFileSync(path.join(root, file))
 }
 
-mkdirSync(path.join(root, output), { recursive: true })
-for (const [name, switches] of Object.entries(variants)) {
-  const object = toObject(compile(name, switches), symbolsFor(switches.includes('EMSCRIPTEN=1')))
+/** Writes NAME.o and libNAME.a. */
+function write(name: string, module: Uint8Array): void {
+  const object = toObject(module, symbolsFor(name))
   writeFileSync(path.join(root, output, `${name}.o`), object)
   writeFileSync(path.join(root, output, `lib${name}.a`), toArchive([{ name: 'granary.o', bytes: object }]))
   console.log(`${output}/${name}.o: ${object.length} bytes`)
 }
+
+mkdirSync(path.join(root, output), { recursive: true })
+const switches = ['ERRNO_BY_IMPORT=1', 'HEAP_END_IMPORT=1']
+const module = compile('granary', switches)
+write('granary', module)
+write('granary-prefixed', module)
+write('granary-emscripten', compile('granary-emscripten', [...switches, 'GROW_BY_IMPORT=1', 'EMSCRIPTEN=1']))

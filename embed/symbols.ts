@@ -19,29 +19,41 @@ const mappings = ['mmap', 'munmap', 'mremap', 'madvise']
 
 const own = ['heap_verify', 'heap_stats', 'last_error', 'trap_reason', 'trap_address']
 
-/**
- * The symbols of a variant. The malloc family's are strong, so that nothing else can take their place in a program. Where the C
- * library `maps` files itself, granary's mappings have names of their own only; elsewhere a program may have others, such as the
- * read-only mmap that wasi-libc emulates.
- */
-export const symbolsFor = (maps: boolean): Symbols => ({
-  defined: {
-    ...Object.fromEntries(
-      mallocFamily.map((name) => [name, [name, ...(aliases[name] ?? [])].map((name) => ({ name }))]),
-    ),
-    ...Object.fromEntries(shared.map((name) => [name, [{ name, weak: true }]])),
-    ...Object.fromEntries(
-      mappings.map((name) => [name, [{ name: `granary_${name}` }, ...(maps ? [] : [{ name, weak: true }])]]),
-    ),
-    ...Object.fromEntries(own.map((name) => [name, [{ name: `granary_${name.replace('heap_', '')}` }]])),
-    granary_set_errno: [{ name: 'granary_set_errno' }],
-    granary_grow: [{ name: 'granary_grow' }],
-  },
-  undefined: {
-    errno: { name: 'errno', weak: true },
-    // Linkers before LLVM 15 do not know it.
-    __heap_end: { name: '__heap_end', weak: true },
-    set_errno: { name: 'granary_set_errno' },
-    grow: { name: 'granary_grow' },
-  },
-})
+/** Strong, so that nothing else can take their place in a program. */
+const family = Object.fromEntries(
+  mallocFamily.map((name) => [name, [name, ...(aliases[name] ?? [])].map((name) => ({ name }))]),
+)
+const weak = (names: string[]) => Object.fromEntries(names.map((name) => [name, [{ name, weak: true }]]))
+
+/** C's names for the functions, by the object file. */
+const namesInC: Record<string, Symbols['defined']> = {
+  // A program may have other mappings, such as the read-only mmap that wasi-libc emulates.
+  granary: { ...family, ...weak([...shared, ...mappings]) },
+  // The C library maps files itself.
+  'granary-emscripten': { ...family, ...weak(shared) },
+  // For a program without a C library: what it calls malloc is its own, and may be made of this heap.
+  'granary-prefixed': {},
+}
+
+/** The symbols of an object file. The first of each function, by which the heap calls it too, begins with `granary_`. */
+export function symbolsFor(object: string): Symbols {
+  const symbols = (name: string) => [
+    { name: `granary_${name.replace('heap_', '')}` },
+    ...(namesInC[object][name] ?? []),
+  ]
+  const functions = [...mallocFamily, ...shared, ...mappings, ...own]
+  return {
+    defined: {
+      ...Object.fromEntries(functions.map((name) => [name, symbols(name)])),
+      granary_set_errno: [{ name: 'granary_set_errno' }],
+      granary_grow: [{ name: 'granary_grow' }],
+    },
+    undefined: {
+      errno: { name: 'errno', weak: true },
+      // Linkers before LLVM 15 do not know it.
+      __heap_end: { name: '__heap_end', weak: true },
+      set_errno: { name: 'granary_set_errno' },
+      grow: { name: 'granary_grow' },
+    },
+  }
+}

@@ -7,6 +7,7 @@ import { guideTests } from './guides.ts'
 import { linkTests } from './link.ts'
 import { newestTests } from './newest.ts'
 import { programTests } from './programs.ts'
+import { rustTests } from './rust.ts'
 import { sizeTests } from './sizes.ts'
 
 const words = process.argv.slice(2)
@@ -15,6 +16,7 @@ const all = [
   ...newestTests,
   ...linkTests,
   ...conflictTests,
+  ...rustTests,
   ...sizeTests,
   ...programTests,
   ...engineTests,

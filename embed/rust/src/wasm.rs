@@ -2,13 +2,13 @@ use crate::Granary;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 
-#[link(name = "granary", kind = "static")]
+// Not by their names in C: those may be the program's own, which call this allocator. build.rs links them.
 extern "C" {
-    fn malloc(size: usize) -> *mut c_void;
-    fn calloc(count: usize, size: usize) -> *mut c_void;
-    fn realloc(block: *mut c_void, size: usize) -> *mut c_void;
-    fn aligned_alloc(alignment: usize, size: usize) -> *mut c_void;
-    fn free(block: *mut c_void);
+    fn granary_malloc(size: usize) -> *mut c_void;
+    fn granary_calloc(count: usize, size: usize) -> *mut c_void;
+    fn granary_realloc(block: *mut c_void, size: usize) -> *mut c_void;
+    fn granary_aligned_alloc(alignment: usize, size: usize) -> *mut c_void;
+    fn granary_free(block: *mut c_void);
     fn granary_verify() -> i32;
 }
 
@@ -29,15 +29,15 @@ impl Granary {
 unsafe impl GlobalAlloc for Granary {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_natural(&layout) {
-            malloc(layout.size()).cast()
+            granary_malloc(layout.size()).cast()
         } else {
-            aligned_alloc(layout.align(), layout.size()).cast()
+            granary_aligned_alloc(layout.align(), layout.size()).cast()
         }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if is_natural(&layout) {
-            return calloc(1, layout.size()).cast();
+            return granary_calloc(1, layout.size()).cast();
         }
         let block = self.alloc(layout);
         if !block.is_null() {
@@ -49,7 +49,7 @@ unsafe impl GlobalAlloc for Granary {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let wanted = Layout::from_size_align_unchecked(size, layout.align());
         if is_natural(&wanted) {
-            return realloc(block.cast(), size).cast();
+            return granary_realloc(block.cast(), size).cast();
         }
         let moved = self.alloc(wanted);
         if !moved.is_null() {
@@ -60,6 +60,6 @@ unsafe impl GlobalAlloc for Granary {
     }
 
     unsafe fn dealloc(&self, block: *mut u8, _layout: Layout) {
-        free(block.cast());
+        granary_free(block.cast());
     }
 }
