@@ -1,7 +1,7 @@
 // What C wants otherwise than the core offers it.
 
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM } from '../assembly/error'
-import { mmap, mremap, posix_memalign, realloc } from '../assembly/index'
+import { mmap, mremap, posix_memalign } from '../assembly/index'
 
 /** posix_memalign, returning the C library's error numbers. */
 export function c_posix_memalign(at: usize, alignment: usize, size: usize): i32 {
@@ -17,17 +17,6 @@ export function c_mmap(address: usize, length: usize, protection: i32, flags: i3
 /** C's mremap: variadic, so it comes with the address of its further arguments. Only MREMAP_FIXED, which is refused, would read them. */
 export function c_mremap(address: usize, oldLength: usize, newLength: usize, flags: i32, _arguments: usize): usize {
   return mremap(address, oldLength, newLength, flags)
-}
-
-/**
- * The component model's allocator for what callers hand in. Its alignments are at most 8, which every block has; what has no size
- * needs no memory, and a caller can do nothing about failure.
- */
-export function cabi_realloc(block: usize, _oldSize: usize, alignment: usize, size: usize): usize {
-  if (!size) return alignment
-  const moved = realloc(block, size)
-  if (!moved) unreachable()
-  return moved
 }
 
 /** The number that WASI's C library and Emscripten's give to an error that Linux numbers `error`. */

@@ -3,7 +3,7 @@
 import { wasiErrno } from './c.as'
 
 export * from '../assembly/index'
-export { c_mmap as mmap, c_mremap as mremap, c_posix_memalign as posix_memalign, cabi_realloc } from './c.as'
+export { c_mmap as mmap, c_mremap as mremap, c_posix_memalign as posix_memalign } from './c.as'
 
 // @ts-ignore: decorator
 @external('env', '__errno_location') declare function errnoLocation(): usize

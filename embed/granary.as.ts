@@ -3,7 +3,7 @@
 import { wasiErrno } from './c.as'
 
 export * from '../assembly/index'
-export { c_mmap as mmap, c_mremap as mremap, c_posix_memalign as posix_memalign, cabi_realloc } from './c.as'
+export { c_mmap as mmap, c_mremap as mremap, c_posix_memalign as posix_memalign } from './c.as'
 
 /** Address of the C library's errno: 0 in a program that never reads it. */
 // @ts-ignore: decorator

@@ -12,8 +12,8 @@ const aliases: Record<string, string[]> = {
   memalign: ['__libc_memalign', 'emscripten_builtin_memalign'],
 }
 
-/** Functions of Unix and of the component model, weak: a program may have its own. */
-const shared = ['sbrk', 'brk', 'cabi_realloc']
+/** Weak: a program may have its own. */
+const unix = ['sbrk', 'brk']
 
 const mappings = ['mmap', 'munmap', 'mremap', 'madvise']
 
@@ -28,9 +28,9 @@ const weak = (names: string[]) => Object.fromEntries(names.map((name) => [name, 
 /** C's names for the functions, by the object file. */
 const namesInC: Record<string, Symbols['defined']> = {
   // A program may have other mappings, such as the read-only mmap that wasi-libc emulates.
-  granary: { ...family, ...weak([...shared, ...mappings]) },
+  granary: { ...family, ...weak([...unix, ...mappings]) },
   // The C library maps files itself.
-  'granary-emscripten': { ...family, ...weak(shared) },
+  'granary-emscripten': { ...family, ...weak(unix) },
   // For a program without a C library: what it calls malloc is its own, and may be made of this heap.
   'granary-prefixed': {},
 }
@@ -41,7 +41,7 @@ export function symbolsFor(object: string): Symbols {
     { name: `granary_${name.replace('heap_', '')}` },
     ...(namesInC[object][name] ?? []),
   ]
-  const functions = [...mallocFamily, ...shared, ...mappings, ...own]
+  const functions = [...mallocFamily, ...unix, ...mappings, ...own]
   return {
     defined: {
       ...Object.fromEntries(functions.map((name) => [name, symbols(name)])),

@@ -7,6 +7,13 @@ struct string {
   size_t length;
 };
 
+__attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *block, size_t old_size, size_t alignment, size_t size) {
+  if (size == 0) return (void *)alignment; // what has no size needs no memory
+  void *moved = realloc(block, size);
+  if (!moved) abort(); // a caller can do nothing about failure
+  return moved;
+}
+
 __attribute__((export_name("greet"))) struct string *greet(char *name, size_t length) {
   static struct string result;
   result.length = asprintf(&result.bytes, "hello, %.*s", (int)length, name);

@@ -18,16 +18,19 @@ granary = { path = "node_modules/granary/embed/rust" }
 
 [workspace]`
 
-/** Compiles a library on the crate to own.wasm; `options` go to cargo. Returns the folder. */
-function build(name: string, source: string, options: string): string {
+/** A folder with the source of a library on the crate. */
+function libraryFolder(name: string, source: string): string {
   const work = workFolder(`rust-${name}`)
   mkdirSync(path.join(work, 'src'))
   writeFileSync(path.join(work, 'Cargo.toml'), manifest)
   const heap = '#[global_allocator]\nstatic HEAP: granary::Granary = granary::Granary;\n'
   writeFileSync(path.join(work, 'src/lib.rs'), heap + source)
-  shell(`cargo rustc -q --release --target wasm32-unknown-unknown ${options}\ncp target/*/release/own.wasm .`, work)
   return work
 }
+
+/** Compiles it to own.wasm. */
+const build = (target: string, options: string) =>
+  `cargo rustc -q --release --target ${target} ${options}\ncp target/*/release/own.wasm .`
 
 /** Prints what a function of the module returns for an argument. */
 const callModule = `
@@ -62,11 +65,47 @@ pub unsafe extern "C" fn run(count: usize) -> usize {
     list.iter().sum::<usize>() + zeros / 100 + HEAP.verify() as usize
 }`
 
-export const rustTests: Test[] = ['false', 'true'].map((lto) => ({
-  name: `rust: a program with a malloc of its own, lto = ${lto}`,
-  run: () => {
-    const work = build('malloc', ownMalloc, `--config 'profile.release.lto = ${lto}'`)
-    writeFileSync(path.join(work, 'call.mjs'), callModule)
-    equal(shell('node call.mjs', work), '249501\n', 'printed')
-  },
-}))
+/** What wit-bindgen's crate carries for components: an archive of C that exports cabi_realloc, which calls back into Rust. */
+const bindings = `
+#include <stddef.h>
+void *realloc_in_rust(void *, size_t, size_t, size_t);
+__attribute__((weak, export_name("cabi_realloc")))
+void *cabi_realloc(void *block, size_t old_size, size_t alignment, size_t size) {
+  return realloc_in_rust(block, old_size, alignment, size);
+}`
+
+/** Refers to that function, so that it is linked. */
+const component = `
+extern "C" {
+    fn cabi_realloc(block: *mut u8, old_size: usize, alignment: usize, size: usize) -> *mut u8;
+}
+#[no_mangle]
+pub extern "C" fn realloc_in_rust(_: *mut u8, _: usize, _: usize, size: usize) -> *mut u8 {
+    Vec::<u8>::with_capacity(size).leak().as_mut_ptr()
+}
+#[no_mangle]
+pub extern "C" fn reference() -> usize {
+    cabi_realloc as usize
+}`
+
+export const rustTests: Test[] = [
+  ...['false', 'true'].map((lto) => ({
+    name: `rust: a program with a malloc of its own, lto = ${lto}`,
+    run: () => {
+      const work = libraryFolder('malloc', ownMalloc)
+      writeFileSync(path.join(work, 'call.mjs'), callModule)
+      const options = `--config 'profile.release.lto = ${lto}'`
+      equal(shell(`${build('wasm32-unknown-unknown', options)}\nnode call.mjs`, work), '249501\n', 'printed')
+    },
+  })),
+  ...['wasm32-unknown-unknown', 'wasm32-wasi'].map((target) => ({
+    name: `rust: bindings that export cabi_realloc, ${target}`,
+    run: () => {
+      const work = libraryFolder('component', component)
+      writeFileSync(path.join(work, 'bindings.c'), bindings)
+      const archive = `clang-22 --target=${target} -c bindings.c\nllvm-ar-14 rcs libbindings.a bindings.o`
+      shell(`${archive}\n${build(target, '-- -C link-arg=$PWD/libbindings.a')}`, work)
+      equal(shell('wasm-objdump -x -j export own.wasm', work).includes('-> "cabi_realloc"'), true, 'exported')
+    },
+  })),
+]
