@@ -7,6 +7,7 @@ fn main() {
     }
     let library = match variable("CARGO_CFG_TARGET_OS").as_str() {
         "wasi" => "granary",
+        "emscripten" => "granary-emscripten",
         _ => "granary-prefixed", // without a C library, malloc is the program's own
     };
     let folder = format!("{}/../../build/embed", variable("CARGO_MANIFEST_DIR"));

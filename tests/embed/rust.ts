@@ -88,6 +88,14 @@ pub extern "C" fn reference() -> usize {
     cabi_realloc as usize
 }`
 
+/** What the crate links on each system; nothing where Rust is not WebAssembly. */
+const libraries = {
+  'wasm32 wasi': 'granary',
+  'wasm32 emscripten': 'granary-emscripten',
+  'wasm32 unknown': 'granary-prefixed',
+  'x86_64 linux': undefined,
+}
+
 export const rustTests: Test[] = [
   ...['false', 'true'].map((lto) => ({
     name: `rust: a program with a malloc of its own, lto = ${lto}`,
@@ -108,4 +116,16 @@ export const rustTests: Test[] = [
       equal(shell('wasm-objdump -x -j export own.wasm', work).includes('-> "cabi_realloc"'), true, 'exported')
     },
   })),
+  {
+    name: 'rust: the library that the crate links on each system',
+    run: () => {
+      const work = workFolder('rust-systems')
+      shell('rustc node_modules/granary/embed/rust/build.rs -o build', work)
+      for (const [target, library] of Object.entries(libraries)) {
+        const [architecture, system] = target.split(' ')
+        const variables = `CARGO_CFG_TARGET_ARCH=${architecture} CARGO_CFG_TARGET_OS=${system} CARGO_MANIFEST_DIR=.`
+        equal(/link-lib=static=(.*)/.exec(shell(`${variables} ./build`, work))?.[1], library, target)
+      }
+    },
+  },
 ]
