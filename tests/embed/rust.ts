@@ -88,6 +88,28 @@ pub extern "C" fn reference() -> usize {
     cabi_realloc as usize
 }`
 
+/** C code that finds malloc where nothing else has one. */
+const inC = `
+#include <stddef.h>
+void *malloc(size_t), free(void *);
+size_t sum(size_t count) {
+  volatile size_t *list = malloc(count * sizeof *list), sum = 0;
+  for (size_t i = 0; i < count; i++) list[i] = i;
+  for (size_t i = 0; i < count; i++) sum += list[i];
+  free((void *)list);
+  return sum;
+}`
+
+const callsC = `
+extern "C" {
+    fn sum(count: usize) -> usize;
+}
+#[no_mangle]
+pub unsafe extern "C" fn run(count: usize) -> usize {
+    let list = vec![1; count];
+    sum(list.len()) + HEAP.verify() as usize
+}`
+
 /** What the crate links on each system; nothing where Rust is not WebAssembly. */
 const libraries = {
   'wasm32 wasi': 'granary',
@@ -116,6 +138,21 @@ export const rustTests: Test[] = [
       equal(shell('wasm-objdump -x -j export own.wasm', work).includes('-> "cabi_realloc"'), true, 'exported')
     },
   })),
+  {
+    name: 'rust: C code in a program without a C library',
+    run: () => {
+      const work = libraryFolder('c', callsC)
+      writeFileSync(path.join(work, 'sum.c'), inC)
+      writeFileSync(path.join(work, 'call.mjs'), callModule)
+      const compile = 'clang-22 --target=wasm32-unknown-unknown -c sum.c'
+      const libraries = '-- -C link-arg=$PWD/sum.o -L node_modules/granary/build/embed -l static=granary'
+      equal(
+        shell(`${compile}\n${build('wasm32-unknown-unknown', libraries)}\nnode call.mjs`, work),
+        '499500\n',
+        'printed',
+      )
+    },
+  },
   {
     name: 'rust: the library that the crate links on each system',
     run: () => {
