@@ -28,8 +28,7 @@ int brk(void *address);
 
 /* Anonymous memory, zeroed, in pages of 64 KiB; MAP_FAILED with errno on failure. Protection is not enforced;
    PROT_EXEC fails with ENOTSUP.
-   A program that includes <sys/mman.h> takes the constants and the functions of the usual names from there: Emscripten has
-   functions of its own, which map files too. */
+   Under Emscripten, the functions of the usual names are its own, which map files too. */
 #ifndef MAP_FAILED
 #define PROT_READ 1
 #define PROT_WRITE 2
@@ -39,14 +38,21 @@ int brk(void *address);
 #define MAP_FIXED 0x10
 #define MAP_ANONYMOUS 0x20
 #define MAP_ANON MAP_ANONYMOUS
-#define MAP_FIXED_NOREPLACE 0x100000
 #define MAP_FAILED ((void *)-1)
+#endif
+/* Not every <sys/mman.h> has these, or only with _GNU_SOURCE. */
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MREMAP_MAYMOVE
 #define MREMAP_MAYMOVE 1
+#endif
+#ifndef MADV_DONTNEED
 #define MADV_DONTNEED 4
+#endif
 void *mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset);
 int munmap(void *address, size_t length);
 int madvise(void *address, size_t length, int advice);
-#endif
 void *granary_mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset);
 int granary_munmap(void *address, size_t length);
 int granary_madvise(void *address, size_t length, int advice);

@@ -114,6 +114,15 @@ int main(void) {
   return 0;
 }`
 
+/** Uses each constant and function of mappings. */
+const mappings = `
+void *use(void *block, int64_t offset) {
+  mmap(block, 1, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANON, -1, offset);
+  granary_mmap(block, 1, 0, MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, offset);
+  if (madvise(block, 1, MADV_DONTNEED) || granary_madvise(block, 1, MADV_DONTNEED) || munmap(block, 1)) return MAP_FAILED;
+  return mremap(block, 1, 2, MREMAP_MAYMOVE);
+}`
+
 /** Calls the names by which C libraries call the allocator among themselves. */
 const inside = `
 void *emscripten_builtin_malloc(size_t), *emscripten_builtin_calloc(size_t, size_t), *emscripten_builtin_realloc(void *, size_t);
@@ -268,6 +277,22 @@ export const conflictTests: Test[] = [
       const modules = `--dep granary -Mroot=main.zig -Mgranary=${root}/embed/zig/granary.zig ${root}/build/embed/granary.o`
       shell(`python3 -m ziglang build-exe -target wasm32-wasi -O ReleaseSafe ${modules} -femit-bin=main.wasm`, work)
       equal(shell(`node ${root}/examples/wasi.mjs main.wasm 2>&1`, work), 'false 0', 'printed')
+    },
+  },
+  {
+    name: 'conflict: granary.h before and after <sys/mman.h>, whatever that declares',
+    run: () => {
+      const work = workFolder('conflict-header')
+      for (const headers of [['granary.h'], ['granary.h', 'sys/mman.h'], ['sys/mman.h', 'granary.h']]) {
+        const includes = headers.map((header) => `#include <${header}>\n`).join('')
+        for (const name of ['use.c', 'use.cpp']) writeFileSync(path.join(work, name), includes + mappings)
+        for (const option of ['', '-D_GNU_SOURCE']) {
+          const options = `${option} -D_WASI_EMULATED_MMAN -Werror -Wno-deprecated -I ${root}/embed -c`
+          shell(`clang-22 --target=wasm32-wasi -std=c11 ${options} use.c`, work)
+          shell(`clang++-22 --target=wasm32-wasi -std=c++20 ${options} use.cpp`, work)
+          shell(`NODE_PATH=/usr/share/nodejs emcc -std=c11 ${options} use.c`, work)
+        }
+      }
     },
   },
   {
