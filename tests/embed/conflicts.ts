@@ -184,6 +184,21 @@ pub fn main() !void {
     std.debug.print("{} {}", .{ stats[1] > 200000, granary.verify() });
 }`
 
+/** Gives its host a malloc on granary's, under C's name. */
+const mallocInZig = `
+const granary = @import("granary");
+export fn malloc(size: usize) ?[*]u8 {
+    return granary.allocator.rawAlloc(size, .@"8", 0);
+}
+export fn verify() c_int {
+    return granary.verify();
+}`
+
+const callMalloc = `
+import { readFile } from 'node:fs/promises'
+const { instance } = await WebAssembly.instantiate(await readFile('main.wasm'))
+console.log(instance.exports.malloc(100) > 0, instance.exports.verify())`
+
 /** Prints why the program trapped, and whether the address is a block's. */
 const askMemory = `
 import { readFile } from 'node:fs/promises'
@@ -277,6 +292,17 @@ export const conflictTests: Test[] = [
       const modules = `--dep granary -Mroot=main.zig -Mgranary=${root}/embed/zig/granary.zig ${root}/build/embed/granary.o`
       shell(`python3 -m ziglang build-exe -target wasm32-wasi -O ReleaseSafe ${modules} -femit-bin=main.wasm`, work)
       equal(shell(`node ${root}/examples/wasi.mjs main.wasm 2>&1`, work), 'false 0', 'printed')
+    },
+  },
+  {
+    name: 'conflict: a Zig program with a malloc of its own',
+    run: () => {
+      const work = workFolder('conflict-zig-malloc')
+      writeFileSync(path.join(work, 'main.zig'), mallocInZig)
+      writeFileSync(path.join(work, 'main.mjs'), callMalloc)
+      const modules = `--dep granary -Mroot=main.zig -Mgranary=${root}/embed/zig/granary.zig ${root}/build/embed/granary-prefixed.o`
+      const options = '-target wasm32-freestanding -mcpu=generic+bulk_memory -fno-entry -rdynamic -femit-bin=main.wasm'
+      equal(shell(`python3 -m ziglang build-exe ${options} ${modules}\nnode main.mjs`, work), 'true 0\n', 'printed')
     },
   },
   {
