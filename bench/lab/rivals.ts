@@ -1,6 +1,6 @@
 // The field: every allocator that is measured, where it comes from and how it becomes one WebAssembly module that exports
 // malloc, free, realloc, calloc and aligned_alloc with its heap above HEAP_BASE. Sources come from package registries
-// (bench/setup); only the shims that give them C's names are kept here, in rivals/.
+// (npm run bench:setup); only the shims that give them C's names are kept here, in rivals/.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -236,7 +236,7 @@ function mimallocFolder(version: 2 | 3): string {
     text(cargo, ['metadata', '--format-version=1', '--locked', '--offline', '--manifest-path', cargoFile]),
   )
   const found = list.packages.find(({ name }: { name: string }) => name === 'libmimalloc-sys')
-  if (!found) throw new Unavailable('the crate libmimalloc-sys was not fetched: run bench/setup')
+  if (!found) throw new Unavailable('the crate libmimalloc-sys was not fetched: run npm run bench:setup')
   return path.join(path.dirname(found.manifest_path), `c_src/mimalloc/v${version}`)
 }
 
@@ -254,7 +254,7 @@ function buildMimalloc(version: 2 | 3, level: Level): Uint8Array {
 }
 
 function buildZig(level: Level): Uint8Array {
-  need(python, 'bench/setup')
+  need(python, 'npm run bench:setup')
   const args = [
     '-m',
     'ziglang',
@@ -297,7 +297,7 @@ function crate(id: string, name: string, note: string): Rival {
 
 function buildCrate(id: string, name: string, level: Level): Uint8Array {
   const rustc = path.join(rust, 'bin/rustc')
-  need(rustc, 'bench/setup')
+  need(rustc, 'npm run bench:setup')
   const profile = `CARGO_PROFILE_RELEASE_OPT_LEVEL=${level === 'O3' ? 3 : 'z'}`
   // rusty_alloc wants to be told that there is one thread; the others take no notice.
   const flags = [`linker=${linker}`, `link-arg=--global-base=${HEAP_BASE}`, 'link-arg=-zstack-size=65536'].map(
@@ -380,7 +380,7 @@ function cached(name: string, inputs: string[], make: (file: string) => void): U
 }
 
 function need(file: string, how: string): void {
-  if (!existsSync(file)) throw new Unavailable(`${file} is missing: ${how}`)
+  if (!existsSync(file)) throw new Unavailable(`${file} is missing: run ${how}`)
 }
 
 function buildGranary(level: Level): Uint8Array {
@@ -407,7 +407,7 @@ function buildGranary(level: Level): Uint8Array {
 
 function run(command: string, args: string[], env: Record<string, string> = {}): void {
   const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, ...env } })
-  if (error) throw new Unavailable(`${command} is missing: run bench/setup`)
+  if (error) throw new Unavailable(`${command} is missing: run npm run bench:setup`)
   if (status !== 0) throw new Unavailable(`${command} failed: ${gist(stderr)}`)
 }
 
@@ -420,7 +420,7 @@ function gist(errors: string): string {
 /** What a command prints. */
 export function text(command: string, args: string[]): string {
   const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
-  if (error) throw new Unavailable(`${command} is missing: run bench/setup`)
+  if (error) throw new Unavailable(`${command} is missing: run npm run bench:setup`)
   if (status !== 0) throw new Unavailable(`${command} failed: ${gist(stderr)}`)
   return stdout.trim()
 }

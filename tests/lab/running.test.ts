@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { orders } from '../../bench/lab/compare.ts'
 import { prepare } from '../../bench/lab/contestants.ts'
+import { text } from '../../bench/lab/rivals.ts'
 import { runTasks } from '../../bench/lab/runner.ts'
 import type { Task } from '../../bench/lab/worker.ts'
 import type { Workload } from '../../bench/lab/workloads.ts'
@@ -64,6 +65,11 @@ describe('running tasks', () => {
 })
 
 describe('the rivals', () => {
+  it('say which command installs what they lack', () => {
+    const why = 'no-such-compiler is missing: run npm run bench:setup'
+    expect(() => text('no-such-compiler', [])).toThrow(why)
+  })
+
   it('are told one by one as they are built', async () => {
     const lines: string[] = []
     const rival = { id: 'own', title: 'Own', source: '', alignment: 16 as const, version: () => '1' }
