@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { parseCommandLine, UsageError } from '../../cli/commandLine.ts'
 import { countOf } from '../counts.ts'
 import { userPath } from '../userPath.ts'
-import { CHANGED, FORMAT, type Results } from './results.ts'
+import { CHANGED, isResults, type Results } from './results.ts'
 import { type Rival, rivals } from './rivals.ts'
 import { allWorkloads, type Workload } from './workloads.ts'
 
@@ -51,15 +51,17 @@ export function parseCommand(args: string[]): Command {
   const mode = values.quick ? 'quick' : 'full'
   const candidates = positionals.map(candidate)
   const wanted = values.rivals?.split(',').map(rivalCalled)
-  const chosen = (wanted ?? rivals.filter(({ quick }) => mode === 'full' || quick)).filter(
-    ({ id }) => !candidates.some((candidate) => candidate.id === id),
-  )
+  const asked = [...candidates, ...(wanted ?? [])]
+  const names = ['floor', ...asked.map(({ id }) => id)]
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice) throw new UsageError(`two allocators are called ${twice}`)
+  const usual = rivals.filter(({ id, quick }) => (mode === 'full' || quick) && !names.includes(id))
   return {
     name: 'measure',
     request: {
       mode,
-      rivals: [...candidates, ...chosen],
-      asked: [...candidates, ...(wanted ?? [])],
+      rivals: wanted ? asked : [...candidates, ...usual],
+      asked,
       workloads: matching(values.only, values.traces.map(userPath)),
       repetitions: countOf('--reps', values.reps ?? (mode === 'quick' ? '3' : '11')),
       json: values.json === undefined ? undefined : userPath(values.json),
@@ -83,10 +85,13 @@ function parsed(args: string[]) {
   })
 }
 
-/** A module given on the command line as NAME=FILE. */
+/** A module given on the command line as NAME=FILE. The name becomes part of files' names. */
 function candidate(argument: string): Rival {
-  const [id, file] = argument.split('=')
-  if (!file) throw new UsageError(`${argument} is neither a command nor NAME=FILE.wasm`)
+  const [, id, file] = argument.match(/^(\w[\w.-]*)=(.+)$/) ?? []
+  if (!file)
+    throw new UsageError(
+      `${argument} is neither a command nor NAME=FILE.wasm with a name of letters, digits, _, . and -`,
+    )
   const wasm = attempt(`${id}: `, () => readFileSync(userPath(file)))
   if (!WebAssembly.validate(wasm)) throw new UsageError(`${id}: ${file} is no WebAssembly module`)
   return { id, title: id, source: file, alignment: 16, version: () => '', build: () => wasm }
@@ -95,7 +100,7 @@ function candidate(argument: string): Rival {
 function rivalCalled(id: string): Rival {
   const rival = rivals.find((known) => known.id === id)
   if (!rival)
-    throw new UsageError(`no allocator is called ${id}; there are ${rivals.map((known) => known.id).join(', ')}`)
+    throw new UsageError(`no allocator is called '${id}'; there are ${rivals.map((known) => known.id).join(', ')}`)
   return rival
 }
 
@@ -108,8 +113,8 @@ function matching(pattern: string, folders: string[]): Workload[] {
 }
 
 function readResults(file: string): Results {
-  const results: Results = attempt(`${file}: `, () => JSON.parse(readFileSync(userPath(file), 'utf8')))
-  if (results?.format !== FORMAT) throw new UsageError(`${file} is not a run of this lab as it is now`)
+  const results: unknown = attempt(`${file}: `, () => JSON.parse(readFileSync(userPath(file), 'utf8')))
+  if (!isResults(results)) throw new UsageError(`${file} is not a run of this lab as it is now`)
   return results
 }
 

@@ -57,6 +57,13 @@ export function noResults(): Omit<Results, About> {
   }
 }
 
+/** Whether what was read from a file has all parts that the report and the comparison read. */
+export function isResults(read: unknown): read is Results {
+  const about: About[] = ['date', 'mode', 'machine', 'node', 'v8', 'engineFlags', 'tools']
+  const parts = Object(read)
+  return parts.format === FORMAT && [...about, ...Object.keys(noResults())].every((part) => parts[part])
+}
+
 export interface AllocatorInfo {
   id: string
   title: string

@@ -1,4 +1,7 @@
 // npm run bench: what it is asked for.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { parseCommand, reportable, usage } from '../../bench/lab/arguments.ts'
 import { run } from './results.ts'
@@ -30,19 +33,41 @@ describe('the command line', () => {
   it.each([
     [['--reps', 'abc'], "--reps: 'abc' is not a count"],
     [['--reps', '0'], "--reps: '0' is not a count"],
-    [['--rivals', 'granary,dlmaloc'], 'no allocator is called dlmaloc; there are granary, dlmalloc,'],
+    [['--rivals', 'granary,dlmaloc'], "no allocator is called 'dlmaloc'; there are granary, dlmalloc,"],
+    [['--rivals='], "no allocator is called ''; there are granary, dlmalloc,"],
+    [['--rivals', 'tlsf,tlsf'], 'two allocators are called tlsf'],
     [['--onyl', 'x'], "Unknown option '--onyl'"],
     [['--only', '('], '--only: Invalid regular expression'],
     [['--only', 'nothing like it'], 'no workload is called like nothing like it'],
     [['--traces', '/does/not/exist'], 'no such file or directory'],
     [['own=/does/not/exist.wasm'], 'own: ENOENT'],
     [['own=package.json'], 'own: package.json is no WebAssembly module'],
+    [[`own=${module}`, `own=${module}`], 'two allocators are called own'],
+    [[`tlsf=${module}`, '--rivals', 'granary,tlsf'], 'two allocators are called tlsf'],
+    [[`floor=${module}`], 'two allocators are called floor'],
+    [[`../../own=${module}`], 'NAME=FILE.wasm with a name of letters, digits, _, . and -'],
+    [[`=${module}`], 'NAME=FILE.wasm with a name of letters, digits, _, . and -'],
     [['reprot'], 'reprot is neither a command nor NAME=FILE.wasm'],
     [['compare', 'one.json'], 'compare wants two files'],
     [['report', '/does/not/exist.json'], '/does/not/exist.json: ENOENT'],
     [['report', 'package.json'], 'package.json is not a run of this lab as it is now'],
   ])('%j is refused', (args, reason) => {
     expect(() => parseCommand(args)).toThrow(reason)
+  })
+
+  it('takes no file for a run that lacks a part of one', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'granary-lab-'))
+    const file = path.join(folder, 'run.json')
+    try {
+      writeFileSync(file, JSON.stringify(run(10, 20)))
+      expect(parseCommand(['report', file]).name).toBe('report')
+      for (const part of ['machine', 'replays', 'peaks']) {
+        writeFileSync(file, JSON.stringify({ ...run(10, 20), [part]: undefined }))
+        expect(() => parseCommand(['report', file])).toThrow(`${file} is not a run of this lab as it is now`)
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it('helps without loading what measures, which takes seconds', async () => {
