@@ -1,6 +1,29 @@
+// Paths that the user gave.
+import { closeSync, mkdirSync, openSync, readSync } from 'node:fs'
 import path from 'node:path'
+import { UsageError } from '../cli/commandLine.ts'
 
-/** A path that the user gave: npm runs its scripts in the package's folder, whatever folder it was called in. */
+/** As seen from where the user is: npm runs its scripts in the package's folder, whatever folder it was called in. */
 export function userPath(file: string): string {
   return path.resolve(process.env.INIT_CWD ?? process.cwd(), file)
+}
+
+/** Where an option has something written to, which is tried before there is something to write. Of what is there, only a file
+ *  of the same kind, which begins alike, is written over. */
+export function outputPath(option: string, name: string, kind: string, beginning: string): string {
+  if (!name) throw new UsageError(`${option}: the name of a file is missing`)
+  const file = userPath(name)
+  const start = Buffer.alloc(beginning.length)
+  let length: number
+  try {
+    mkdirSync(path.dirname(file), { recursive: true })
+    const opened = openSync(file, 'a+')
+    length = readSync(opened, start, 0, start.length, 0) // not all of it, which has no end in /dev/full
+    closeSync(opened)
+  } catch (error) {
+    throw new UsageError(`${option}: ${(error as Error).message}`)
+  }
+  if (length && start.toString('latin1') !== beginning)
+    throw new UsageError(`${option}: ${file} is no ${kind} of this program’s: it would be lost`)
+  return file
 }

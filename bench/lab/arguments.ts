@@ -64,7 +64,7 @@ export function parseCommand(args: string[]): Command {
       asked,
       workloads: matching(values.only, values.traces.map(userPath)),
       repetitions: countOf('--reps', values.reps ?? (mode === 'quick' ? '3' : '11')),
-      json: values.json === undefined ? undefined : userPath(values.json),
+      json: values.json,
     },
   }
 }

@@ -1,13 +1,15 @@
 // npm run bench: measures every allocator side by side, prints the ratios and writes JSON, of which `report` makes docs/benchmarks.md.
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { UsageError } from '../../cli/commandLine.ts'
 import { root } from '../../scripts/run.mjs'
 import { Progress } from '../progress.ts'
+import { outputPath } from '../userPath.ts'
 import { parseCommand, type Request, usage } from './arguments.ts'
 import { comparison } from './compare.ts'
 import { report } from './report.ts'
-import type { Results } from './results.ts'
-import { labFolder, put, text } from './rivals.ts'
+import { RESULTS_START, type Results } from './results.ts'
+import { labFolder, put, type Rival, text } from './rivals.ts'
 import { ratioTables } from './tables.ts'
 
 try {
@@ -30,20 +32,23 @@ function writeReport(results: Results): void {
 }
 
 async function bench({ mode, rivals, asked, workloads, repetitions, json }: Request): Promise<void> {
+  const usual = path.join(labFolder, `results/${mode}-${Date.now()}.json`)
+  const file = outputPath('--json', json ?? usual, 'result', RESULTS_START)
   // What is measured shall be what the sources say, and the host's class belongs to it.
   if (rivals.some(({ source }) => source === 'this repository'))
     text(process.execPath, [path.join(root, 'scripts/build.mjs')])
   const { measure } = await import('./measure.ts') // it takes seconds to load, for nothing where something else was asked
-  const file = path.resolve(json ?? path.join(labFolder, `results/${mode}-${Date.now()}.json`))
   const results = await measure(
     { mode, rivals, workloads, repetitions, limit: 3 },
     new Progress(process.stderr),
-    (results) => put(file, JSON.stringify(results)),
+    (results) => writeFileSync(file, JSON.stringify(results)),
   )
   console.log(ratioTables(results))
   for (const { what, why } of results.missing) console.log(`missing: ${what}: ${why}`)
   console.log(`results: ${path.relative('', file)}`)
   // That a rival cannot be had on some machine is no fault, unless it was asked for.
   const excused = rivals.filter((rival) => !asked.includes(rival)).map(({ title }) => title)
-  if (results.missing.some(({ what }) => !excused.includes(what))) process.exitCode = 1
+  const lacks = results.missing.some(({ what }) => !excused.includes(what))
+  const replayed = ({ id }: Rival) => results.replays.some(({ allocator, fault }) => allocator === id && !fault)
+  if (lacks || !asked.every(replayed)) process.exitCode = 1
 }

@@ -3,6 +3,9 @@
 /** Changes whenever a run of before lacks something that the report or the comparison reads. */
 export const FORMAT = 2
 
+/** What the JSON of every run begins with. */
+export const RESULTS_START = '{"format":'
+
 /** How the commit ends in `tools` where the sources were not those of the commit. */
 export const CHANGED = ' and changes since'
 

@@ -154,6 +154,9 @@ export async function buildRival(rival: Rival, level: Level = 'O3'): Promise<str
   const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
   const missing = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc'].filter((name) => !exported.includes(name))
   if (missing.length) throw new Unavailable(`its module does not export ${missing.join(', ')}`)
+  const wanted = WebAssembly.Module.imports(module).map(({ module, name }) => `${module}.${name}`)
+  const unknown = wanted.filter((name) => !['env.memory', 'env.__heap_base'].includes(name))
+  if (unknown.length) throw new Unavailable(`its module imports ${unknown.join(', ')}, which the bench cannot give`)
   put(file, wasm)
   return file
 }

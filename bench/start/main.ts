@@ -1,5 +1,5 @@
 // npm start: replays traces in granary and in AssemblyScript's TLSF runtime, verifies every byte, and reports.
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -14,7 +14,7 @@ import { tlsfAllocator } from '../replay/merge.ts'
 import { assertReplayable, ReplayError } from '../replay/replay.ts'
 import { type Trace, TraceError } from '../trace.ts'
 import { bundledNames, bundledTrace, nameOf, readTrace } from '../traces/bundled.ts'
-import { userPath } from '../userPath.ts'
+import { outputPath, userPath } from '../userPath.ts'
 import { formatReport, INTERVALS, MAP_CELLS } from './report.ts'
 import { formatLeast, isTimed, type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
 import { formatRun } from './table.ts'
@@ -87,22 +87,6 @@ function shortName({ name }: Trace, all: Trace[]): string {
   return all.filter((trace) => nameOf(trace.name) === short).length === 1 ? short : name
 }
 
-/** Finds out whether a file can be written before there is something to write. Only pages are written over. */
-function makeRoomFor(file: string) {
-  const start = Buffer.alloc(PAGE_START.length)
-  let length: number
-  try {
-    mkdirSync(path.dirname(file), { recursive: true })
-    const opened = openSync(file, 'a+')
-    length = readSync(opened, start, 0, start.length, 0) // not all of it, which has no end in /dev/full
-    closeSync(opened)
-  } catch (error) {
-    throw new UsageError(`--report: ${(error as Error).message}`)
-  }
-  if (length && start.toString('latin1') !== PAGE_START)
-    throw new UsageError(`--report: ${file} is no page of this program’s: it would be lost`)
-}
-
 function run(
   trace: Trace,
   floor: WebAssembly.Module,
@@ -162,9 +146,7 @@ function main() {
   const repetitions = countOf('--reps', options.reps)
   const traces = chosenTraces(options)
 
-  if (options.report === '') throw new UsageError('--report: the name of a file is missing')
-  const reportFile = options.report === undefined ? path.join(root, DEFAULT_REPORT) : userPath(options.report)
-  makeRoomFor(reportFile)
+  const reportFile = outputPath('--report', options.report ?? path.join(root, DEFAULT_REPORT), 'page', PAGE_START)
 
   const here = machine()
   console.log(`${here.engine}, ${here.flags.join(' ')}; ${here.processor}, ${here.cores} cores\n`)

@@ -1,16 +1,31 @@
 // npm run bench: the order of its tasks, the processes that run them, the rivals.
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import binaryen from 'binaryen'
 import { afterAll, describe, expect, it } from 'vitest'
 import { orders } from '../../bench/lab/compare.ts'
 import { prepare } from '../../bench/lab/contestants.ts'
-import { text } from '../../bench/lab/rivals.ts'
+import { buildRival, text } from '../../bench/lab/rivals.ts'
 import { runTasks } from '../../bench/lab/runner.ts'
 import type { Task } from '../../bench/lab/worker.ts'
 import type { Workload } from '../../bench/lab/workloads.ts'
 import { Progress } from '../../bench/progress.ts'
 import { run } from './results.ts'
+
+/** A module that never allocates, with further imports. */
+function allocator(imports: string): Uint8Array {
+  const pointer = (name: string, parameters: string) =>
+    `(func (export "${name}") (param ${parameters}) (result i32) (i32.const 0))`
+  const two = ['realloc', 'calloc', 'aligned_alloc'].map((name) => pointer(name, 'i32 i32'))
+  return binaryen
+    .parseText(
+      `(module ${imports} (import "env" "memory" (memory 0)) ${pointer('malloc', 'i32')} ${two.join(' ')}
+        (func (export "free") (param i32)))`,
+    )
+    .emitBinary()
+}
 
 describe('orders', () => {
   it('agree, disagree, or are too close to count', () => {
@@ -85,4 +100,54 @@ describe('the rivals', () => {
     expect(lines).toEqual(['Own: built\n', 'None cannot be had: no compiler\n'])
     expect(missing).toEqual([{ what: 'None', why: 'no compiler' }])
   }, 60_000)
+
+  it('may import nothing but the memory and the heap’s base', async () => {
+    const build = () => allocator('(import "host" "log" (func))')
+    const rival = { id: 'own', title: 'Own', source: '', alignment: 16 as const, version: () => '1', build }
+    await expect(buildRival(rival)).rejects.toThrow('its module imports host.log, which the bench cannot give')
+  })
+})
+
+describe('the command', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'granary-lab-'))
+  const at = (name: string) => path.join(folder, name)
+  afterAll(() => rmSync(folder, { recursive: true }))
+  writeFileSync(at('own.wasm'), allocator(''))
+  writeFileSync(at('other.json'), '{}')
+  const bench = (...args: string[]) => {
+    const command = [
+      '--import',
+      'tsx',
+      'bench/lab/main.ts',
+      '--quick',
+      '--rivals=tlsf',
+      '--only=^hot-pair$',
+      '--reps=1',
+    ]
+    return spawnSync(process.execPath, [...command, ...args, `own=${at('own.wasm')}`], { encoding: 'utf8' })
+  }
+
+  it('ends with 1 where a candidate replays nothing', () => {
+    writeFileSync(at('run.json'), JSON.stringify(run(10, 20)))
+    const { status, stdout } = bench('--json', at('run.json'))
+    expect(stdout).toMatch(/^own on hot-pair: operation 0: the allocation failed$/m)
+    expect(stdout).toMatch(/^results: /m)
+    expect(status).toBe(1)
+    expect(readFileSync(at('run.json'), 'utf8')).toMatch(/^\{"format":.*"own"/)
+  }, 120_000)
+
+  it.each([
+    ['no name', [], '--json: the name of a file is missing'],
+    ['a folder', [folder], '--json: EISDIR'],
+    [
+      'what is no run',
+      [at('other.json')],
+      `--json: ${at('other.json')} is no result of this program’s: it would be lost`,
+    ],
+  ])('refuses to write results to %s before any work', (_, [file = ''], reason) => {
+    const { status, stdout, stderr } = bench(`--json=${file}`)
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr.split('\n')).toEqual([expect.stringContaining(reason), 'See npm run bench -- --help', ''])
+    expect(readFileSync(at('other.json'), 'utf8')).toBe('{}')
+  })
 })
