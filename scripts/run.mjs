@@ -49,9 +49,8 @@ function installed() {
   if (!existsSync(stamp)) return false
   const { packages: want } = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8'))
   const { packages: have } = JSON.parse(readFileSync(stamp, 'utf8'))
-  return Object.entries(want).every(
-    ([name, p]) => name === '' || (have[name] ? have[name].version === p.version : p.optional),
-  )
+  const there = (name, { version }) => have[name].version === version && existsSync(path.join(root, name))
+  return Object.entries(want).every(([name, p]) => name === '' || (have[name] ? there(name, p) : p.optional))
 }
 
 /** Installs the locked dependencies where node_modules does not match the lock file. */

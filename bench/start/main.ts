@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseCommandLine, UsageError } from '../../cli/commandLine.ts'
-import { root } from '../../scripts/run.mjs'
+import { run as build, root } from '../../scripts/run.mjs'
 import { countOf } from '../counts.ts'
 import { Progress } from '../progress.ts'
 import { useEngineFlags } from '../replay/engine.ts'
@@ -147,6 +147,7 @@ function main() {
   const traces = chosenTraces(options)
 
   const reportFile = outputPath('--report', options.report ?? path.join(root, DEFAULT_REPORT), 'page', PAGE_START)
+  build(process.execPath, ['scripts/build.mjs'])
 
   const here = machine()
   console.log(`${here.engine}, ${here.flags.join(' ')}; ${here.processor}, ${here.cores} cores\n`)
