@@ -6,15 +6,17 @@ const BAR = 12
 
 export class Progress {
   readonly #out: NodeJS.WriteStream
+  readonly #overwrites: boolean
   readonly #start = Date.now()
 
   constructor(out: NodeJS.WriteStream) {
     this.#out = out
+    this.#overwrites = out.isTTY && process.env.TERM !== 'dumb'
   }
 
   /** Something begins when a share of all work, 0 to 1, is done. */
   show(what: string, share: number): void {
-    if (!this.#out.isTTY) return
+    if (!this.#overwrites) return
     const filled = Math.round(share * BAR)
     const left = share > 0.02 ? `, ${clock(((Date.now() - this.#start) / share) * (1 - share))} to go` : ''
     const line = `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ${Math.round(100 * share)} %${left}  ${what}`
@@ -24,7 +26,7 @@ export class Progress {
 
   /** A part is finished. */
   finish(line: string): void {
-    if (this.#out.isTTY) this.#clear()
+    if (this.#overwrites) this.#clear()
     this.#out.write(`${line}\n`)
   }
 
