@@ -219,6 +219,15 @@ describe('the command', { timeout: 120_000 }, () => {
     expect(start(...bundled, '--report', path.join(folder, 'page.html')).stdout).toContain('geometric mean of 1')
   })
 
+  it('shows no control characters of a file’s name', () => {
+    const report = ['--reps', '1', '--report', path.join(folder, 'page.html')]
+    const red = file('a\x1b[31mred\n.mtrc', formatTrace(smallTrace('x')))
+    const { stdout } = start(red, ...report)
+    expect(stdout).toMatch(/^a\?\[31mred\?: every byte verified/m)
+    expect(stdout).not.toContain('\x1b')
+    expect(start(`${red}x`).stderr).toMatch(/a\?\[31mred\?\.mtrcx: cannot be read: ENOENT.*a\?\[31mred\?\.mtrcx/)
+  })
+
   it('finds files where the user is', () => {
     file('here.mtrc', formatTrace(smallTrace('x')))
     const args = ['--import', 'tsx', 'bench/start/main.ts', 'here.mtrc', '--reps', '1', '--report', 'here.html']

@@ -74,11 +74,16 @@ function chosenTraces({ all, only, files }: { all?: boolean; only?: string; file
     if (known.includes(file) && !existsSync(userPath(file)))
       throw new UsageError(`there is no file ${file}: the bundled trace is --only ${file}`)
   const traces = [
-    ...[...new Set(files)].map((file) => readTrace(userPath(file), file)),
+    ...[...new Set(files)].map((file) => readTrace(userPath(file), printable(file))),
     ...[...new Set(names)].map(bundledTrace),
   ]
   traces.forEach(assertReplayable)
   return traces.map((trace) => ({ ...trace, name: shortName(trace, traces) }))
+}
+
+/** As it may go to a terminal, which obeys control characters. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?')
 }
 
 /** A trace's name without path and ending, unless another has the same. */
@@ -183,7 +188,7 @@ try {
   main()
 } catch (error) {
   if (!(error instanceof UsageError || error instanceof TraceError || error instanceof ReplayError)) throw error
-  console.error(error.message)
+  console.error(printable(error.message))
   if (error instanceof UsageError) console.error('See npm start -- --help')
   process.exitCode = 1
 }
