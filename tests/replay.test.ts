@@ -248,7 +248,13 @@ describe('a broken allocator is noticed', () => {
       everything,
       'operation 2 (calloc of 100 bytes): calloc did not clear',
     ],
-    ['a trap', { in: 'free', wat: 'unreachable' }, everything, 'unreachable'],
+    ['a trap', { in: 'free', wat: 'unreachable' }, everything, 'operation 7 (free): the allocator traps: unreachable'],
+    [
+      'a trap at the end',
+      { in: 'free', wat: 'unreachable' },
+      traceOf(malloc(3, 8)),
+      'at the end, slot 3: the allocator traps: unreachable',
+    ],
   ]
   let module: WebAssembly.Module
   beforeAll(() => {

@@ -24,6 +24,9 @@ export const __heap_base: usize = 0xa00000 + HEAP_SHIFT // by the compiler's --u
 // Keeps the reads at free alive: a result nobody can see would be optimised away.
 export let bytes_seen: u32 = 0
 
+// Where `check` and `check_drain` are, for a trap.
+export let checking: u32 = 0
+
 const FREE: u32 = 1
 const REALLOC: u32 = 2
 const CALLOC: u32 = 3
@@ -152,6 +155,7 @@ function checkFree(entry: usize): bool {
  *  where its size stood. Returns 0 or where and why it stopped. */
 export function check(n: u32, align: usize): u32 {
   for (let i: u32 = 0; i < n; i++) {
+    checking = i
     const at = window_start + ((<usize>i) << 3)
     const word = load<u32>(at)
     const entry = entryOf(word)
@@ -182,6 +186,7 @@ export function check(n: u32, align: usize): u32 {
 /** Verifies and frees every block that the first n entries still hold. Returns 0 or the entry << 4 | LOST_AT_FREE. */
 export function check_drain(n: u32): u32 {
   for (let i: u32 = 0; i < n; i++) {
+    checking = i
     const entry = table_start + ((<usize>i) << 3)
     if (load<u32>(entry) && !checkFree(entry)) return (i << 4) | LOST_AT_FREE
   }

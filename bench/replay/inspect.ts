@@ -39,8 +39,8 @@ export interface Inspection {
   fragmentation: number
 }
 
-/** Cuts the trace into intervals, and the map of the heap into cells of that many bytes (a whole number). Throws a ReplayError, or the
- *  engine's RuntimeError, if the allocator does anything wrong. */
+/** Cuts the trace into intervals, and the map of the heap into cells of that many bytes (a whole number). Throws a ReplayError if
+ *  the allocator does anything wrong. */
 export function inspect(
   { counted, alignment }: Contestant,
   trace: Trace,

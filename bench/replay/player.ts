@@ -101,8 +101,10 @@ export class Player {
   check(alignment: number, after?: (from: number, n: number) => void, from = 0, to = this.#score.operations): void {
     for (let i = from; i < to; i += STEP) {
       const n = this.feed(i, Math.min(to - i, STEP))
-      const fault = this.exports.check(n, alignment) >>> 0
-      if (fault) throw this.fault(faults[fault & 15], i + (fault >>> 4))
+      this.#checked(
+        () => this.exports.check(n, alignment),
+        (what, at) => this.fault(what, i + at),
+      )
       after?.(i, n)
     }
   }
@@ -111,10 +113,23 @@ export class Player {
   checkDrain(after?: () => void): void {
     const { slots } = this.#score
     for (let i = 0; i < slots; i += STEP) {
-      const fault = this.exports.check_drain(Math.min(slots, i + STEP)) >>> 0
-      if (fault) throw this.fault(`at the end, slot ${fault >>> 4}: ${faults[fault & 15]}`)
+      this.#checked(
+        () => this.exports.check_drain(Math.min(slots, i + STEP)),
+        (what, at) => this.fault(`at the end, slot ${at}: ${what}`),
+      )
       after?.()
     }
+  }
+
+  /** Throws what is to be thrown where the driver's check finds a fault or traps. */
+  #checked(check: () => number, toThrow: (what: string, at: number) => Error): void {
+    let fault: number
+    try {
+      fault = check() >>> 0
+    } catch (error) {
+      throw toThrow(`the allocator traps: ${(error as Error).message}`, this.exports.checking.value)
+    }
+    if (fault) throw toThrow(faults[fault & 15], fault >>> 4)
   }
 
   /** Copies n operations from `from` on into the driver's window. */
