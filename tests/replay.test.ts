@@ -50,7 +50,7 @@ interface Fault {
 const bumped = '(call $bump (local.get $size) (i32.const 16))'
 
 // An allocator that never uses memory again. With an import it can be told to have one of the faults.
-function bumpAllocator(faults: Fault[] = []): Uint8Array {
+function bumpAllocator(faults: Fault[] = [], fault = '(import "test" "fault" (global $fault i32))'): Uint8Array {
   const broken = (name: Fault['in']) =>
     faults.map((fault, i) =>
       fault.in === name ? `(if (i32.eq (global.get $fault) (i32.const ${i})) (then ${fault.wat} return))` : '',
@@ -58,7 +58,7 @@ function bumpAllocator(faults: Fault[] = []): Uint8Array {
   const module = binaryen.parseText(`(module
     (import "env" "memory" (memory 0))
     (import "env" "__heap_base" (global $base i32))
-    ${faults.length ? '(import "test" "fault" (global $fault i32))' : ''}
+    ${faults.length ? fault : ''}
     (global $top (mut i32) (i32.const 0))
     (func $bump (param $size i32) (param $align i32) (result i32) (local $p i32)
       (if (i32.eqz (global.get $top)) (then (global.set $top (global.get $base))))
@@ -288,6 +288,32 @@ describe('a broken allocator is noticed', () => {
     expect(good).toMatchObject({ heapBytes: 25 * 65536, heapBytesAgain: 49 * 65536 })
     expect(bad).toBeInstanceOf(TypeError)
   })
+})
+
+describe('a warm replay is repeated', () => {
+  // How many pages an allocator that never uses memory again has in the end tells how often.
+  const pagesAfter = (operations: number, one: Contestant) => {
+    const words = Uint32Array.from({ length: 2 * operations }, (_, i) => pair[i % 4])
+    const [measured] = measure(toTrace('short', words, 1, true), floorModule(), [one], 1, () => {})
+    if (measured instanceof Error) throw measured
+    return measured.heapBytesAgain / 65536
+  }
+
+  it('to be timed well', () => {
+    expect(pagesAfter(1000, bump)).toBe(Math.ceil((500 * 16 * (1 + 200)) / 65536))
+  })
+
+  it('but not where it is not timed', () => {
+    expect(pagesAfter(998, bump)).toBe(1)
+    expect(pagesAfter(2, bump)).toBe(1)
+  })
+
+  it('and not for minutes where an operation takes long', () => {
+    const countdown = `(local.set $p (i32.const 1000000))
+      (loop $again (br_if $again (local.tee $p (i32.sub (local.get $p) (i32.const 1)))))`
+    const wasm = bumpAllocator([{ in: 'free', wat: countdown }], '(global $fault i32 (i32.const 0))')
+    expect(pagesAfter(1000, contestant({ name: 'slow', wasm }, 16))).toBeLessThan(10)
+  }, 60_000)
 })
 
 describe('what cannot be replayed is refused', () => {

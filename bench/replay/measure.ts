@@ -27,7 +27,7 @@ export interface Figure {
 export interface Measurement {
   /** The first replay in a fresh instance. */
   cold: Figure
-  /** The same trace again, after everything was freed; the mean of several times if it is short. */
+  /** The same trace again, after everything was freed; the mean of several times if it is short, but long enough to be timed. */
   warm: Figure
   /** Bytes from the heap's base to the memory's end after the first replay, and after the last. */
   heapBytes: number
@@ -37,8 +37,13 @@ export interface Measurement {
 // Less than this cannot be told from the floor.
 export const LEAST_NET = 0.3
 
-// A warm replay of fewer operations is repeated to about as many: one alone would be over too soon to be timed well.
+// A warm replay of fewer operations is repeated to about as many: one alone would be over too soon to be timed well. Unless they
+// have taken so many nanoseconds of CPU time before, as those that clear or copy big blocks.
 const WARM_OPERATIONS = 200_000
+const WARM_TIME = 2e9
+
+/** Whether a trace has enough operations: shorter ones are over before the clock can tell. */
+export const isTimed = ({ operations }: Trace): boolean => operations >= 1000
 
 export function contestant(allocator: Allocator, alignment: number): Contestant {
   const { name } = allocator
@@ -49,6 +54,11 @@ export function contestant(allocator: Allocator, alignment: number): Contestant 
 
 export function floorModule(): WebAssembly.Module {
   return compiled(merge(floorAllocator()))
+}
+
+/** How often a trace is to be replayed where `repetitions` are asked for: what is not timed is the same each time. */
+export function repetitionsOf(trace: Trace, repetitions: number): number {
+  return isTimed(trace) ? repetitions : 1
 }
 
 /**
@@ -114,13 +124,15 @@ function run(module: WebAssembly.Module, trace: Trace): Run {
   const replay = new Replay(module, trace)
   const cold = replay.cpuTime()
   const { heapBytes } = replay
-  const rounds = Math.ceil(WARM_OPERATIONS / trace.operations)
-  let warm = 0
-  for (let round = 0; round < rounds; round++) {
+  const most = isTimed(trace) ? Math.ceil(WARM_OPERATIONS / trace.operations) : 1
+  let rounds = 0
+  let sum = 0
+  while (rounds < most && sum * trace.operations < WARM_TIME) {
     replay.drain()
-    warm += replay.cpuTime() / rounds
+    sum += replay.cpuTime()
+    rounds++
   }
-  return { cold, warm, heapBytes, heapBytesAgain: replay.heapBytes }
+  return { cold, warm: sum / rounds, heapBytes, heapBytesAgain: replay.heapBytes }
 }
 
 /** The quartiles of what is left beside the least of the floor. */

@@ -9,14 +9,14 @@ import { countOf } from '../counts.ts'
 import { Progress } from '../progress.ts'
 import { useEngineFlags } from '../replay/engine.ts'
 import { inspect } from '../replay/inspect.ts'
-import { type Contestant, contestant, floorModule, measure } from '../replay/measure.ts'
+import { type Contestant, contestant, floorModule, isTimed, measure, repetitionsOf } from '../replay/measure.ts'
 import { tlsfAllocator } from '../replay/merge.ts'
 import { assertReplayable, ReplayError } from '../replay/replay.ts'
 import { type Trace, TraceError } from '../trace.ts'
 import { bundledNames, bundledTrace, nameOf, readTrace } from '../traces/bundled.ts'
 import { outputPath, userPath } from '../userPath.ts'
 import { formatReport, INTERVALS, MAP_CELLS } from './report.ts'
-import { formatLeast, isTimed, type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
+import { formatLeast, type Machine, memoryOverLive, type Outcome, type Result, ratios } from './result.ts'
 import { formatRun } from './table.ts'
 
 const DEFAULT_REPORT = 'build/report.html'
@@ -157,7 +157,7 @@ function main() {
   const here = machine()
   console.log(`${here.engine}, ${here.flags.join(' ')}; ${here.processor}, ${here.cores} cores\n`)
   const progress = new Progress(process.stdout)
-  const steps = 1 + traces.length * (2 + repetitions)
+  const steps = traces.reduce((sum, trace) => sum + 2 + repetitionsOf(trace, repetitions), 1)
   let begun = 0
   const step = (what: string) => progress.show(what, begun++ / steps)
   step('compiling the allocators')
@@ -167,7 +167,7 @@ function main() {
   const floor = floorModule()
 
   const results = traces.map((trace) => {
-    const result = run(trace, floor, [granary, rival], repetitions, step)
+    const result = run(trace, floor, [granary, rival], repetitionsOf(trace, repetitions), step)
     progress.finish(summary(result, rival.name))
     return result
   })

@@ -1,6 +1,6 @@
 // What a run of `npm start` has found, for the table and the report.
 import type { Inspection } from '../replay/inspect.ts'
-import { type Figure, geometricMean, LEAST_NET, type Measurement } from '../replay/measure.ts'
+import { type Figure, geometricMean, isTimed, LEAST_NET, type Measurement } from '../replay/measure.ts'
 import type { Trace } from '../trace.ts'
 
 /** One allocator on one trace. */
@@ -49,9 +49,6 @@ export interface Ratios {
   cold: number | undefined
   memory: number
 }
-
-/** Whether a trace has enough operations: shorter ones are over before the clock can tell. */
-export const isTimed = (trace: Trace): boolean => trace.operations >= 1000
 
 /** Granary's figures as parts of the rival's; undefined where one of them failed. */
 export function ratios({ trace, granary, rival }: Result): Ratios | undefined {

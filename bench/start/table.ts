@@ -1,11 +1,10 @@
 // The run's figures as text.
-import type { Figure } from '../replay/measure.ts'
+import { type Figure, isTimed } from '../replay/measure.ts'
 import {
   done,
   formatBytes,
   formatLeast,
   formatMedian,
-  isTimed,
   means,
   memoryOverLive,
   NO_FIGURE,
