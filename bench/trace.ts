@@ -46,9 +46,13 @@ export function describe(trace: Pick<Trace, 'words'>, operation: number): string
 /** Reads an MTRC file, gzip-compressed or not. Throws a TraceError that says what is wrong with it. */
 export function parseTrace(file: Uint8Array, name: string): Trace {
   const bytes = isGzip(file) ? gunzip(file, name) : file
+  if (!bytes.length) throw new TraceError(`${name}: is empty`)
   const header = littleEndianWords(bytes.subarray(0, 4 * HEADER_WORDS))
   const [magic, version, operations, slots, peak, flags] = header
-  if (magic !== MAGIC) throw new TraceError(`${name}: not an allocation trace (it does not begin with "MTRC")`)
+  if (magic !== MAGIC)
+    throw new TraceError(
+      `${name}: not an allocation trace (it does not begin with "MTRC", and of what is compressed only gzip is read)`,
+    )
   if (header.length < HEADER_WORDS)
     throw new TraceError(
       `${name}: ${bytes.length} bytes are too few for a trace, whose header alone has ${4 * HEADER_WORDS}`,

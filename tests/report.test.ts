@@ -287,5 +287,6 @@ describe('the command', { timeout: 120_000 }, () => {
     const { status, stdout } = start('--help')
     expect(status).toBe(0)
     expect(stdout).toContain('--only NAME')
+    expect(stdout).toContain('or *.trace.br')
   })
 })

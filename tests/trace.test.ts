@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { brotliCompressSync, brotliDecompressSync, gzipSync } from 'node:zlib'
+import { brotliCompressSync, brotliDecompressSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { packTrace, unpackTrace } from '../bench/columns.ts'
@@ -132,7 +132,9 @@ describe('a broken trace is refused with the reason', () => {
   })
 
   const cases: [string, Uint8Array, string][] = [
-    ['empty', new Uint8Array(), 'x: not an allocation trace'],
+    ['empty', new Uint8Array(), 'x: is empty'],
+    ['of which nothing is compressed', gzipSync(''), 'x: is empty'],
+    ['compressed, but not with gzip', deflateSync(file(sound)), 'of what is compressed only gzip is read'],
     ['shorter than a header', file(sound).subarray(0, 31), 'x: 31 bytes are too few'],
     ['something else', Buffer.from('a text of few letters'), 'x: not an allocation trace'],
     ['of another version', file(sound, { 1: 2 }), 'x: version 2 of the format'],

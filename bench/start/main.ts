@@ -37,7 +37,7 @@ const help = `npm start -- [options] [trace files]
 Replays the allocations of real programs inside WebAssembly, in granary and in AssemblyScript's TLSF runtime, verifies
 every byte of every block, and compares speed and memory. Writes a page with plots.
 
-  FILE …             replay these traces (MTRC as in docs/traces.md, gzip or not) instead of the bundled ones
+  FILE …             replay these (MTRC as in docs/traces.md, gzip or not, or *.trace.br) instead of the bundled traces
   --all              all bundled traces
   --only NAME[,…]    some bundled traces
   --reps N           how often each replay is timed (${DEFAULT_REPETITIONS})
