@@ -73,7 +73,7 @@ describe('a run', () => {
     const tiny = { ...run, results: [{ trace, granary, rival }] }
     expect(means(tiny.results)?.ratios).toMatchObject({ warm: undefined, cold: undefined })
     expect(formatRun(tiny)).toMatch(/^tiny( +–){6}$/m)
-    expect(formatReport(tiny)).toMatch(/<tr><td>tiny<\/td>(<td>–<\/td>){6}/)
+    expect(formatReport(tiny)).toMatch(/<tr><th [^>]*>tiny<\/th>(<td>–<\/td>){6}/)
     expect(formatReport(tiny)).toContain('<p class="soft">1 operation (realloc')
   })
 
@@ -147,16 +147,55 @@ describe('a run', () => {
   it('has curves from the start, also of a single operation', () => {
     const trace = toTrace('tiny', Uint32Array.from([0, 100]), 1, true)
     const svg = timeline(trace, [1], [100], [{ name: 'granary', style: 'granary', heap: [65536] }])
-    expect(svg).toMatch(/class="line granary" d="M58,202L508,[\d.]+"/)
+    // The heap grows in the operation, not from the one before to this one.
+    expect(svg).toMatch(/class="line granary" d="M58,202L58,([\d.]+)L496,\1"/)
     expect(svg).not.toContain('>0.2<')
   })
 
-  it('shortens names that there is no room for before the bars', () => {
+  it('has plots that keep the last number of their axis', () => {
+    const trace = { ...smallTrace('long'), operations: 1_000_000 }
+    const svg = timeline(trace, [1_000_000], [100], [{ name: 'granary', style: 'granary', heap: [65536] }])
+    const [, at] = svg.match(/<text x="([\d.]+)"[^>]*>1000k</) ?? []
+    expect(Number(at) + (7 * '1000k'.length) / 2).toBeLessThan(520)
+  })
+
+  it('shows both heaps where one is as large as the other', () => {
+    const trace = smallTrace('equal')
+    const heaps = ['granary', 'rival'].map((style) => ({ name: style, style, heap: [65536] }))
+    expect(timeline(trace, [1000], [100], heaps)).toMatch(/"line rival".*"line granary"/) // the broader one is below
+    expect(formatReport(run)).toMatch(/\.line\.rival \{[^}]*stroke-width: 4 \}/)
+  })
+
+  it('says what its plots show to those who do not see them', () => {
+    const html = formatReport(run)
+    const [{ trace, granary }] = run.results
+    if (granary instanceof Error) throw granary
+    const size = formatBytes(granary.inspection.heap.at(-1) ?? 0)
+    const sizes = `at most ${formatBytes(trace.peak)} live; granary ${size} at the end; TLSF ${size} at the end`
+    expect(html).toContain(`aria-label="Heap and live bytes over time, plain: ${sizes}"`)
+    const [, shares] = html.match(/aria-label="What granary’s heap consists of: ([^"]*)"/) ?? []
+    const percents = [...shares.matchAll(/([\d.]+) % \S/g)].map(([, percent]) => Number(percent))
+    expect(percents.reduce((a, b) => a + b)).toBeCloseTo(100, 0)
+    expect(shares).toMatch(/ % to 64 KiB; [\d.]+ % headers and rounding; /)
+  })
+
+  it('has a table that is read and scrolled without a mouse', () => {
+    const html = formatReport(run)
+    expect(html).toContain('<div class="card wide" role="region" aria-label="All figures" tabindex="0">')
+    expect(html).not.toMatch(/<th(?! scope=)[ >]/)
+    expect(html.match(/<th scope="row"/g)?.length).toBe(names.length + 1)
+  })
+
+  it('shortens names that there is no room for before the bars and the figures', () => {
     const html = bars('x', [
       { name: 'recorded-on-a-long-day-&-night', bars: [{ value: 1, label: '1', style: 'granary' }] },
     ])
     expect(html).toContain('>recorded-on-a-long-da…</text>')
     expect(html).toContain('<title>recorded-on-a-long-day-&#38;-night</title>')
+    const results = [{ ...run.results[0], trace: smallTrace('recorded-on-a-long-day-&-night') }]
+    expect(formatReport({ ...run, results })).toContain(
+      '<th scope="row" title="recorded-on-a-long-day-&#38;-night">recorded-on-a-long-da…</th>',
+    )
   })
 
   it('has elements that are closed in order', () => {

@@ -1,6 +1,6 @@
 // The report's plots, as SVG text. Colours are classes, so that the page's style sheet decides them for light and dark.
 import { scaleBand, scaleLinear } from 'd3-scale'
-import { area, line } from 'd3-shape'
+import { area, curveStepBefore, line } from 'd3-shape'
 import { FREED, type HeapMap, LIVE_SIZES, OVERHEAD, UNTOUCHED } from '../replay/inspect.ts'
 import { Kind, kindOf, type Trace } from '../trace.ts'
 import { formatBytes } from './result.ts'
@@ -43,8 +43,8 @@ export interface Bar {
   style: string
 }
 
-/** As much of a name as there is room for before the bars. */
-function shortened(name: string): string {
+/** As much of a name as there is room for before the bars or the figures. */
+export function shortened(name: string): string {
   const letters = [...name]
   return letters.length > 22 ? `${letters.slice(0, 21).join('')}…` : name
 }
@@ -74,7 +74,8 @@ export function bars(title: string, groups: { name: string; bars: Bar[] }[]): st
   return svg(WIDTH, height, title, content.join(''))
 }
 
-/** Live bytes (most in each interval) and the heaps' sizes (at each interval's end) over the operations of a trace. */
+/** Live bytes (most in each interval) and the heaps' sizes (at each interval's end, and no heap shrinks) over the operations of a
+ *  trace. */
 export function timeline(
   trace: Trace,
   ends: number[],
@@ -82,7 +83,7 @@ export function timeline(
   heaps: { name: string; style: string; heap: number[] }[],
 ): string {
   const height = 236
-  const [top, right, bottom, left] = [10, 12, 34, 58]
+  const [top, right, bottom, left] = [10, 24, 34, 58]
   const most = Math.max(...heaps.flatMap(({ heap }) => heap), ...live)
   const unit = 1024 ** Math.min(Math.floor(Math.log2(most) / 10), 3)
   const x = scaleLinear([0, trace.operations], [left, WIDTH - right])
@@ -101,7 +102,7 @@ export function timeline(
     .filter(Number.isInteger)
     .map((tick) => text(x(tick), height - bottom + 16, 'middle', inThousands(tick)))
     .join('')
-  // Before the first operation nothing is live, and no heap has memory yet.
+  // Before the first operation nothing is live, and no heap has memory yet. A step is the most of its interval.
   const points = (values: number[]): [number, number][] => [
     [0, 0],
     ...values.map((value, i): [number, number] => [ends[i], value / unit]),
@@ -110,15 +111,19 @@ export function timeline(
     ([at]) => round(x(at)),
     y(0),
     ([, value]) => round(y(value)),
-  )
+  ).curve(curveStepBefore)
   const curve = line<[number, number]>(
     ([at]) => round(x(at)),
     ([, value]) => round(y(value)),
-  )
-  const lines = heaps.map(({ style, heap }) => `<path class="line ${style}" d="${curve(points(heap))}"/>`).join('')
+  ).curve(curveStepBefore)
+  const lines = heaps.map(({ style, heap }) => `<path class="line ${style}" d="${curve(points(heap))}"/>`)
+  // The first is drawn last and, by the style sheet, thinner: both are seen where they are equal.
+  const drawn = lines.reverse().join('')
   const axis = text((left + WIDTH - right) / 2, height - 4, 'middle', 'operations', 'soft')
   const filled = `<path class="live" d="${shape(points(live))}"/>`
-  return svg(WIDTH, height, `Heap and live bytes over time, ${trace.name}`, rules + labels + axis + filled + lines)
+  const sizes = heaps.map(({ name, heap }) => `; ${name} ${formatBytes(heap[heap.length - 1])} at the end`)
+  const label = `Heap and live bytes over time, ${trace.name}: at most ${formatBytes(trace.peak)} live${sizes.join('')}`
+  return svg(WIDTH, height, label, rules + labels + axis + filled + drawn)
 }
 
 /** How many requests, and how many of the bytes requested, are of which size. */
@@ -203,11 +208,13 @@ export function heapMap(label: string, map: HeapMap): string {
 /** What the heap consists of, as one bar. */
 export function composition(label: string, map: HeapMap): string {
   const x = scaleLinear([0, map.heapBytes], [0, WIDTH])
+  const share = (bytes: number) => `${((100 * bytes) / map.heapBytes).toFixed(1)} %`
   let from = 0
   const parts = map.bytes.map((bytes, category) => {
-    const part = `<rect class="${categoryClass(category)}" x="${round(x(from))}" y="0" width="${round(x(bytes))}" height="12"><title>${CATEGORY_NAMES[category]}: ${formatBytes(bytes)}, ${((100 * bytes) / map.heapBytes).toFixed(1)} %</title></rect>`
+    const part = `<rect class="${categoryClass(category)}" x="${round(x(from))}" y="0" width="${round(x(bytes))}" height="12"><title>${CATEGORY_NAMES[category]}: ${formatBytes(bytes)}, ${share(bytes)}</title></rect>`
     from += bytes
     return part
   })
-  return svg(WIDTH, 12, label, parts.join(''))
+  const shares = map.bytes.flatMap((bytes, category) => (bytes ? `${share(bytes)} ${CATEGORY_NAMES[category]}` : []))
+  return svg(WIDTH, 12, `${label}: ${shares.join('; ')}`, parts.join(''))
 }

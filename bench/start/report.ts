@@ -2,7 +2,17 @@
 import { intervalEnds } from '../replay/inspect.ts'
 import { isTimed, type Measurement } from '../replay/measure.ts'
 import { Kind, kindOf, slotOf, type Trace } from '../trace.ts'
-import { type Bar, bars, CATEGORY_NAMES, composition, escaped, heapMap, histogram, timeline } from './plots.ts'
+import {
+  type Bar,
+  bars,
+  CATEGORY_NAMES,
+  composition,
+  escaped,
+  heapMap,
+  histogram,
+  shortened,
+  timeline,
+} from './plots.ts'
 import {
   done,
   formatBytes,
@@ -50,7 +60,7 @@ svg { display: block; width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--ink) } svg .soft { fill: var(--soft) } svg .value { fill: var(--soft) }
 @media (max-width: 30rem) { svg { overflow: visible } svg text { font-size: 13.5px } }
 svg .granary { fill: var(--granary) } svg .rival { fill: var(--rival) }
-svg .line { fill: none; stroke-width: 2; stroke-linejoin: round } svg .line.granary { stroke: var(--granary) } svg .line.rival { stroke: var(--rival) }
+svg .line { fill: none; stroke-width: 2; stroke-linejoin: round } svg .line.granary { stroke: var(--granary) } svg .line.rival { stroke: var(--rival); stroke-width: 4 }
 svg .live { fill: var(--live); opacity: .45 } svg .rule { stroke: var(--rule) } svg .whisker { stroke: var(--ink); stroke-width: 1.5 }
 svg .requests { fill: var(--c2) } svg .bytes { fill: var(--live) }
 ${CATEGORY_NAMES.map((_, i) => `.c${i} { fill: var(--c${i}); background: var(--c${i}) }`).join(' ')}
@@ -62,8 +72,8 @@ ${CATEGORY_NAMES.map((_, i) => `.c${i} { fill: var(--c${i}); background: var(--c
 .wide { overflow-x: auto; padding: .5rem 1.25rem }
 table { width: 100%; border-collapse: collapse; font-size: .85rem } th { font-weight: 600; color: var(--soft) }
 th, td { padding: .4rem .6rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--rule) }
-thead tr:first-child th { border: 0; text-align: center } th:first-child, td:first-child { padding-left: 0; text-align: left }
-tfoot td { font-weight: 600 } td { vertical-align: top } td small { display: block; color: var(--soft); font-size: .75rem }
+thead tr:first-child > * { border: 0; text-align: center } th:first-child, td:first-child { padding-left: 0; text-align: left }
+tfoot td { font-weight: 600 } td, tbody th { vertical-align: top } tbody th { font-weight: inherit } tbody th, tfoot th { color: inherit } td small { display: block; color: var(--soft); font-size: .75rem }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem; margin: .5rem 0 } dt { color: var(--soft) } dd { margin: 0 }
 @media print { .key i { print-color-adjust: exact } .card { break-inside: avoid } h2 { break-after: avoid }
   .wide { overflow: visible; padding: 0 .5rem } .wide table { font-size: .55rem } .wide th, .wide td { padding: .3rem .15rem } .wide small { font-size: inherit } }`
@@ -226,15 +236,18 @@ function table({ results, rival }: Run, mean: Means | undefined): string {
         isTimed(trace) ? `${escaped(formatLeast(figure))}<small>${formatMedian(figure)}</small>` : NO_FIGURE
       return `${both(figure)}<td>${ratio ? (ratio[which]?.toFixed(2) ?? NO_FIGURE) : ''}</td>`
     }
-    return `<tr><td>${escaped(trace.name)}</td>${time('warm')}${time('cold')}${both((outcome) => `${memoryOverLive(trace, outcome).toFixed(3)}<small>${again(outcome.measurement)}</small>`)}${both(({ inspection }) => String(inspection.growths))}${both(({ inspection }) => inspection.fragmentation.toFixed(2))}</tr>`
+    return `<tr><th scope="row" title="${escaped(trace.name)}">${escaped(shortened(trace.name))}</th>${time('warm')}${time('cold')}${both((outcome) => `${memoryOverLive(trace, outcome).toFixed(3)}<small>${again(outcome.measurement)}</small>`)}${both(({ inspection }) => String(inspection.growths))}${both(({ inspection }) => inspection.fragmentation.toFixed(2))}</tr>`
   })
-  const names = `<th>granary</th><th>${rival}</th>`
+  const heading = (text: string) => `<th scope="col">${text}</th>`
+  const names = `${heading('granary')}${heading(rival)}`
   const foot = mean
-    ? `<tfoot><tr><td>geometric mean of ${mean.traces}</td><td></td><td></td><td>${mean.ratios.warm?.toFixed(3) ?? NO_FIGURE}</td><td></td><td></td><td>${mean.ratios.cold?.toFixed(3) ?? NO_FIGURE}</td><td>${mean.granaryMemory.toFixed(3)}</td><td>${mean.rivalMemory.toFixed(3)}</td><td></td><td></td><td></td><td></td></tr></tfoot>`
+    ? `<tfoot><tr><th scope="row">geometric mean of ${mean.traces}</th><td></td><td></td><td>${mean.ratios.warm?.toFixed(3) ?? NO_FIGURE}</td><td></td><td></td><td>${mean.ratios.cold?.toFixed(3) ?? NO_FIGURE}</td><td>${mean.granaryMemory.toFixed(3)}</td><td>${mean.rivalMemory.toFixed(3)}</td><td></td><td></td><td></td><td></td></tr></tfoot>`
     : ''
-  return `<div class="card wide"><table>
-<thead><tr><th></th><th colspan="3">warm, ns an operation</th><th colspan="3">cold, ns an operation</th><th colspan="2">peak memory / live</th><th colspan="2">growths</th><th colspan="2">fragmentation</th></tr>
-<tr><th>trace</th>${names}<th>ratio</th>${names}<th>ratio</th>${names}${names}${names}</tr></thead>
+  const over = (columns: number, text: string) => `<th scope="colgroup" colspan="${columns}">${text}</th>`
+  const groups = [1, 3, 3, 2, 2, 2].map((columns) => `<colgroup span="${columns}"></colgroup>`).join('')
+  return `<div class="card wide" role="region" aria-label="All figures" tabindex="0"><table>${groups}
+<thead><tr><td></td>${over(3, 'warm, ns an operation')}${over(3, 'cold, ns an operation')}${over(2, 'peak memory / live')}${over(2, 'growths')}${over(2, 'fragmentation')}</tr>
+<tr>${heading('trace')}${names}${heading('ratio')}${names}${heading('ratio')}${names}${names}${names}</tr></thead>
 <tbody>${rows.join('\n')}</tbody>${foot}
 </table></div>`
 }
