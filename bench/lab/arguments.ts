@@ -18,7 +18,7 @@ npm run bench -- report RESULTS.json                         writes docs/benchma
   --traces FOLDER    the traces of this folder, too
   --json FILE        where the results go
 
-A module named on the command line competes, too: it imports env.memory and env.__heap_base, as build/granary.wasm does.`
+A module named on the command line competes, too: it imports nothing but env.memory and env.__heap_base, as build/granary.wasm does.`
 
 export interface Request {
   mode: 'quick' | 'full'
