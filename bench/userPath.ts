@@ -1,11 +1,22 @@
 // Paths that the user gave.
-import { closeSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readSync } from 'node:fs'
 import path from 'node:path'
 import { UsageError } from '../cli/commandLine.ts'
 
 /** As seen from where the user is: npm runs its scripts in the package's folder, whatever folder it was called in. */
 export function userPath(file: string): string {
   return path.resolve(process.env.INIT_CWD ?? process.cwd(), file)
+}
+
+/** Makes a folder and those above it. Node's own way never ends in /proc, where a folder can be missing though all above it are there. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(path.dirname(folder))
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if (!existsSync(folder)) throw error // which another run may have made meanwhile
+  }
 }
 
 /** Where an option has something written to, which is tried before there is something to write. Of what is there, only a file
@@ -16,7 +27,7 @@ export function outputPath(option: string, name: string, kind: string, beginning
   const start = Buffer.alloc(beginning.length)
   let length: number
   try {
-    mkdirSync(path.dirname(file), { recursive: true })
+    makeFolder(path.dirname(file))
     const opened = openSync(file, 'a+')
     length = readSync(opened, start, 0, start.length, 0) // not all of it, which has no end in /dev/full
     closeSync(opened)

@@ -303,6 +303,7 @@ describe('the command', { timeout: 120_000 }, () => {
     ['all and some', ['--all', '--only', 'jq-json'], /exclude each other/],
     ['a report in place of a trace', [sound, '--report', sound], /^--report: .*sound\.mtrc is no page/],
     ['a report where nothing can be kept', ['--report', '/dev/full'], /^--report: /],
+    ['a report where no folder can be', ['--report', '/proc/reports/page.html'], /^--report: E/],
     ['a report without a name', ['--report=', sound], /^--report: the name of a file is missing$/m],
     ['a report in place of a folder', ['--report', folder], /^--report: EISDIR/],
   ])('refuses %s in one sentence', (_, args, reason) => {
