@@ -187,8 +187,7 @@ export function dropNode(number: u32): void {
     node = nodeAt(number)
   h.blocks--
   unlink(h.nodes, node)
-  node.start = 0
-  node.end = 0
+  store<u64>(changetype<usize>(node), 0) // its start and end
   node.next = h.nodeFree
   h.nodeFree = number
 }
@@ -197,9 +196,9 @@ export function dropNode(number: u32): void {
 export function beginNodes(): void {
   let h = header()
   h.nodesUsed = BINS_SIZE
-  for (let bin: u32 = 0; bin < BINS_ARENA; bin++) {
-    let head = headOf(bin)
-    nodeAt(head).next = head
-    nodeAt(head).prev = head
+  for (let head = headOf(0); head < headOf(BINS_ARENA); head += 8) {
+    let node = nodeAt(head)
+    node.next = head
+    node.prev = head
   }
 }
