@@ -1,10 +1,10 @@
 // Traces as they are bundled: the same operations told in columns that compress well, then Brotli. Reading one gives back
 // every bit of the MTRC file.
 //
-// What need not be said: a new block's slot, because the lowest free one is taken; and what follows from validity. What
-// is said: the kinds; the sizes; the alignments; and which block each free and realloc means, as its position among the
-// live blocks in the order of their last (re)allocation, less the position that the operation before it meant. Programs
-// free in the order in which they allocate, or in the reverse, so most of these differences are 0 or -1.
+// Left out: a new block's slot, because the lowest free one is taken; and what can be counted, such as the peak. Kept: the
+// kinds; the sizes; the alignments; and which block each free and realloc means, as its position among the live blocks in
+// the order of their last (re)allocation, less the position of the free or realloc before it. Programs free in the order
+// in which they allocate, or in the reverse, so most of these differences are 0 or -1.
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib'
 import TinyQueue from 'tinyqueue'
 import { alignmentLog2Of, describe, Kind, kindOf, slotOf, type Trace, TraceError, toTrace } from './trace.ts'

@@ -14,7 +14,7 @@ export class Progress {
     this.#overwrites = out.isTTY && process.env.TERM !== 'dumb'
   }
 
-  /** Something begins when a share of all work, 0 to 1, is done. */
+  /** Shows what begins now, and what share of all work, 0 to 1, is done. */
   show(what: string, share: number): void {
     if (!this.#overwrites) return
     const filled = Math.round(share * BAR)

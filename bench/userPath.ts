@@ -19,8 +19,8 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** Where an option has something written to, which is tried before there is something to write. Of what is there, only a file
- *  of the same kind, which begins alike, is written over. */
+/** The file that an option names for output. It is opened before the work begins, so that a bad name is refused at once. A file
+ *  that is there already may be written over only if it is empty or begins as those of its kind do. */
 export function outputPath(option: string, name: string, kind: string, beginning: string): string {
   if (!name) throw new UsageError(`${option}: the name of a file is missing`)
   const file = userPath(name)

@@ -8,13 +8,13 @@ import { dataEnd, exportsOf, type Field, nameOf, said } from './text.ts'
 const errnoLocation = '__errno_location'
 const heapBaseNames = ['__heap_base', '~lib/memory/__heap_base']
 
-/** The global that the module exports, or itself calls, by one of these names. */
+/** The global that the module exports by one of these names, or whose own name is one of them. */
 function globalOf(app: Field[], names: string[]): Field | undefined {
   const exported = exportsOf(app).find((entry) => entry.kind === 'global' && names.includes(entry.name))
   return app.find(({ kind, id }) => kind === 'global' && (id === exported?.id || names.includes(nameOf(id))))
 }
 
-/** From here on, the largest memory ends before a heap's header, its tables and a block. */
+/** The highest address that is accepted for a heap: from there on, header, tables and a block fit into the largest memory. */
 export const LAST_BASE = 0xfffd0000
 
 const constant = /^ \(global \S+ i32 \(i32\.const (-?\d+)\)\)/
@@ -38,8 +38,8 @@ export function findMemory(app: Field[]): Memory {
   return { id: memory.id, size: Number(pages) * 65536, isImported: memory.from !== undefined }
 }
 
-/** The address where the heap may begin: the module says it or, where it does not, the user. Refuses data behind it, and one from the user
- *  that is behind the memory; of a memory that is imported, the size is only the least. */
+/** The address where the heap may begin: the module's own or, if it does not say one, the user's. Refuses an address with data behind it,
+ *  and one from the user that is beyond the end of the memory, unless that is imported: then it may be larger than `size`. */
 export function findHeapBase(app: Field[], { size, isImported }: Memory, given?: number, growth?: Growth): number {
   const end = dataEnd(app)
   if (end === Number.POSITIVE_INFINITY) {

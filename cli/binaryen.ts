@@ -20,7 +20,8 @@ export async function load(): Promise<Binaryen> {
   return binaryen
 }
 
-/** What programs may use: whatever C, C++ and Rust compilers emit and the engines of today run. binaryen's names for it in its library and in its tools. */
+/** The features of WebAssembly that programs may use: those that compilers of C, C++ and Rust emit and today's engines run. Keys
+ *  are binaryen's names for them in its library, values those in its tools. */
 const features = {
   Atomics: 'threads',
   BulkMemory: 'bulk-memory',
@@ -58,7 +59,7 @@ function allow(binaryen: Binaryen, module: Module) {
   module.setFeatures(names.reduce<number>((sum, name) => sum | binaryen.Features[name], 0))
 }
 
-/** The program with its constants where they are used, and a local for each value where paths do not meet. */
+/** The program with constants put where they are used, and a local of its own for each value, except where paths meet. */
 export function simplified(binaryen: Binaryen, program: Uint8Array): Module {
   const module = read(binaryen, program)
   allow(binaryen, module)
@@ -66,8 +67,8 @@ export function simplified(binaryen: Binaryen, program: Uint8Array): Module {
   return module
 }
 
-/** Merges modules, given as text with the names by which they import from each other, with binaryen's tool: there is no function for it in
- *  the library. */
+/** Merges modules, given as text by the names under which they import from each other. Runs binaryen's tool, because its library cannot
+ *  merge. Throws a LinkError if the tool fails, as it does for a feature that is not listed above. */
 export function merge(binaryen: Binaryen, texts: Record<string, string>): Module {
   const folder = mkdtempSync(path.join(tmpdir(), 'granary-'))
   try {
@@ -99,8 +100,8 @@ export function merge(binaryen: Binaryen, texts: Record<string, string>): Module
   }
 }
 
-/** Optimises for speed. To inline more than binaryen does by itself doubled a small program and gained a twentieth at most. What has
- *  one caller only stays a function of its own if it is large, or malloc and free would be too large for engines to inline. */
+/** Optimises for speed. Inlining more than binaryen does by default doubled a small program's size and gained a twentieth at most. Large
+ *  functions with one caller are not inlined into it: malloc and free would become too large for engines to inline. */
 export function optimise(binaryen: Binaryen, module: Module, keepNames: boolean): Uint8Array {
   binaryen.setOptimizeLevel(3)
   binaryen.setShrinkLevel(0)

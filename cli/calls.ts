@@ -9,7 +9,7 @@ export function factsOfAll(app: Field[], variables?: Set<string>): Facts {
   return new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, factsOf(field, variables)]))
 }
 
-/** The functions that some call, directly or through others, with themselves; not through those of `ends`. */
+/** The functions of `from` and all that they call, directly or through others; what functions of `ends` call is not followed. */
 export function reach(facts: Facts, from: Iterable<string>, ends: Map<string, string> = new Map()): Set<string> {
   const seen = new Set(from)
   for (const id of seen) if (!ends.has(id)) for (const callee of facts.get(id)?.calls ?? []) seen.add(callee)

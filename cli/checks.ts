@@ -26,8 +26,8 @@ export function checkState(app: Field[], replaced: Map<string, string>, signatur
   }
 }
 
-/** Refuses a module whose old malloc stands on another heap that functions which stay go on using: one that takes all memory up to its end,
- *  granary's too, for its own once it has grown it. */
+/** Refuses a module whose old malloc takes its memory from another heap, if functions that stay go on using that heap, and it claims all
+ *  memory up to the end, granary's included, whenever it has grown it. */
 export function checkBelow(app: Field[], replaced: Map<string, string>): void {
   const facts = factsOfAll(app, variablesOf(app))
   const mallocs = [...replaced.keys()].filter((id) => replaced.get(id) === 'malloc')
@@ -45,9 +45,9 @@ export function checkBelow(app: Field[], replaced: Map<string, string>): void {
 
 /**
  * Refuses a module in which functions that stay read what the old allocator keeps in front of blocks: a calloc that clears no memory whose
- * flags say that it is fresh, or a malloc_usable_size. In granary's blocks another block's bytes are there. Of a block that is not new,
- * only the word counts that the old allocator wrote there as it is, or the size that the old free reads without its flags: other words in
- * front of other things are the program's own.
+ * flags say that it is fresh, or a malloc_usable_size. In granary's blocks another block's bytes are there. For a pointer that need not be
+ * a new block's, a read counts only if the old allocator writes a plain word at that distance, or if the word is masked as the old free
+ * masks it to get the size: words in front of other things are the program's own.
  */
 export function checkHeaders(app: Field[], replaced: Map<string, string>, signatures: Set<string>): void {
   const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
@@ -70,8 +70,8 @@ export function checkHeaders(app: Field[], replaced: Map<string, string>, signat
   }
 }
 
-/** Refuses a module in which a function that stays has the address where the heap begins, but to say that the stack begins there: in a
- *  global, or in front of the stack's size in what a C library keeps of a thread. */
+/** Refuses a module in which a function that stays holds the address where the heap begins as a constant, unless it is stored to say that
+ *  the stack begins there: in a global, or right before the stack's size in what a C library keeps of a thread. */
 export function checkBegin(app: Field[], replaced: Map<string, string>, heapBase: number): void {
   const functions = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, field]))
   for (const id of staying(app, factsOfAll(app), replaced)) {
@@ -126,7 +126,7 @@ function advice(id: string, app: Field[], replaced: Map<string, string>, signatu
   const signature = signatureOf(own[0])
   const what = signatures.has(signature)
     ? `or name it if it is one of C's: --function NAME=${indexOf(own[0])}`
-    : "for it is none of C's: it is a part of the allocator, and one that calls it may be one of C's; or one was inlined in it, and this module cannot be linked"
+    : "for by its signature it is none of C's: either it is a part of the allocator, and a function that calls it may be one of C's; or one of C's was inlined into it, and this module cannot be linked"
   const others = signature === ofTwo ? ", as C++'s aligned operator new does too, which is none of them" : ''
   return `link before optimising and stripping, ${what}. It takes and returns ${signature}${others}; its callers: ${some.join(', ') || 'none'}${like[0] ?? ''}`
 }

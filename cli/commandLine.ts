@@ -7,7 +7,7 @@ export class UsageError extends Error {
   override name = 'UsageError'
 }
 
-/** parseArgs, but of what it complains about only the first sentence: the next are for other programs. */
+/** parseArgs, but throws a UsageError with only the first sentence of its message: the rest is advice that does not fit here. */
 export const parseCommandLine: typeof parseArgs = (config) => {
   try {
     return parseArgs(config)

@@ -41,7 +41,7 @@ const holder = new RegExp(String.raw`^\((?:local\.get|block) (${id})`)
 const caller = new RegExp(String.raw`^\(call (${id})`)
 const access = /^\(i32\.(?:load|store)(?: offset=(\d+))?/
 
-/** More than this from an address to the stack pointer is no code of a compiler's. */
+/** Compilers' code needs no more steps than this from an address to the stack pointer. */
 const MAX_STEPS = 8
 
 /** The function that an instruction calls; empty for others. */
@@ -72,8 +72,8 @@ export function flowOf(field: Field): Flow {
   return flow
 }
 
-/** The place in the function's part of the stack that an instruction reads or writes, where unoptimised code keeps its variables: below what a
- *  global, the stack pointer, holds. Empty for others. */
+/** The place in the function's stack frame that a load or store accesses, where unoptimised code keeps its variables: the global that holds
+ *  the stack pointer, and the offset from its value. Empty for other instructions. */
 export function stackPlace(node: Node, flow: Flow): string {
   const match = access.exec(node.text)
   let [at]: (Node | undefined)[] = match ? node.operands : []

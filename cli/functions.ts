@@ -20,14 +20,14 @@ const importedName = (name: string) => (family.has(name.slice(1)) ? name.replace
 
 /** Names of which the name section alone is believed: nothing but an allocator's is called so. */
 const isUnmistakable = /^(?:malloc|free|malloc_usable_size)$/
-/** Names that programs give to functions of their own too, which may well call malloc or free: of these, it is not believed at all. What
- *  C calls so and stands on malloc is right on granary's; what uses the old allocator directly is refused. */
+/** Names that programs also give to functions of their own, which may well call malloc or free: for these, it is not believed at all.
+ *  If one is C's after all, it calls malloc and works on granary's, or it uses the old allocator directly and is refused. */
 const isAmbiguous = /^(?:valloc|pvalloc|free_sized|free_aligned_sized)$/
 
 /**
- * Tells of a function that the name section alone calls by a name of the family whether it is the allocator's, and not one of the program's
- * own. The others of the family call its malloc or free, or use its state; sbrk and brk are called by its malloc, or grow the memory.
- * `named` are the functions whose names are of the family, with these names.
+ * Makes a test for functions that only the name section calls by a name of the family: whether one is the allocator's or the program's own.
+ * The allocator's sbrk and brk are called by its malloc or free, or grow the memory; its other functions call its malloc or free, or use
+ * their state. `named` are all functions with names of the family, and these names.
  */
 function allocatorTest(simple: Field[], named: Map<string, string>): (id: string, base: string) => boolean {
   const variables = variablesOf(simple)
@@ -74,7 +74,7 @@ export function findFamily(
   const names = new Map(
     functions.map(({ id, from }, index) => [id, from ? importedName(from.name) : (written.get(index) ?? '')]),
   )
-  /** Functions that more than the name section says it of. */
+  /** Functions whose names come from an import, an export or the user, not from the name section alone. */
   const sure = new Set(functions.filter(({ from }) => from).map(({ id }) => id))
   for (const { id, kind, name } of exportsOf(app)) {
     if (kind !== 'func' || !family.has(baseOf(name)) || functions.find((field) => field.id === id)?.from) continue
@@ -163,9 +163,9 @@ function chainOf(id: string, handsTo: Map<string, string>): string[] {
 }
 
 /**
- * Functions that do more than hand their operands on to another one of the same name in C, which they call: a malloc for the host, say, that
- * writes the size in front of the block which it gets from the C library's. And those that call an imported function that allocates or frees. They and
- * what knows of that word are the program's own, and run on granary's as they did on what they call.
+ * Functions that call another one of the same name in C and do more than hand it their operands: a malloc for the host, say, that writes
+ * the size in front of the block which it gets from the C library's. Also those that call an imported function of the malloc family. They
+ * and others that read such a word are the program's own, and run on granary's functions as they did on those that they called.
  */
 function wrappers(app: Field[], { imports, replaced }: Family, handsTo: Map<string, string>): string[] {
   const facts = factsOfAll(app)
@@ -176,7 +176,8 @@ function wrappers(app: Field[], { imports, replaced }: Family, handsTo: Map<stri
   return [...replaced.keys()].filter((id) => isWrapper(chainOf(id, handsTo).at(-1) ?? id))
 }
 
-/** Whether a function of two operands rounds by the second alone, or hands the first to malloc; not if it puts other values in their place. */
+/** Whether a function of two operands takes the size first: it negates only the second, as is done to round by it, or hands the first to
+ *  malloc. An operand that it also assigns to proves nothing. */
 function takesSizeFirst(field: Field, { replaced }: Family): boolean {
   const [size, alignment] = idsAfter('param', field.text.split('\n', 1)[0])
   const set = idsAfter('local.(?:set|tee)', field.text)
@@ -188,9 +189,9 @@ function takesSizeFirst(field: Field, { replaced }: Family): boolean {
 }
 
 /**
- * The function that does the work where this one only hands its operands on, in their order, as the malloc of some C libraries does. wasm-ld
- * exports functions of a program with a `main` through another function, which also runs constructors and destructors. The program itself
- * calls the inner one.
+ * The function that does the work where this one only hands its operands on, in their order, as the malloc of some C libraries does. In a
+ * program with a `main`, wasm-ld exports functions through wrappers, which also run constructors and destructors; the program itself calls
+ * the inner functions.
  */
 function passedOnTo(functions: Field[], id: string): Field | undefined {
   const outer = functions.find((field) => field.id === id)

@@ -18,13 +18,13 @@ function stackPointer(fields: Field[]): Field | undefined {
   return value !== undefined && Number(value) !== 0 && isUnnamed && !onlyRises(fields, first.id) ? first : undefined
 }
 
-/** Whether functions put values in a variable, but none makes it less: then it says where memory is unused, and that is no stack. */
+/** Whether functions set a variable but none lowers it: then it says where unused memory begins, and is no stack pointer. */
 function onlyRises(fields: Field[], id: string): boolean {
   const setters = fields.filter(({ kind, text }) => kind === 'func' && text.includes(`(global.set ${id}\n`))
   return setters.length > 0 && !setters.some((field) => lowers(flowOf(field), id))
 }
 
-/** Whether a function puts a value in a variable that it gets by subtracting from it; what it rounds then is such a value too. */
+/** Whether a function sets a variable to what it gets by subtracting from it, rounded afterwards or not. */
 function lowers(flow: Flow, id: string): boolean {
   const isOld = (node: Node) => node.text === `(global.get ${id})`
   const values = flow.nodes.filter(({ text }) => text === `(global.set ${id}`).flatMap(({ operands }) => operands)

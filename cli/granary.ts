@@ -13,12 +13,12 @@ const usage = `usage: granary link program.wasm -o linked.wasm [--heap-base ADDR
 Puts granary's malloc, free and their family into a finished WebAssembly module, in place of those
 that it imports or of those that it contains, and optimises the result.
 
---heap-base ADDRESS     where the heap may begin, if the module does not say it: a number, or 0x and
-                        hexadecimal digits; nothing of the program's may lie behind
---function NAME=INDEX   the function of this index in the module is C's malloc, free, calloc, ...; where
-                        neither exports nor names say so
---function NAME=EXPORT  the same of the function that is exported by this name, as in Emscripten's
-                        modules, whose exports are shortened`
+--heap-base ADDRESS     where the heap may begin, if the module does not say so: a number, or 0x and
+                        hexadecimal digits; the program must keep nothing of its own from there on
+--function NAME=INDEX   the function with this index in the module, where imported ones come first, is
+                        C's malloc, free, calloc, ...; for one that no export or name tells of
+--function NAME=EXPORT  the same for the function that is exported by this name, as in modules whose
+                        exports Emscripten has shortened`
 
 /** How to build a module that says where its errno is. */
 const exportErrno = '-Wl,--export=errno; with Emscripten -sEXPORTED_FUNCTIONS=…,___errno_location'

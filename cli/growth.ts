@@ -1,4 +1,4 @@
-// Hosts that have to do with the growth of a module's memory, as Emscripten's JavaScript, which then makes its views of it anew.
+// Hosts that grow a module's memory or hear of its growth, such as Emscripten's JavaScript, which then renews its views of it.
 
 import { factsOfAll, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
@@ -10,7 +10,7 @@ import { dataEnd, type Field, initialWord, labelOf, said, signatureOf } from './
 /** An import by which the module's own allocator has its host grow the memory, or tells it that it has grown. */
 export interface Growth {
   host: Field
-  /** Whether the host grows the memory: to at least so many bytes. Else it takes the number of a memory that has grown. */
+  /** True if the host grows the memory, to at least as many bytes as it is given; else it is told the index of a memory that grew. */
   grows: boolean
   /** The module's functions that call it. */
   callers: Field[]
@@ -63,11 +63,11 @@ export function findGrowth(app: Field[], { imports, replaced }: Family): Growth 
 const callsOf = (id: string, { nodes }: Flow) => nodes.filter((node) => calleeOf(node) === id)
 const sizeOf = ({ operands }: Node): number => operands.reduce((sum, operand) => sum + sizeOf(operand), 1)
 
-/** Whether compilers say of all calls of a function that they do not return, as of an abort. */
+/** Whether an `unreachable` follows each call of a function, as compilers have it where the call never returns, such as one of abort. */
 const neverReturns = (id: string, flows: Flow[]): boolean =>
   flows.every((flow) => callsOf(id, flow).every((call) => flow.nodes[call.at + sizeOf(call)]?.text === '(unreachable)'))
 
-/** Whether a function is told the number of a memory, of which there is but one: 0. */
+/** Whether each call of a function is given 0, the index of the only memory. */
 const isTold = (id: string, flows: Flow[]): boolean =>
   flows.every((flow) => callsOf(id, flow).every(({ operands }) => constantOf(operands[0]) === 0))
 
@@ -83,9 +83,9 @@ export function checkGrowth(app: Field[], replaced: Map<string, string>, growth:
 }
 
 /**
- * Where the heap begins: what the module's data put at the place of its own break; undefined if none looks like that. The place is an address
- * that the functions use which have to do with growth, those that call them, or a function that says it. Data and stack end before.
- * `size` is that of the memory.
+ * Where the heap begins: the initial value of the module's own break; undefined if none, or more than one, looks like that. The break is
+ * kept at an address that the callers of the host's import use, or those that call these, or that a function which they call returns. Its
+ * value is a multiple of 16, not below the end of data and stack, and at most `size`, the bytes of the initial memory.
  */
 export function breakOf(app: Field[], growth: Growth, size: number): number | undefined {
   const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
@@ -105,7 +105,7 @@ export function breakOf(app: Field[], growth: Growth, size: number): number | un
   return found.size === 1 ? [...found][0] : undefined
 }
 
-/** The function that grows the memory by so many pages, for the core: -1 if it may not grow. In the text of the module. */
+/** The text of a function by which the core grows the memory: it takes a number of pages, and returns -1 if the memory may not grow. */
 export function growFunction(name: string, { host, grows }: Growth): string {
   const body = grows
     ? `(local.set 1 (i32.add (memory.size) (local.get 0)))

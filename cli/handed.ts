@@ -1,4 +1,4 @@
-// Static objects that functions do not use by their addresses, but hand to others, which use them.
+// Static objects that functions do not access themselves: they hand the addresses to other functions, which do.
 
 import type { Facts } from './calls.ts'
 import { calleeOf, constantOf, type Flow, flowOf, sourcesOf } from './flow.ts'
@@ -40,7 +40,7 @@ function handed(flow: Flow, callees: Set<string>, written: Map<string, Set<numbe
   })
 }
 
-/** Through which of their parameters functions write to memory, themselves or in what they hand them to. */
+/** The parameters, by index, through which each function writes to memory, itself or by handing them to one that does. */
 function paramsWritten(flows: Map<string, Flow>): Map<string, Set<number>> {
   const written = new Map([...flows.keys()].map((id) => [id, new Set<number>()]))
   /** Functions that hand a parameter on, by the function and the operand. */

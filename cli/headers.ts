@@ -30,8 +30,8 @@ export function headerReads(flow: Flow, allocators: Set<string>): HeaderRead[] {
   })
 }
 
-/** The distances from pointers that a function is given, or gets from an allocator, of the words in front of them that it reads. Where a
- *  pointer may be another one, as one that goes along an array, it reads what is in front of that. */
+/** Which words a function reads in front of the pointers that it is given or gets from an allocator, as negative distances in bytes. A read
+ *  whose distance varies does not count: a pointer that goes along an array reads an element of that. */
 export function wordsRead(flow: Flow, allocators: Set<string>): Set<number> {
   const isBlock = (node: Node) => flow.params.includes(node.text) || allocators.has(calleeOf(node))
   const distances = flow.nodes.flatMap(({ text, operands }) => {

@@ -14,8 +14,8 @@ import { isModule, type SectionBytes } from './wasm.ts'
 export interface LinkOptions {
   /** The address where its heap may begin. */
   heapBase?: number
-  /** Functions of the family: their names in C by their indices in the module, in which the imported ones come first, or by the names
-   *  of their exports. */
+  /** The names in C of functions of the malloc family. The key is a function's index in the module, where imported functions come
+   *  first, or the name of its export. */
   functions?: Map<number | string, string>
 }
 
@@ -29,9 +29,11 @@ export interface LinkReport {
   replaced: string[]
   /** Whether the module says where its errno is. */
   errno: boolean
+  /** The size of the module as it was given. */
   before: number
-  /** The size of the module with the allocator that it came with, optimised and freed of debug information as the linked one is. */
+  /** Its size with its own allocator, optimised and without debug information, as the linked module is. */
   optimised: number
+  /** The size of the linked module. */
   after: number
 }
 
@@ -42,7 +44,7 @@ export async function link(
   options: LinkOptions = {},
 ): Promise<{ wasm: Uint8Array; report: LinkReport }> {
   const binaryen = await load()
-  const sections = isModule(program) ? customSections(program) : []
+  const sections = sectionsOf(program)
   checkSections(sections)
   const app = fieldsOf(read(binaryen, program))
   const heap = fieldsOf(read(binaryen, core))
@@ -60,8 +62,8 @@ export async function link(
 
   // What other tools keep in a module, such as the types of a component's interface.
   const kept = sections.filter(({ name }) => !isOutdated.test(name))
-  const optimised = (module: Module) => withSections(optimise(binaryen, module, names.size > 0), kept)
-  const wasm = optimised(merged)
+  const optimised = (module: Module) => optimise(binaryen, module, names.size > 0)
+  const wasm = withSections(optimised(merged), kept)
   const sizes = {
     before: program.length,
     optimised: optimised(read(binaryen, program)).length,
@@ -73,11 +75,20 @@ export async function link(
 /** What was found in a program, by which it is linked. */
 interface Plan extends Family {
   memory: Memory
-  /** Where its host has to do with the growth of its memory. */
+  /** The import by which its host grows the memory or hears of growth, if there is one. */
   growth?: Growth
   heapBase: number
   /** The address of its errno. */
   errno?: number
+}
+
+/** A program's custom sections; none of what is no sound module, which binaryen refuses then. */
+function sectionsOf(program: Uint8Array): SectionBytes[] {
+  try {
+    return isModule(program) ? customSections(program) : []
+  } catch {
+    return []
+  }
 }
 
 /** Refuses what is no finished program. */
@@ -102,13 +113,13 @@ function planOf(program: Program, heap: Field[], options: LinkOptions): Plan {
   return { ...family, memory, growth, heapBase, errno: findErrno(app) }
 }
 
-/** Refuses a program, given in simple form, that does with its heap what granary's would not bear. */
+/** Refuses a program, given in simplified form, that uses its heap in a way that is not safe with granary's. */
 function check(app: Field[], { memory, replaced, signatures, growth, heapBase }: Plan, given: LinkOptions): void {
   checkState(app, replaced, signatures)
   checkBelow(app, replaced)
   checkHeaders(app, replaced, signatures)
   if (growth) checkGrowth(app, replaced, growth)
-  // Where its initial memory ends a program can keep nothing; but the number, being round, is often in use for something else.
+  // A program can keep nothing where its initial memory ends, but that round number often occurs in it for other reasons.
   if (given.heapBase !== memory.size) checkBegin(app, replaced, heapBase)
   if (given.heapBase !== undefined) checkGiven(app, replaced, heapBase, memory.size)
 }
@@ -158,7 +169,7 @@ function reportOf(app: Field[], { imports, replaced, heapBase, errno }: Plan) {
   }
 }
 
-/** Custom sections that say what is no longer so when a module was linked: binaryen writes the names anew. */
+/** Custom sections whose content no longer holds once a module is linked; binaryen writes a new section of names. */
 const isOutdated =
   /^(?:name|target_features|linking|reloc\..*|\.debug_.*|sourceMappingURL|external_debug_info|metadata\.code\..*)$/
 
@@ -167,7 +178,7 @@ const PROGRAM = 'granary link program'
 const HEAP = 'granary link heap'
 /** The address of errno; 0 in a module that does not say it. */
 const ownErrno = '$"granary link errno"'
-/** The function that grows the memory, where the module's host must hear of that. */
+/** The function that grows the memory, where the module's host does that or must hear of it. */
 const grow = '$"granary link grow"'
 /** Where the module's heap begins. */
 const ownBase = '$"granary link heap base"'
@@ -203,8 +214,8 @@ function callGranary(field: Field, name: string): string {
   return ` (func ${field.id} (param ${params}) (result ${results})\n  (call ${imported(name)} ${operands.join(' ')})\n )`
 }
 
-/** A field of the core, taking memory and addresses from the program and set_errno from itself, or exported by a name that no program has
- *  too. */
+/** A field of the core, renamed for merging: imports take the memory and addresses from the program, and set_errno from the core itself;
+ *  exports get names that no program exports. */
 function borrowed(field: Field): Field {
   if (field.text.startsWith(' (export "')) return { ...field, text: field.text.replace('"', '"granary.') }
   if (!field.from) return field

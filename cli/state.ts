@@ -3,8 +3,9 @@
 import { type Facts, reach } from './calls.ts'
 
 /**
- * The state is what the old free itself (what it calls may set errno) and the old malloc read and write at fixed addresses or in globals; of
- * a free that does nothing, what the old malloc itself does. `replaced` are functions of the module with their names in C.
+ * The fixed addresses and globals that both the old free and the old malloc read or write. Of free, what it uses itself, because what it
+ * calls may set errno; what it calls counts if it uses none itself. If free does nothing, those that malloc uses itself, or else what it
+ * calls. `replaced` are functions of the module with their names in C.
  */
 export function allocatorState(facts: Facts, replaced: Map<string, string>): Set<number | string> {
   // Without those that only hand their operands on, and run constructors and destructors.

@@ -11,8 +11,9 @@ const MAX_HEADER = 64
 const isNear = (distance: number) => Math.abs(distance) <= MAX_HEADER
 
 /**
- * The distances from the blocks that these functions return of the words in front that they put there as they are, such as sizes. Not those
- * of a function that puts flags in such words: they stand where many programs keep words of their own, and headerReads tells by the masks.
+ * Which words the allocators write, without flags, in front of the blocks that they return, such as sizes: negative distances in bytes.
+ * A function that puts flags in such a word has none here: many programs keep words of their own at that place, so headerReads goes by
+ * the masks.
  */
 export function wordsWritten(functions: Field[], allocators: Set<string>): Set<number> {
   const fields = new Map(functions.map((field) => [field.id, field]))
@@ -45,7 +46,8 @@ const endOf = ({ operands, at }: Node): number => {
   return last ? endOf(last) : at
 }
 
-/** What an address is so many bytes behind: a variable that several values are put in, as it is at a time; or the instruction that made it. */
+/** What an address is `added` bytes from: a variable that gets several values, as it is at the time `at`; or, if `variable` is empty, the
+ *  result of `node`. */
 interface Root {
   variable: string
   node: Node

@@ -16,15 +16,13 @@ export interface Member {
 /** Makes a static library of object files. A member's name has at most 15 characters. */
 export function toArchive(members: Member[]): Uint8Array {
   const symbols = members.map((member) => definedSymbols(member.bytes))
-  const names = symbols
-    .flat()
-    .map((name) => `${name}\0`)
-    .join('')
-  const indexLength = 4 + 4 * symbols.flat().length + names.length
+  const all = symbols.flat()
+  const names = all.map((name) => `${name}\0`).join('')
+  const indexLength = 4 + 4 * all.length + names.length
 
   let offset = MAGIC.length + entryLength(indexLength)
   const index = Buffer.alloc(indexLength)
-  let at = index.writeUInt32BE(symbols.flat().length)
+  let at = index.writeUInt32BE(all.length)
   for (const [i, member] of members.entries()) {
     for (const _ of symbols[i]) at = index.writeUInt32BE(offset, at)
     offset += entryLength(member.bytes.length)

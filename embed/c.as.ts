@@ -9,7 +9,7 @@ export function c_posix_memalign(at: usize, alignment: usize, size: usize): i32 
   return error ? wasiErrno(error) : 0
 }
 
-/** C's mmap, whose offset is a 64-bit number of bytes, the core's one of pages. Both want none: any other fails with EINVAL. */
+/** C's mmap: its offset is a 64-bit number of bytes, the core's a 32-bit one of pages. It must be 0: others fail with EINVAL. */
 export function c_mmap(address: usize, length: usize, protection: i32, flags: i32, file: i32, offset: i64): usize {
   return mmap(address, length, protection, flags, file, <u32>(offset != 0))
 }

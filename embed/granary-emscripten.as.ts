@@ -17,8 +17,8 @@ export function granary_set_errno(error: u32): void {
 }
 
 /**
- * Grows the memory by pages of 64 KiB and returns its old size in pages, or -1. HEAPU8 and the like are made anew. Not emscripten_resize_heap: that one
- * grows by a fifth more than it is asked for, and aborts where malloc has to return null.
+ * Grows the memory by pages of 64 KiB, has JavaScript renew HEAPU8 and its other views, and returns the old size in pages, or -1. Not
+ * through emscripten_resize_heap: that grows by a fifth more than it is asked for, and aborts where malloc has to return null.
  */
 export function granary_grow(pages: i32): i32 {
   const old = memory.grow(pages)

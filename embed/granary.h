@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-/* Allocation functions that not every C library's <stdlib.h> declares. Sizes in bytes; NULL with errno on failure. */
+/* Allocation functions that not every C library's <stdlib.h> declares. Sizes in bytes; NULL with errno on failure. Every block
+   is aligned to 16 bytes. memalign takes a power of two as `alignment`, and fails with EINVAL for others. */
 void *reallocarray(void *block, size_t count, size_t size);
 void *memalign(size_t alignment, size_t size);
 /* Aligned to 64 KiB, WebAssembly's page; pvalloc also rounds the size up to whole pages. */
@@ -22,13 +23,14 @@ void free_aligned_sized(void *block, size_t alignment, size_t size);
 /* Bytes that may be used in the block, at least what was asked for; 0 for NULL. */
 size_t malloc_usable_size(void *block);
 
-/* The break, in bytes. -1 with errno ENOMEM where it cannot move. */
+/* sbrk moves the break by `increment` bytes and returns where it was, or where the new bytes begin if others have grown the
+   memory in between; brk moves it to `address` and returns 0. -1 with errno ENOMEM where it cannot move. */
 void *sbrk(intptr_t increment);
 int brk(void *address);
 
-/* Anonymous memory, zeroed, in pages of 64 KiB; MAP_FAILED with errno on failure. Protection is not enforced;
-   PROT_EXEC fails with ENOTSUP.
-   Under Emscripten, the functions of the usual names are its own, which map files too. */
+/* Anonymous memory, zeroed, in pages of 64 KiB. MAP_FAILED, or -1 where the result is an int, with errno on failure.
+   Protection is not enforced; PROT_EXEC fails with ENOTSUP.
+   Under Emscripten, mmap and its kin without `granary_` in front are Emscripten's own, which map files too. */
 #ifndef MAP_FAILED
 #define PROT_READ 1
 #define PROT_WRITE 2
@@ -60,8 +62,8 @@ int granary_madvise(void *address, size_t length, int advice);
 void *mremap(void *address, size_t old_length, size_t new_length, int flags, ...);
 void *granary_mremap(void *address, size_t old_length, size_t new_length, int flags, ...);
 
-/* Walks the whole heap: 0 if it is sound, otherwise the number of the first broken invariant. 5 after a write into a free block,
-   which harms nothing: the heap mends it when it comes by. */
+/* Walks the whole heap: 0 if it is sound, otherwise the number of the first broken invariant. 5 may mean no more than a write into
+   a free block, which harms nothing: the heap puts its own mark there right when it next needs it. */
 int granary_verify(void);
 /* What the heap holds, in bytes; all zero if there is no memory to begin a heap in. Exact but for the peak. */
 struct granary_stats {

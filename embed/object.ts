@@ -1,6 +1,6 @@
 // Turns a finished module into a relocatable object file that a linker of the LLVM family takes, as described in
-// WebAssembly's tool conventions (Linking.md). The module may import its memory, immutable i32 globals and functions, and must have
-// no data, no table and no start function: what is left to relocate are calls, globals and addresses.
+// WebAssembly's tool conventions (Linking.md). The module must import its memory, may import immutable i32 globals and functions, and
+// must have no data, no table and no start function: what is left to relocate are calls, globals and addresses.
 //
 //   module                                   object file
 //   import env.memory                        import env.__linear_memory
@@ -24,7 +24,7 @@ const SYMBOL_TABLE = 8
 
 /** How the names of a module become symbols. */
 export interface Symbols {
-  /** The symbols that an exported function defines. What is missing here, or has no symbols, stays hidden in the object. */
+  /** The symbols that a function defines, by its export's name. A function without any gets a local one. */
   defined: Record<string, { name: string; weak?: boolean }[]>
   /** The symbol that an import asks for. What is missing here keeps its name. A weak one that nobody defines has the address 0. */
   undefined: Record<string, { name: string; weak?: boolean }>

@@ -1,9 +1,7 @@
 // Makes a function's code relocatable: what a linker fills in takes five bytes, and addresses in frequent use are in locals.
 
 import { Reader, Writer } from '../cli/wasm.ts'
-import { Opcode, paddedU32, skipOperands } from './wasm.ts'
-
-const i32 = 0x7f
+import { I32, Opcode, paddedU32, skipOperands } from './wasm.ts'
 
 /** What a place in the code refers to: a function, the address that an imported global stands for, or another global. */
 export type Target = 'function' | 'address' | 'global'
@@ -44,7 +42,7 @@ export function relocatable(
     patches.push({ offset: writer.length, target, index })
     writer.raw(paddedU32(target === 'function' ? index : 0))
   }
-  const added = often.length ? [{ count: often.length, type: i32 }] : []
+  const added = often.length ? [{ count: often.length, type: I32 }] : []
   writer.u32(runs.length + added.length)
   for (const { count, type } of [...runs, ...added]) writer.u32(count).byte(type)
   for (const [index, at] of local) {

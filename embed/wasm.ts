@@ -3,7 +3,7 @@
 import type { Reader } from '../cli/wasm.ts'
 
 /** The type i32. */
-const I32 = 0x7f
+export const I32 = 0x7f
 
 /** Kinds of imports and exports. */
 export const External = { function: 0, memory: 2, global: 3 } as const

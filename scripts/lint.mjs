@@ -1,4 +1,4 @@
-// npm run lint: lint and format, everywhere, and but for AssemblyScript the order of imports. With --write, what can be mended is.
+// npm run lint: checks lint rules and formatting everywhere, and the order of imports but for AssemblyScript. --write mends what it can.
 //
 // Biome's parser refuses AssemblyScript's decorators on functions and has no option for them. So it gets copies of those
 // files in which the decorators are comments.

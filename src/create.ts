@@ -7,7 +7,7 @@ import { Heap } from './heap.ts'
 
 /** A memory for the heap, in pages of 65,536 bytes. */
 export interface OwnMemory {
-  /** Pages at the start, 1 if not given; from 0 it grows at once, if it may, as the heap begins in it. */
+  /** Pages at the start, 1 if not given. With 0, it grows as soon as it is made, if it may: the heap begins in it. */
   initial?: number | undefined
   /** Pages that the memory may grow to, at most 65,536 as without it. */
   maximum?: number | undefined
@@ -67,7 +67,7 @@ export async function createHeap(options: AsyncHeapOptions = {}): Promise<Heap> 
   return toHeap(instance, place)
 }
 
-/** As createHeap, at once. Outside of workers, browsers from before 2023 compile a module of this size only in createHeap. */
+/** As createHeap, synchronously. Outside of workers, browsers from before 2023 compile a module of this size only in createHeap. */
 export function createHeapSync(options: HeapOptions = {}): Heap {
   const place = toImports(options)
   const { module = (compiled ??= new WebAssembly.Module(bytesOf(base64))) } = options

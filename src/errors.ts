@@ -100,7 +100,7 @@ export interface HeapErrorOptions {
  */
 export class HeapError extends Error {
   override readonly name = 'HeapError'
-  /** A number if the module is another than the one built in, and has other reasons, or if the heap's own data were overwritten. */
+  /** A number, as a string, if the module is not the one built in and has other reasons, or if the heap's own data were overwritten. */
   readonly code: HeapErrorCode | `${number}`
   /** The address that the call is about, if it is about one. */
   readonly address: number | undefined

@@ -325,8 +325,14 @@ describe('what cannot be replayed is refused', () => {
   it('more bytes than the memory has room for', () => {
     const trace = traceOf(malloc(0, 0x7fffffff))
     expect(() => new Replay(bump.timed, trace)).toThrow(
-      'test: 2147483647 live bytes at the peak and a largest request of 2147483647 are together more than the 4284350464 that',
+      'test: 2147483647 live bytes at the peak and a largest request of 2147483647 are together more than the 4284284928 that',
     )
+  })
+})
+
+describe('what is as large as a replay has room for', () => {
+  it('is replayed in the floor, too', () => {
+    expect(() => new Replay(floorModule(), traceOf(malloc(0, 4284284928 / 2))).cpuTime()).not.toThrow()
   })
 })
 

@@ -1,4 +1,4 @@
-// What npm run bench:js and the lab measure of the boundary to JavaScript: by what blocks are allocated, and in which order.
+// What npm run bench:js and the lab measure of the boundary to JavaScript: what allocates the blocks, and in which order.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -28,7 +28,7 @@ function unsigned(exports: unknown): Allocator {
   return { malloc: (size) => malloc(size) >>> 0, free }
 }
 
-/** All by their names; Emscripten's where there is a program of it, whose JavaScript is in the file `glue`. */
+/** All by their names; Emscripten's only where `glue` names the JavaScript file of a program built with it. */
 export function allocators(glue?: string): Record<string, Make> {
   const known: Record<string, Make> = {
     'granary, heap.malloc': heap,
@@ -96,8 +96,8 @@ function allThenFreed(blocks: number): Case {
 }
 
 /**
- * All by what a block goes through that is timed. They have loops of their own: where V8 does not peel Benchmark's, it allocates a number
- * in each turn, for Benchmark counts in floating point.
+ * Each by what happens to a block while it is timed. They have loops of their own: where V8 does not peel Benchmark's, it allocates
+ * a number in each turn, for Benchmark counts in floating point.
  */
 export const cases: Record<string, Case> = {
   // V8 moves the raw calls' own checks out of a loop that has nothing else in it (--no-turbo-loop-peeling stops that).
@@ -140,7 +140,7 @@ export const cases: Record<string, Case> = {
   'a block of 16 to 271 B, the first 10,000 before any is freed': { ...allThenFreed(10_000), once: true },
 }
 
-/** Whether an allocator takes part in a case: for many blocks at once only some ask. */
+/** Whether an allocator takes part in a case: mallocMany only where many blocks can be asked for at once. */
 export function takesPart(allocator: string, title: string): boolean {
   return allocator !== MANY || cases[title].batch === true
 }

@@ -23,7 +23,7 @@ A module named on the command line competes, too: it imports nothing but env.mem
 export interface Request {
   mode: 'quick' | 'full'
   rivals: Rival[]
-  /** Those of the rivals that were named, without which the run is not what was asked for. */
+  /** Those of the rivals that were named: the command fails if one of them replays no workload. */
   asked: Rival[]
   workloads: Workload[]
   repetitions: number
@@ -105,10 +105,9 @@ function rivalCalled(id: string): Rival {
 }
 
 function matching(pattern: string, folders: string[]): Workload[] {
-  const found = attempt('', () => allWorkloads(folders)).filter(({ id }) =>
-    attempt('--only: ', () => new RegExp(pattern)).test(id),
-  )
-  if (!found.length) throw new UsageError(`no workload is called like ${pattern}`)
+  const wanted = attempt('--only: ', () => new RegExp(pattern))
+  const found = attempt('', () => allWorkloads(folders)).filter(({ id }) => wanted.test(id))
+  if (!found.length) throw new UsageError(`no workload’s name matches ${pattern}`)
   return found
 }
 
@@ -118,7 +117,7 @@ function readResults(file: string): Results {
   return results
 }
 
-/** What can be asked for wrongly: a pattern, a file, a folder. */
+/** Does what fails if the user gave a wrong pattern, file or folder: the error becomes a UsageError. */
 function attempt<T>(what: string, work: () => T): T {
   try {
     return work()
@@ -127,7 +126,7 @@ function attempt<T>(what: string, work: () => T): T {
   }
 }
 
-/** The page is written from nothing but a whole run of what a commit has. */
+/** The results, if the page may be made from them: a full run, finished, with times, and of committed sources. */
 export function reportable(results: Results): Results {
   if (results.mode !== 'full')
     throw new UsageError(`the page is made from a full run, and this is a ${results.mode} one`)

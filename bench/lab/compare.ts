@@ -1,7 +1,7 @@
 // What a change did: two runs, allocator by allocator and workload by workload, with the noise of both taken into account.
 import type { ReplayResult, Results } from './results.ts'
 import { type Estimate, estimate, geometricMean, net } from './stats.ts'
-import { meanTime, netOf, type Phase, replayOf } from './tables.ts'
+import { meanTime, netOf, type Phase, replayOf, workloadsOf } from './tables.ts'
 
 export interface Change {
   allocator: string
@@ -9,21 +9,24 @@ export interface Change {
   what: Phase | 'memory'
   /** After over before. */
   ratio: Estimate
-  /** 1 is not between low and high. */
+  /** The whole interval is beyond 1 by more than LEAST_CHANGE, up or down; of memory, any change is. */
   significant: boolean
 }
 
 // No run tells less apart, however quiet it was: code moves by a few bytes, and caches see other addresses.
 const LEAST_CHANGE = 0.02
 
+/** The allocators that both runs have. */
+function inBoth(before: Results, after: Results): string[] {
+  return before.allocators.map(({ id }) => id).filter((id) => after.allocators.some((other) => other.id === id))
+}
+
 /**
  * Compares what both runs have. A machine that was slower in one run is slower for all: times are divided by the mean of
  * what the other allocators, the controls, took on the same workload in the same run.
  */
 export function compare(before: Results, after: Results, allocator: string): Change[] {
-  const controls = before.allocators
-    .map(({ id }) => id)
-    .filter((id) => id !== allocator && after.allocators.some((other) => other.id === id))
+  const controls = inBoth(before, after).filter((id) => id !== allocator)
   const changes: Change[] = []
   for (const { id: workload } of before.workloads) {
     const [one, other] = [before, after].map((results) => replayOf(results, workload, allocator))
@@ -68,8 +71,8 @@ function quotient(one: Estimate, other: Estimate): Estimate {
 }
 
 export interface Orders {
-  /** Pairs of allocators that differ by more than 10 % in one of the runs, whatever that run's noise is, for real and
-   *  synthetic workloads, cold and warm. */
+  /** Pairs of allocators that differ by more than 10 %, beyond the noise, in at least one of the runs: for real and synthetic
+   *  workloads, cold and warm. */
   pairs: number
   /** Those of them that the other run puts in the other order. */
   reversed: string[]
@@ -77,11 +80,11 @@ export interface Orders {
 
 /** Whether two runs agree on which of two allocators is faster, over the workloads that both finish in both. */
 export function orders(before: Results, after: Results): Orders {
-  const ids = before.allocators.map(({ id }) => id).filter((id) => after.allocators.some((other) => other.id === id))
+  const ids = inBoth(before, after)
   const found: Orders = { pairs: 0, reversed: [] }
   for (const phase of ['warm', 'cold'] as const)
-    for (const made of [false, true]) {
-      const workloads = before.workloads.filter(({ kind }) => (kind === 'synthetic') === made).map(({ id }) => id)
+    for (const kinds of ['recorded', 'synthetic'] as const) {
+      const workloads = workloadsOf(before, kinds)
       for (const [i, one] of ids.entries())
         for (const other of ids.slice(i + 1)) {
           const both = workloads.filter((workload) =>
@@ -93,7 +96,9 @@ export function orders(before: Results, after: Results): Orders {
           found.pairs++
           if (first.value > 1 === second.value > 1) continue
           const [was, is] = [first, second].map(({ value }) => value.toFixed(2))
-          found.reversed.push(`${one} over ${other}, ${made ? 'synthetic' : 'real'}, ${phase}: ${was}, then ${is}`)
+          found.reversed.push(
+            `${one} over ${other}, ${kinds === 'recorded' ? 'real' : kinds}, ${phase}: ${was}, then ${is}`,
+          )
         }
     }
   return found
@@ -101,7 +106,7 @@ export function orders(before: Results, after: Results): Orders {
 
 /** The comparison for a terminal: significant changes first, then the means. */
 export function comparison(before: Results, after: Results): string {
-  const shared = before.allocators.map(({ id }) => id).filter((id) => after.allocators.some((other) => other.id === id))
+  const shared = inBoth(before, after)
   const subject = shared.find((id) => id === 'granary') ?? shared[0]
   if (!subject) return 'The two runs have no allocator in common.'
   const changes = compare(before, after, subject)

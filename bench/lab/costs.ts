@@ -47,7 +47,7 @@ export async function measurePeaks(
   return peaks
 }
 
-/** Granary and the leanest rival, with heaps that begin SHIFT bytes into a page. The others' sources do not let us. */
+/** Granary and dlmalloc, the leanest rival, with heaps that begin SHIFT bytes into a page: those that can be moved so. */
 export function shifted(): Contestant[] {
   const granary = merge({ name: 'granary', wasm: readFileSync(granaryModule) }, SHIFT)
   const dlmalloc = merge({ name: 'dlmalloc', wasm: dlmallocAt(SHIFT) })
@@ -69,7 +69,7 @@ const INSTANCES = 101
 export function measureInstantiation(): Results['instantiation'] {
   const bytes = readFileSync(granaryModule)
   const module = new WebAssembly.Module(bytes)
-  // V8 knows a module that it has compiled by its bytes: a section of the instance's number makes each another.
+  // V8 does not compile the same bytes twice: a custom section with the instance's number makes each module another.
   const another = (i: number) => new WebAssembly.Module(Buffer.concat([bytes, Buffer.from([0, 3, 1, 0x6e, i])]))
   const timed = (work: (imports: WebAssembly.Imports, i: number) => void) =>
     median(

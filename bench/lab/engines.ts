@@ -96,7 +96,7 @@ function turnsScript(): string {
   return buildSync({ entryPoints, ...options }).outputFiles[0].text
 }
 
-/** A trace as a file of MTRC that scripts can read, and the header's figures that MTRC does not have. */
+/** A trace as an MTRC file, for scripts to read, and its largest request, which the file's header does not have. */
 function traceFile(workload: Workload): { file: string; largest: number } {
   const trace = loadWorkload(workload)
   const file = path.join(labFolder, 'mtrc', `${workload.id}.mtrc`)
@@ -182,6 +182,7 @@ for (const { file, largest, modules, repetitions, most } of await (await fetch('
 }
 </script>`
   let browser: ReturnType<typeof spawn> | undefined
+  let closed: Promise<unknown> | undefined
   const server = createServer()
   let timer: NodeJS.Timeout | undefined
   try {
@@ -219,6 +220,7 @@ for (const { file, largest, modules, repetitions, most } of await (await fetch('
           env: { ...process.env, HOME: profile },
         })
         browser.on('error', reject)
+        closed = new Promise((ended) => browser?.on('close', ended))
       })
     })
     return results
@@ -227,7 +229,7 @@ for (const { file, largest, modules, repetitions, most } of await (await fetch('
     server.close()
     server.closeAllConnections()
     browser?.kill()
-    await new Promise((resolve) => (browser?.exitCode === null ? browser.on('exit', resolve) : resolve(undefined)))
+    await closed
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
   }
 }

@@ -34,7 +34,7 @@ function writeReport(results: Results): void {
 async function bench({ mode, rivals, asked, workloads, repetitions, json }: Request): Promise<void> {
   const usual = path.join(labFolder, `results/${mode}-${Date.now()}.json`)
   const file = outputPath('--json', json ?? usual, 'result', RESULTS_START)
-  // What is measured shall be what the sources say, and the host's class belongs to it.
+  // What is measured, the module and the host's class, is built from the sources as they are now.
   if (rivals.some(({ source }) => source === 'this repository'))
     text(process.execPath, [path.join(root, 'scripts/build.mjs')])
   const { measure } = await import('./measure.ts') // it takes seconds to load, for nothing where something else was asked

@@ -5,11 +5,22 @@ import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from 
 import { asTheHeapGrows, latency } from './reportCurves.ts'
 import { againstNative, fromJavaScript, otherEngines } from './reportElsewhere.ts'
 import { newestNode } from './reportNewest.ts'
-import { type Drawn, NULL_FLOOR, one, workloadsOf } from './reportParts.ts'
+import { type Drawn, LOSS, NULL_FLOOR, one } from './reportParts.ts'
 import type { Results, Size } from './results.ts'
 import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, ratioEstimate } from './stats.ts'
 import { bars, type Palette, paletteOf, scatter } from './svg.ts'
-import { gapOf, meanTime, memoryOf, netOf, PAGE, type Phase, referenceOf, replayOf, timesOf } from './tables.ts'
+import {
+  gapOf,
+  meanTime,
+  memoryOf,
+  netOf,
+  PAGE,
+  type Phase,
+  referenceOf,
+  replayOf,
+  timesOf,
+  workloadsOf,
+} from './tables.ts'
 
 export interface Report {
   markdown: string
@@ -43,8 +54,13 @@ class Page {
   }
 
   markdown(): string {
-    const parts = [this.#head(), this.#summary(), this.#losses(), this.#perWorkload(), this.#memory(), this.#sizes()]
-    parts.push(
+    const parts = [
+      this.#head(),
+      this.#summary(),
+      this.#losses(),
+      this.#perWorkload(),
+      this.#memory(),
+      this.#sizes(),
       growthsAndBases(this.#results, this.#field),
       instructionsAndInstantiation(this.#results, this.#field),
       latency(this.#results, this.#field),
@@ -56,7 +72,7 @@ class Page {
       this.#faults(),
       this.#sources(),
       this.#method(),
-    )
+    ]
     return `${parts.filter(Boolean).join('\n\n')}\n`
   }
 
@@ -155,11 +171,11 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
           if (!them || !us) continue
           const ratio = ratioEstimate([us[0], ...them])
           const bound = isBelowFloor(them[0], them[1]) ? '> ' : ''
-          if (ratio.low > 1.02)
+          if (ratio.low > LOSS)
             rows.push({ ratio: ratio.value, cells: [workload, this.#title(id), phase, bound + withInterval(ratio)] })
         }
         const [them, us] = [memoryOf(this.#results, workload, id), memoryOf(this.#results, workload, this.#ours)]
-        if (them && us && us / them > 1.02)
+        if (them && us && us / them > LOSS)
           rows.push({ ratio: us / them, cells: [workload, this.#title(id), 'memory', two(us / them)] })
       }
     if (!rows.length) return `## Where ${this.#title(this.#ours)} loses\n\nIn this run nowhere beyond the noise.`
@@ -172,7 +188,7 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
     const sorted = [...worst.values()].sort((a, b) => b.ratio - a.ratio)
     return `## Where ${this.#title(this.#ours)} loses
 
-The best rival of each workload, where it wins by more than the noise and 2 %: ${this.#title(this.#ours)}’s figure over its (“>”: its is too small to be told from the floor).
+For each workload and figure the rival that wins by most, if by more than the noise and 2 %: ${this.#title(this.#ours)}’s figure over the rival’s (“>”: the rival’s is too small to be told from the floor).
 
 ${table(
   ['workload', 'best rival', 'figure', 'ratio'],
@@ -224,7 +240,7 @@ ${table(['workload', `${this.#title(this.#ours)}, an operation`, ...others.map((
     )
     return `## Workload by workload
 
-Net time over ${this.#title(this.#ours)}’s; “slow”: not done in the time allowed, ✗: the content check failed or there was no end (see [below](#faults)); “< floor”: not ${LEAST_NET} ns above the [null allocator](#method), in no mean and no ratio.
+Net time over ${this.#title(this.#ours)}’s; “slow”: not done in the time allowed, ✗: the content check failed, or the process hung or ended (see [below](#faults)); “< floor”: less than ${LEAST_NET} ns above the [null allocator](#method), so in no mean and no ratio.
 
 ${plot}
 
@@ -276,7 +292,7 @@ ${table(
 
 ${table(['allocator', 'alignment', 'before the first malloc', '1 KB held', '10 KB held', '100 KB held', 'residue', 'most growth in a second replay'], rows)}
 
-The residue is what one block cannot have of the memory after everything was freed, with growth refused (median over the workloads). The alignment is what blocks have at least, in bytes: blocks at multiples of 8 need less memory than at multiples of 16, which C asks for. Peak memory over peak live bytes, workload by workload (those that fill at least a page):
+The residue is the part of the memory that no single block can have after everything was freed, with growth refused (median over the workloads). The alignment, in bytes, is the least that blocks have: blocks at multiples of 8 need less memory than at multiples of 16, which C asks for. Peak memory over peak live bytes, workload by workload (those that fill at least a page):
 
 ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
   }
@@ -346,7 +362,7 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
 - **Traces** are sequences of malloc, free, realloc, calloc and aligned allocation of real programs ([traces](traces.md)), or come from deterministic generators. A replay writes the first and the last word of a block at each (re)allocation and reads the first at free.
 - **One module**: each allocator is merged with the same replay driver and optimised as a whole by the same tool and flags, so that a call costs what it costs in a linked program. All is compiled by the optimising tier before the first call. The driver’s own data lie below the heap.
 - **Turns**: a repetition replays the trace once cold (fresh instance) and warm (again, after everything was freed; short traces up to 50 times, of which the mean counts) in every allocator, in an order that rotates; what else the machine does hits all alike. An allocator that takes more than 3 s for the repetitions of one workload makes fewer, at least three. Time is the CPU time of the process.
-- **Net**: a null allocator (a ring as long as the peak of live bytes) measures the floor, which is subtracted. Less than ${LEAST_NET} ns cannot be told from it. The figure is the least of the repetitions.
+- **Net**: a null allocator (it hands out addresses from a ring 64 KiB longer than the peak of live bytes) measures the floor, which is subtracted. Less than ${LEAST_NET} ns cannot be told from it. The figure is the least of the repetitions.
 - **Intervals** are what 95 % of random halves of the repetitions gave. They tell noisy figures from quiet ones and are no confidence intervals: a true ratio lies outside in more than 5 of 100 cases (10 to 13 with simulated noise). Two figures whose intervals overlap are not told apart.
 - **Content check**: before any timing, every byte of every block is written and verified, and so is alignment. An allocator that fails is listed, not dropped. One that is not done in the time allowed is stopped and listed.
 - **Memory** is the memory’s size above the heap’s base at the end of the first replay, stacks left out.

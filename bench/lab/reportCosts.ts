@@ -4,7 +4,7 @@ import type { Field } from './reportParts.ts'
 import type { Results } from './results.ts'
 import { median } from './stats.ts'
 import { type Palette, scatter } from './svg.ts'
-import { meanTime, PAGE, referenceOf } from './tables.ts'
+import { meanTime, PAGE, referenceOf, workloadsOf } from './tables.ts'
 
 export function growthsAndBases({ peaks }: Results, { ids, title }: Field): string {
   if (!peaks.length) return ''
@@ -25,7 +25,7 @@ export function growthsAndBases({ peaks }: Results, { ids, title }: Field): stri
   const head = moved.flatMap((id) => [`${title(id)}, at a page`, `${title(id)}, + ${thousands(shift)} B`])
   const growths = `## Growths\n\nHow often the memory grew in a replay of a real program, from nothing to the peak; what the peaks waste is in the tables of peak memory above.\n\n${table(['allocator', 'median', 'most'], rows)}`
   return moved.length
-    ? `${growths}\n\nA program’s own data seldom end with a page. Pages at the peak with a heap that begins at a page, and ${thousands(shift)} bytes into one (that page counts), for ${moved.map(title).join(' and ')}; the others’ heaps were not moved:\n\n${table(['workload', ...head], bases)}`
+    ? `${growths}\n\nA program’s own data seldom end with a page. Pages at the peak with a heap that begins where a page does, and with one that begins ${thousands(shift)} bytes into a page (which counts), for ${moved.map(title).join(' and ')}; the others’ heaps were not moved:\n\n${table(['workload', ...head], bases)}`
     : growths
 }
 
@@ -47,7 +47,7 @@ export function instructionsAndInstantiation(results: Results, { ids, title }: F
 
 /** The points of code size against speed, drawn. */
 export function sizeAgainstSpeed(results: Results, { ids, title }: Field, palette: Palette): string | undefined {
-  const recorded = results.workloads.filter(({ kind }) => kind !== 'synthetic').map(({ id }) => id)
+  const recorded = workloadsOf(results, 'recorded')
   const reference = referenceOf(results)
   const points = ids.flatMap((id) => {
     const size = results.sizes.find(

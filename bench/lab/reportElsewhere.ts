@@ -1,15 +1,16 @@
 // The sections of docs/benchmarks.md on what runs elsewhere than in this Node alone: native allocators, JavaScript, other engines.
 import { table, two } from './markdown.ts'
-import { type Field, workloadsOf } from './reportParts.ts'
+import type { Field } from './reportParts.ts'
 import type { EngineResult, Results } from './results.ts'
 import { geometricMean, isBelowFloor, net } from './stats.ts'
-import { PAGE, type Phase, referenceOf } from './tables.ts'
+import { PAGE, type Phase, referenceOf, workloadsOf } from './tables.ts'
 
 export function againstNative(results: Results): string {
   const { native } = results
   const ids = [...new Set(native.map(({ allocator }) => allocator))]
   if (!ids.includes('granary')) return ''
-  const of = (workload: string, id: string) => native.find((row) => row.workload === workload && row.allocator === id)
+  const of = (workload: string, id: string) =>
+    native.find((row) => row.workload === workload && row.allocator === id && !row.fault)
   const workloads = [...new Set(native.map(({ workload }) => workload))].filter(
     (workload) => of(workload, 'granary')?.warm.length,
   )
@@ -116,5 +117,5 @@ export function otherEngines(results: Results, { ids: all, title }: Field): stri
       ...ids.map((id) => (id === ours ? '1' : ratio(engine, id, phase))),
     ]),
   )
-  return `## Other engines\n\nNet time over ${title(ours)}’s, geometric mean over ${workloads.join(', ')}. In Firefox and SpiderMonkey’s shell by the clock on the wall, elsewhere CPU time.\n\n${table(['engine', ...ids.map((id) => title(id))], rows)}`
+  return `## Other engines\n\nNet time over ${title(ours)}’s, geometric mean over ${workloads.join(', ')}. Wall-clock time in Firefox and SpiderMonkey’s shell, CPU time elsewhere.\n\n${table(['engine', ...ids.map((id) => title(id))], rows)}`
 }

@@ -1,5 +1,4 @@
 // What the sections of docs/benchmarks.md share.
-import type { Results } from './results.ts'
 import type { Palette } from './svg.ts'
 
 /** The allocators in the page's order, and their names. */
@@ -14,14 +13,10 @@ export interface Drawn extends Field {
   picture(name: string, about: string, svg: string): string
 }
 
-/** Whose lines are told apart by eye. */
+/** Whose lines are drawn: more could not be told apart by eye. */
 export const SHOWN = ['granary', 'dlmalloc', 'emmalloc', 'mimalloc2', 'mimalloc3', 'zig', 'talc', 'tlsf', 'wasmalloc']
 export const NULL_FLOOR = 'null floor'
+/** A loss is listed from here on. */
+export const LOSS = 1.02
 
 export const one = (value: number) => value.toFixed(1)
-
-export function workloadsOf({ workloads }: Results, kinds: 'recorded' | 'synthetic' | 'all'): string[] {
-  return workloads
-    .filter(({ kind }) => kinds === 'all' || (kind === 'synthetic') === (kinds === 'synthetic'))
-    .map(({ id }) => id)
-}

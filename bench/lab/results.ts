@@ -1,6 +1,6 @@
 // What a run of the lab writes as JSON, and all that the report and the comparison know.
 
-/** Changes whenever a run of before lacks something that the report or the comparison reads. */
+/** Raised whenever older runs lack something that the report or the comparison reads. */
 export const FORMAT = 2
 
 /** What the JSON of every run begins with. */
@@ -145,7 +145,7 @@ export interface NativeResult {
   fault?: string
   cold: number[]
   warm: number[]
-  /** Resident bytes at the peak beyond those before the replay. */
+  /** Resident bytes at the peak beyond those before the replay; for granary, the bytes of its heap. */
   resident: number
 }
 

@@ -152,7 +152,7 @@ export async function buildRival(rival: Rival, level: Level = 'O3'): Promise<str
   }
   const module = new WebAssembly.Module(wasm as BufferSource)
   const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
-  const missing = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc'].filter((name) => !exported.includes(name))
+  const missing = exportedNames.filter((name) => !exported.includes(name))
   if (missing.length) throw new Unavailable(`its module does not export ${missing.join(', ')}`)
   const wanted = WebAssembly.Module.imports(module).map(({ module, name }) => `${module}.${name}`)
   const unknown = wanted.filter((name) => !['env.memory', 'env.__heap_base'].includes(name))
@@ -301,8 +301,6 @@ function crate(id: string, name: string, note: string): Rival {
 function buildCrate(id: string, name: string, level: Level): Uint8Array {
   const rustc = path.join(rust, 'bin/rustc')
   need(rustc, 'npm run bench:setup')
-  const profile = `CARGO_PROFILE_RELEASE_OPT_LEVEL=${level === 'O3' ? 3 : 'z'}`
-  // rusty_alloc wants to be told that there is one thread; the others take no notice.
   const flags = [`linker=${linker}`, `link-arg=--global-base=${HEAP_BASE}`, 'link-arg=-zstack-size=65536'].map(
     (flag) => `-C ${flag}`,
   )
@@ -327,8 +325,9 @@ function buildCrate(id: string, name: string, level: Level): Uint8Array {
     LD_LIBRARY_PATH: path.join(rust, 'lib/x86_64-linux-gnu'),
     RUSTC: rustc,
     RUSTC_BOOTSTRAP: '1', // -Z build-std with a release compiler
+    // rusty_alloc wants to be told that there is one thread; the others take no notice.
     RUSTFLAGS: `${flags.join(' ')} --cfg ra_single_threaded`,
-    [profile.split('=')[0]]: profile.split('=')[1],
+    CARGO_PROFILE_RELEASE_OPT_LEVEL: level === 'O3' ? '3' : 'z',
   }
   return cached(
     `${id}-${level}`,

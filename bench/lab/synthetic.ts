@@ -29,7 +29,7 @@ export class Random {
     return Math.round(low * (high / low) ** this.fraction())
   }
 
-  /** A size whose logarithm is normally spread around the median, cut off at most. */
+  /** A size from 1 to `most` whose logarithm is normally spread around the median's. */
   logNormal(median: number, sigma: number, most: number): number {
     const normal = Math.sqrt(-2 * Math.log(1 - this.fraction())) * Math.cos(2 * Math.PI * this.fraction())
     return Math.min(most, Math.max(1, Math.round(median * Math.exp(sigma * normal))))
@@ -241,7 +241,7 @@ const patterns: Record<string, Pattern> = {
     about:
       'sizes of 1 to 1,000 B that rise by half and are each halved down, the small ones in long runs; a full table loses half of its blocks, by turns from the front and from the back',
     write(script) {
-      let table: number[] = []
+      const table: number[] = []
       let turn = 0
       const put = (size: number) => {
         table.push(script.malloc(size))
@@ -253,12 +253,11 @@ const patterns: Record<string, Pattern> = {
         for (let base = 1; base < 1000; base = Math.floor((base * 3) / 2) + 1)
           for (let size = base; size; size >>>= 1) for (let n = size < 150 ? 500 : 50; n > 0; n--) put(size)
       for (const block of table) script.free(block)
-      table = []
     },
   },
   rptest: {
     about:
-      '8 to 16,000 B, small ones more often; in each round scattered blocks of 4,000 are freed and replaced, at times by several',
+      '8 to 16,000 B, small ones more often; in each round scattered blocks of 4,000 are replaced, and up to 600 others come and go',
     write(script, random) {
       const size = () => random.logUniform(8, 16_000)
       const blocks = Array.from({ length: 4_000 }, () => script.malloc(size()))
@@ -328,7 +327,7 @@ export function synthetic(name: string): Trace {
   return script.trace(name)
 }
 
-/** Blocks of 1 KiB in the middle (16 to 2,032 B) until `live` bytes are live, then a number of random replacements. */
+/** Blocks of 1 KiB on average (16 to 2,032 B) until about `live` bytes are live, then so many random replacements. */
 export function fillThenReplace(live: number, replacements: number): { trace: Trace; filled: number } {
   const script = new Script()
   const random = new Random('fill')

@@ -10,6 +10,12 @@ export function referenceOf(results: Results): string {
   return ids.find((id) => id === 'granary') ?? ids.find((id) => id === 'dlmalloc') ?? ids[0]
 }
 
+export function workloadsOf({ workloads }: Results, kinds: 'recorded' | 'synthetic' | 'all'): string[] {
+  return workloads
+    .filter(({ kind }) => kinds === 'all' || (kind === 'synthetic') === (kinds === 'synthetic'))
+    .map(({ id }) => id)
+}
+
 export function replayOf(results: Results, workload: string, allocator: string): ReplayResult | undefined {
   return results.replays.find((replay) => replay.workload === workload && replay.allocator === allocator)
 }
@@ -100,8 +106,6 @@ export function ratioTables(results: Results): string {
     figure: (workload, allocator) => memoryOf(results, workload, allocator),
     gap: () => '–',
   }
-  const recorded = results.workloads.filter(({ kind }) => kind !== 'synthetic').map(({ id }) => id)
-  const made = results.workloads.filter(({ kind }) => kind === 'synthetic').map(({ id }) => id)
   const lines: string[] = []
   for (const { name, unit, figure, gap } of [time('warm'), time('cold'), memory]) {
     const width = Math.max(9, ...others.map((id) => id.length)) + 2
@@ -112,7 +116,7 @@ export function ratioTables(results: Results): string {
     const row = (title: string, cells: string[]) =>
       lines.push([title.padEnd(24), ...cells].map((cell) => cell.padStart(width)).join(''))
     row('workload', [reference, ...others])
-    for (const group of [recorded, made]) {
+    for (const group of [workloadsOf(results, 'recorded'), workloadsOf(results, 'synthetic')]) {
       for (const workload of group) {
         const own = figure(workload, reference)
         const ratios = others.map((other) => {

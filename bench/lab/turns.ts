@@ -4,7 +4,7 @@ import { type Clock, Player, type Score, TooSlow } from '../replay/player.ts'
 /** Operations that take long enough to be timed. */
 const ENOUGH = 50_000
 
-/** How many warm replays a trace needs to be told from the clock's steps. */
+/** How many warm replays of a trace take long enough together for the clock's steps not to matter. */
 export function warmRounds({ operations }: { operations: number }): number {
   return Math.min(50, Math.max(1, Math.round(ENOUGH / operations)))
 }

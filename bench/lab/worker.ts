@@ -32,7 +32,7 @@ export interface Job {
   contestants: Contestant[]
   /** Seconds of CPU time that one replay may take. */
   limit: number
-  /** Steps (task, contestant) that hung. */
+  /** Who is left out of which task: it hung there, or it failed on the same workload before. */
   skip: { task: number; contestant: string }[]
   /** Where to begin. */
   from: number
@@ -62,12 +62,12 @@ const shares = [0.5, ...Array.from({ length: 25 }, (_, i) => 10 ** (-i / 4)).fil
 const BATCH = 32
 
 /**
- * So many repetitions are always made, and more while a contestant has spent less CPU time on them (nanoseconds): few do to
- * tell what takes long from the others.
+ * So many repetitions of a replay are always made, and more while a contestant has spent less CPU time on them than BUDGET, in
+ * nanoseconds: where one takes long, a few are enough to tell it from the others.
  */
 const FEWEST = 3
 const BUDGET = 3e9
-/** How often one replay's time all the replays for latencies may take. */
+/** All of a contestant's replays for latencies together may take so many times as long as one replay may. */
 const LATENCY_LIMIT = 5
 
 const send = (message: Message) => writeSync(1, `${JSON.stringify(message)}\n`)

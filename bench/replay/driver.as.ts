@@ -122,7 +122,7 @@ function fill(p: usize, size: usize, seed: u64): void {
   for (; i < size; i++) store<u8>(p + i, <u8>(content(seed, i) >>> 56))
 }
 
-// The last bytes of a block that was longer are the low bytes of a word there, hence `full`, the block's own size.
+// Whether the first `size` bytes are as `fill` wrote them in a block of `full` bytes: by words, and only the last few by single bytes.
 function holds(p: usize, size: usize, seed: u64, full: usize): bool {
   const words = full & ~7
   let i: usize = 0

@@ -6,7 +6,7 @@ import type { Contestant } from './measure.ts'
 import { HEAP_BASE } from './merge.ts'
 import { Replay } from './replay.ts'
 
-/** What a byte of the heap is: part of a live block, by the block's largest size; or, beyond those sizes, one of these. */
+/** What a byte of the heap can be, by number. First, by the index here: part of a live block of up to so many bytes. Then: */
 export const LIVE_SIZES = [64, 256, 4096, 65536, Number.POSITIVE_INFINITY]
 /** Headers and rounding: what lies between two blocks where no third one fits. */
 export const OVERHEAD = LIVE_SIZES.length
@@ -35,7 +35,7 @@ export interface Inspection {
   heap: number[]
   /** When the most bytes were live. */
   peak: HeapMap
-  /** At the trace's end: 1 - largest free run / all free bytes. Gaps around live blocks are free, also if tables are there. */
+  /** At the trace's end: 1 - largest free run / all free bytes. Gaps around live blocks count as free, even where tables are. */
   fragmentation: number
 }
 

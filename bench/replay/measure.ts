@@ -37,8 +37,8 @@ export interface Measurement {
 // Less than this cannot be told from the floor.
 export const LEAST_NET = 0.3
 
-// A warm replay of fewer operations is repeated to about as many: one alone would be over too soon to be timed well. Unless they
-// have taken so many nanoseconds of CPU time before, as those that clear or copy big blocks.
+// A warm replay of fewer operations would be over too soon to be timed well, so it is repeated until they are about as many, or
+// until they have taken so many nanoseconds of CPU time, as those that clear or copy big blocks may.
 const WARM_OPERATIONS = 200_000
 const WARM_TIME = 2e9
 
@@ -56,7 +56,7 @@ export function floorModule(): WebAssembly.Module {
   return compiled(merge(floorAllocator()))
 }
 
-/** How often a trace is to be replayed where `repetitions` are asked for: what is not timed is the same each time. */
+/** How often a trace is replayed where `repetitions` are asked for: once if it is not timed, since all else is the same each time. */
 export function repetitionsOf(trace: Trace, repetitions: number): number {
   return isTimed(trace) ? repetitions : 1
 }
@@ -135,7 +135,7 @@ function run(module: WebAssembly.Module, trace: Trace): Run {
   return { cold, warm: sum / rounds, heapBytes, heapBytesAgain: replay.heapBytes }
 }
 
-/** The quartiles of what is left beside the least of the floor. */
+/** Minimum and quartiles of the times, less the floor's least time. */
 export function net(gross: number[], floor: number[]): Figure {
   const least = Math.min(...floor)
   const at = (p: number) => Math.max((quantile(gross, p) as number) - least, LEAST_NET)

@@ -1,5 +1,5 @@
-// The floor: what a replay costs when allocating costs nothing. Addresses come from a ring as long as the trace's peak,
-// so that the caches see about what a perfect allocator would show them; nothing is freed and realloc copies nothing.
+// The floor: what a replay costs when allocating costs nothing. Addresses come from a ring not much longer than the trace's
+// peak, so that the caches see about what a perfect allocator would show them; nothing is freed and realloc copies nothing.
 
 const BASE: usize = 0xa00000
 let at: usize = BASE

@@ -25,10 +25,10 @@ const faults = [
   'calloc did not clear the block',
 ]
 
-// How many operations are checked at once: some allocators take a millisecond for one.
+// Operations in one call of the driver's check. Some allocators take a millisecond for one, and a deadline is looked at in between.
 const STEP = 8192
 
-// The floor's ring is as long as the trace's peak, but never so short that all of it stays in the first-level cache.
+// So much longer is the floor's ring than the trace's peak: not even the shortest fits in a first-level cache of usual size.
 export const SHORTEST_RING = 0x10000
 
 /** Thrown by a replay that takes longer than it may. */
@@ -96,8 +96,8 @@ export class Player {
   }
 
   /** Replays operations from..to-1 and verifies alignment and every byte. Blocks of 16 bytes and more must be aligned to
-   *  `alignment`, smaller ones to 8 or `alignment`, whichever is less. Calls `after` with each step's first operation and their
-   *  number. */
+   *  `alignment`, smaller ones to 8 or `alignment`, whichever is less. After each step, calls `after` with its first operation
+   *  and how many it had. */
   check(alignment: number, after?: (from: number, n: number) => void, from = 0, to = this.#score.operations): void {
     for (let i = from; i < to; i += STEP) {
       const n = this.feed(i, Math.min(to - i, STEP))

@@ -9,8 +9,9 @@ export class ReplayError extends Error {
   override name = 'ReplayError'
 }
 
-// The floor's ring is followed by room for one block that begins near its end: so much is there for both.
-const MOST_BYTES = 0xffff0000 - HEAP_BASE - SHORTEST_RING
+// The most that peak and largest request may be together: behind the floor's ring (null.as.ts) is room for a block that begins near
+// its end, and for the alignment of that block a page more.
+const MOST_BYTES = 0xfffe0000 - HEAP_BASE - SHORTEST_RING
 
 // As in driver.as.ts.
 const TABLE_ENTRIES = 0x100000

@@ -10,7 +10,7 @@ export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
 }
 
-/** Of every plot: side by side or one below the other, their letters are of one size. */
+/** The width of every plot, so that their text has one size, side by side or one below the other. */
 const WIDTH = 520
 
 function svg(width: number, height: number, label: string, content: string): string {

@@ -103,7 +103,7 @@ export function formatLeast({ minimum }: Figure): string {
   return minimum > LEAST_NET ? minimum.toFixed(1) : `< ${LEAST_NET}`
 }
 
-/** "8.4 ±0.2": the median and half the distance of the quartiles. */
+/** "8.4 ±0.2": the median and half the interquartile range. */
 export function formatMedian({ lowerQuartile, median, upperQuartile }: Figure): string {
   return `${median.toFixed(1)} ±${((upperQuartile - lowerQuartile) / 2).toFixed(1)}`
 }

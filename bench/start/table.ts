@@ -63,7 +63,7 @@ export function formatRun(run: Run, width = Number.POSITIVE_INFINITY): string {
 
   return [
     wrapped(
-      `Net CPU time in nanoseconds an operation: minimum (median ±half the distance of the quartiles) of ${run.repetitions}.`,
+      `Net CPU time in nanoseconds an operation: minimum (median ±half the interquartile range) of ${run.repetitions}.`,
       width,
     ),
     '',

@@ -2,8 +2,8 @@
 //
 //   asc program.ts --runtime ./node_modules/granary/embed/assemblyscript/runtime.as --use HEAP_BASE_BUILTIN=1
 //
-// The collector reads the number of bytes that it may use of a block, but for two bits, from the four bytes before it. Small blocks
-// have these bytes in front (FRONT in assembly/config.ts); others are allocated 16 bytes longer, to keep the alignment.
+// The collector reads how many bytes of a block it may use from the four bytes before it, ignoring the two lowest bits. Small blocks
+// have these four in front (FRONT in assembly/config.ts); others are allocated 16 bytes longer, to keep the alignment.
 
 import 'rt/itcms'
 import { FRONT } from '../../assembly/config'
@@ -21,7 +21,7 @@ const LARGE_FRONT: usize = 16
 @inline function isSmall(size: usize): bool {
   return FRONT != 0 && size <= SMALL_MAX - FRONT
 }
-/** Bytes of a large block with what is in front; its whole cells, so that what is noted as its size really is its own. */
+/** Bytes to ask malloc for: LARGE_FRONT and whole cells, so that all bytes of the size that is noted belong to the block. */
 // @ts-ignore: decorator
 @inline function largeTotal(size: usize): usize {
   if (size > 0x7fffffe0) unreachable()
@@ -37,7 +37,7 @@ const LARGE_FRONT: usize = 16
   if (!start) unreachable() // AssemblyScript has no way to go on without memory
   return begin(start + LARGE_FRONT, (total - LARGE_FRONT) | LARGE)
 }
-/** Whether what is there is the program's static data, which are never freed, or 0. */
+/** Whether a block is 0 or an object in the program's static data: these are never freed. */
 // @ts-ignore: decorator
 @inline function isStatic(block: usize): bool {
   return block < __heap_base

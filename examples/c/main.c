@@ -1,4 +1,4 @@
-// Nothing here knows of granary but the last two lines: libc's own strdup, asprintf and qsort allocate from it too.
+// Only mmap, munmap, brk and what begins with granary_ need granary.h. libc's own strdup and asprintf allocate from granary too.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <granary.h>

@@ -16,7 +16,9 @@ __attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *block, siz
 
 __attribute__((export_name("greet"))) struct string *greet(char *name, size_t length) {
   static struct string result;
-  result.length = asprintf(&result.bytes, "hello, %.*s", (int)length, name);
+  int printed = asprintf(&result.bytes, "hello, %.*s", (int)length, name);
+  if (printed < 0) abort();
+  result.length = printed;
   if (length > 0) free(name); // an empty string has no memory
   return &result;
 }

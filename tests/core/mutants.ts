@@ -614,7 +614,7 @@ interface Report {
   testResults: { name: string; status: string; assertionResults: { fullName: string; status: string }[] }[]
 }
 
-/** Names of the tests that fail on the modules, or of the first one that does. A run that takes more than so many minutes hangs. */
+/** Names of the tests that fail on the modules, or of the first one that does. A run longer than so many minutes counts as hung. */
 function failures(fast: string, fault: string, tests: string[], one = false, minutes = 2): Set<string> {
   const report = path.join(folder, 'report.json')
   rmSync(report, { force: true })

@@ -51,7 +51,7 @@ export class World {
     return [0, 1].map(() => new Core(this.memory, this.options.base, this.#grow))
   }
 
-  /** Takes the steps; verifies the heap after each, and compares its counters after each of `every`. */
+  /** Takes the steps; verifies the heap after each, and compares its counters after every `every`th. */
   run(sequence: readonly Step[], every = 1): void {
     sequence.forEach((step, i) => {
       try {

@@ -269,12 +269,15 @@ export const linkTests: Test[] = [
       const program =
         stripped(`(module (memory (export "memory") 1) (global (export "__heap_base") i32 (i32.const 2048))
         (func (export "malloc") (param i32) (result i32) (i32.const 4096)) (func (export "free") (param i32)))`)
-      const { wasm } = await link(program, core())
+      const { wasm, report } = await link(program, core())
       const linked = new WebAssembly.Module(wasm as BufferSource)
       const { malloc } = new WebAssembly.Instance(linked).exports as { malloc(size: number): number }
       equal(malloc(10) === 4096, false, 'whether it has its old malloc')
       equal(WebAssembly.Module.customSections(linked, 'component-type').length, 1, 'sections of another tool')
       equal(WebAssembly.Module.customSections(linked, 'name').length, 0, 'sections of names')
+      // Not with the other tool's section twice.
+      if (report.optimised > report.before + 9)
+        throw new Error(`${report.optimised} bytes optimised, ${report.before} before`)
     },
   },
   {
@@ -307,6 +310,14 @@ export const linkTests: Test[] = [
       ])
       const said = await link(program, core()).then(String, (error) => error.message)
       if (!said.includes('dylink.0')) throw new Error(said)
+    },
+  },
+  {
+    name: 'link: refuses a module whose end is missing',
+    run: async () => {
+      const program = wat(`(module ${withBase} ${allocating})`).subarray(0, -3)
+      const said = await link(program, core()).then(String, (error) => error.message)
+      if (!said.includes('it is damaged')) throw new Error(said)
     },
   },
   {

@@ -45,6 +45,10 @@ const heapBelow = (grown: string) => `(module (memory (export "memory") 1) (glob
 /** Modules that must be refused, and a part of the sentence that says why. */
 export const refusals: Record<string, [module: string, sentence: string, options?: LinkOptions]> = {
   'no malloc': [`(module ${withBase})`, 'neither imports malloc'],
+  'no malloc, but what takes blocks of one': [
+    `(module (import "env" "malloc_usable_size" (func (param i32) (result i32))) ${withBase})`,
+    'neither imports malloc',
+  ],
   'no malloc and no __heap_base, for want of malloc': ['(module (memory 1))', 'neither imports malloc'],
   'no __heap_base': [`(module (memory 1) ${allocating})`, '--export=__heap_base'],
   'no __heap_base, and the stack behind the data': [withStack(70000), 'say --heap-base 70000'],

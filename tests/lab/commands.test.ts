@@ -38,7 +38,7 @@ describe('the command line', () => {
     [['--rivals', 'tlsf,tlsf'], 'two allocators are called tlsf'],
     [['--onyl', 'x'], "Unknown option '--onyl'"],
     [['--only', '('], '--only: Invalid regular expression'],
-    [['--only', 'nothing like it'], 'no workload is called like nothing like it'],
+    [['--only', 'nothing like it'], 'no workload’s name matches nothing like it'],
     [['--traces', '/does/not/exist'], 'no such file or directory'],
     [['own=/does/not/exist.wasm'], 'own: ENOENT'],
     [['own=package.json'], 'own: package.json is no WebAssembly module'],
