@@ -65,10 +65,11 @@ export function unpackTrace(file: Uint8Array, name: string): Trace {
   }
   const header = new ColumnReader(bytes, damaged)
   for (const byte of Buffer.from(MAGIC)) if (header.byte() !== byte) throw damaged()
-  const pointers32 = header.byte() === 1
+  const flags = header.byte()
   const slotCount = header.unsigned()
   const lengths = [header.unsigned(), header.unsigned(), header.unsigned(), header.unsigned()]
-  const [kinds, sizes, alignments, positions] = lengths.map((length) => header.column(length))
+  const columns = lengths.map((length) => header.column(length))
+  const [kinds, sizes, alignments, positions] = columns
   const operations = lengths[0]
   const words = new Uint32Array(2 * operations)
   const live = new LiveBlocks(operations)
@@ -77,6 +78,7 @@ export function unpackTrace(file: Uint8Array, name: string): Trace {
   let last = 0
   for (let i = 0; i < operations; i++) {
     const kind = kinds.byte()
+    if (kind > Kind.aligned) throw damaged()
     let slot: number
     if (kind === Kind.free || kind === Kind.realloc) {
       last += positions.signed()
@@ -97,7 +99,8 @@ export function unpackTrace(file: Uint8Array, name: string): Trace {
     slotOfBirth[i] = slot
     live.add(i)
   }
-  return toTrace(name, words, slotCount, pointers32)
+  if (flags > 1 || ![header, ...columns].every((column) => column.isDone)) throw damaged()
+  return toTrace(name, words, slotCount, flags === 1)
 }
 
 /** The slots that new blocks take: the lowest one that is free. */
@@ -200,8 +203,12 @@ class ColumnReader {
     this.#damaged = damaged
   }
 
+  get isDone(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
   byte(): number {
-    if (this.#at === this.#bytes.length) throw this.#damaged()
+    if (this.isDone) throw this.#damaged()
     return this.#bytes[this.#at++]
   }
 

@@ -211,9 +211,12 @@ describe('a broken trace is refused with the reason', () => {
     expect(() => packTrace(trace)).toThrow('x: operation 0 (malloc of 8 bytes): slot 1 is not the lowest free one')
   })
 
+  const columns = brotliDecompressSync(packTrace(toTrace('x', words(operation(Kind.malloc, 0, 8)), 1, false)))
   it.each([
     ['no Brotli', Buffer.from('granary trace 1\n')],
     ['something else in Brotli', brotliCompressSync(Buffer.from('not a trace at all'))],
+    ['one with a kind of operation that there is not', brotliCompressSync(columns.with(-2, 16))],
+    ['one with bytes behind its columns', brotliCompressSync(Buffer.concat([columns, Buffer.of(0)]))],
   ])('unpacking %s', (_, broken) => {
     expect(() => unpackTrace(broken, 'x')).toThrow('x: damaged, or not a trace in the bundled form')
   })
