@@ -64,17 +64,37 @@ export interface Program {
   names: Map<number, string>
 }
 
+/** What the functions of a program are called, by their names in the text. */
+interface Named {
+  functions: Field[]
+  /** The name of a function, or an empty one. */
+  nameOf(id: string): string
+  /** The same without what C libraries put in front. */
+  baseNameOf(id: string): string
+  /** Functions whose names come from an import, an export or the user, not from the name section alone. */
+  sure: Set<string>
+  /** Those whose names come from the user. */
+  told: Set<string>
+}
+
 /** Finds the functions to put granary's in place of; refuses what has another signature than C gives it. */
-export function findFamily(
-  { app, simple, names: written }: Program,
-  heap: Field[],
-  given = new Map<number | string, string>(),
-): Family {
+export function findFamily(program: Program, heap: Field[], given: Map<number | string, string> = new Map()): Family {
+  const named = namesIn(program, given)
+  const found = functionsSoCalled(program, heap, named)
+  const handsTo = withInner(found, named)
+  for (const id of wrappers(program.app, found, handsTo)) if (!named.told.has(id)) found.replaced.delete(id)
+  refuseTwins(found, named, handsTo)
+  refuseSizeFirst(program.app, found, named)
+  refuseIncomplete(found, program.names.size > 0)
+  return found
+}
+
+/** Finds what the functions are called. What the user has `given` counts most, then exports, then the name section. */
+function namesIn({ app, names: written }: Program, given: Map<number | string, string>): Named {
   const functions = app.filter((field) => field.kind === 'func')
   const names = new Map(
     functions.map(({ id, from }, index) => [id, from ? importedName(from.name) : (written.get(index) ?? '')]),
   )
-  /** Functions whose names come from an import, an export or the user, not from the name section alone. */
   const sure = new Set(functions.filter(({ from }) => from).map(({ id }) => id))
   for (const { id, kind, name } of exportsOf(app)) {
     if (kind !== 'func' || !family.has(baseOf(name)) || functions.find((field) => field.id === id)?.from) continue
@@ -96,40 +116,57 @@ export function findFamily(
     sure.add(own.id)
     told.add(own.id)
   }
-  const candidates = functions.filter(({ id }) => family.has(baseOf(names.get(id) ?? '')))
-  const isOfAllocator = allocatorTest(simple, new Map(candidates.map(({ id }) => [id, baseOf(names.get(id) ?? '')])))
+  const nameOf = (id: string) => names.get(id) ?? ''
+  return { functions, nameOf, baseNameOf: (id) => baseOf(nameOf(id)), sure, told }
+}
+
+/** The functions with names of the family that are the allocator's. */
+function functionsSoCalled({ simple }: Program, heap: Field[], { functions, nameOf, baseNameOf, sure }: Named): Family {
+  const candidates = functions.filter(({ id }) => family.has(baseNameOf(id)))
+  const isOfAllocator = allocatorTest(simple, new Map(candidates.map(({ id }) => [id, baseNameOf(id)])))
+  // Where malloc or free is imported, what only the name section calls so is the program's own.
+  const isImported = candidates.some(({ id, from }) => from && isUnmistakable.test(baseNameOf(id)))
   const signatures = new Set([...family].map((name) => signatureOf(functionOf(name, heap))))
   const found: Family = { imports: new Map(), replaced: new Map(), signatures }
   for (const field of candidates) {
-    const name = names.get(field.id) ?? ''
-    const base = baseOf(name)
-    // Where malloc or free is imported, what is only called so is the program's own.
-    const isImported = [...found.imports.values()].some((name) => isUnmistakable.test(name))
+    const base = baseNameOf(field.id)
     if (!sure.has(field.id) && (isImported || !isOfAllocator(field.id, base))) continue
     const wanted = signatureOf(functionOf(base, heap))
-    if (signatureOf(field) !== wanted) {
-      throw new LinkError(`${name} takes and returns ${signatureOf(field)} where C's has ${wanted}`)
-    }
+    if (signatureOf(field) !== wanted)
+      throw new LinkError(`${nameOf(field.id)} takes and returns ${signatureOf(field)} where C's has ${wanted}`)
     const list = field.from ? found.imports : found.replaced
     list.set(field.id, base)
   }
+  return found
+}
+
+/** Replaces the functions, too, that found ones only hand their operands on to. Returns which hands them to which. */
+function withInner({ replaced }: Family, { functions }: Named): Map<string, string> {
   const handsTo = new Map<string, string>()
-  for (const [id, base] of found.replaced) {
+  for (const [id, base] of replaced) {
     const inner = passedOnTo(functions, id)
     if (!inner || inner.from) continue
-    if (!found.replaced.has(inner.id)) found.replaced.set(inner.id, base)
-    if (found.replaced.get(inner.id) === base) handsTo.set(id, inner.id)
+    if (!replaced.has(inner.id)) replaced.set(inner.id, base)
+    if (replaced.get(inner.id) === base) handsTo.set(id, inner.id)
   }
-  for (const id of wrappers(app, found, handsTo)) if (!told.has(id)) found.replaced.delete(id)
+  return handsTo
+}
+
+/** Refuses a module with two functions of one name that do their own work each. */
+function refuseTwins({ replaced }: Family, { nameOf, baseNameOf, told }: Named, handsTo: Map<string, string>): void {
   const workers = new Map<string, string>()
-  for (const id of found.replaced.keys()) {
-    const name = names.get(id) ?? ''
+  for (const id of replaced.keys()) {
+    const name = nameOf(id)
     const worker = chainOf(id, handsTo).at(-1) ?? id
-    if (!family.has(baseOf(name)) || told.has(id)) continue
+    if (!family.has(baseNameOf(id)) || told.has(id)) continue
     if ((workers.get(name) ?? worker) !== worker)
       throw new LinkError(`two functions are called ${name}: nobody can tell which one allocates`)
     workers.set(name, worker)
   }
+}
+
+/** Refuses as C's memalign or aligned_alloc what takes its operands in the other order. */
+function refuseSizeFirst(app: Field[], found: Family, { functions, told }: Named): void {
   for (const field of functions) {
     const base = found.replaced.get(field.id) ?? ''
     if (!told.has(field.id) || !/^(?:memalign|aligned_alloc)$/.test(base) || !takesSizeFirst(field, found)) continue
@@ -137,22 +174,24 @@ export function findFamily(
       `function ${labelOf(field.id, app)} takes the size first, as C++'s aligned operator new does, and is not ${base}, which takes the alignment first`,
     )
   }
-  const bases = [...found.imports.values(), ...found.replaced.values()]
-  if (!bases.includes('malloc') && (found.replaced.size > 0 || !bases.some((base) => allocates.test(base)))) {
-    const kept =
-      written.size > 0
-        ? ''
-        : 'its names were stripped (clang runs wasm-opt where that is installed): link it with --no-wasm-opt, or export them with -Wl,--export=malloc,--export=free, or '
+}
+
+/** Refuses a module without a malloc, or with one but no free. */
+function refuseIncomplete({ imports, replaced }: Family, hasNames: boolean): void {
+  const bases = [...imports.values(), ...replaced.values()]
+  if (!bases.includes('malloc') && (replaced.size > 0 || !bases.some((base) => allocates.test(base)))) {
+    const kept = hasNames
+      ? ''
+      : 'its names were stripped (clang runs wasm-opt where that is installed): link it with --no-wasm-opt, or export them with -Wl,--export=malloc,--export=free, or '
     throw new LinkError(
       `the module neither imports malloc nor has a function that its names or exports call malloc: ${kept}name it if it is there, with --function malloc=INDEX`,
     )
   }
-  if (found.replaced.size > 0 && !bases.includes('free')) {
+  if (replaced.size > 0 && !bases.includes('free')) {
     throw new LinkError(
       'the module has a malloc, but no function that its names or exports call free: keep the names (do not strip), or link it with -Wl,--export=free if the program never frees, or name it with --function free=INDEX',
     )
   }
-  return found
 }
 
 /** A function with those that it hands its operands on to, one after the other. */
