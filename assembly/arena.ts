@@ -5,18 +5,18 @@
 
 import { Header, header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
 import {
-  MARK_BEHIND,
   around64,
+  flipBoth,
   flipMark,
   flipMarks,
   followsFree,
-  noteUsedInline,
   isFree,
-  noteUsed,
-  stopOf,
+  MARK_BEHIND,
   MARKS_AROUND,
+  noteUsed,
+  noteUsedInline,
+  stopOf,
   touch,
-  flipBoth,
 } from './shadow'
 import {
   binOf,
@@ -24,7 +24,6 @@ import {
   dropNode,
   firstFrom,
   headOf,
-  nodesMayLack,
   link,
   newNode,
   Node,
@@ -32,6 +31,7 @@ import {
   nodeFrom,
   nodeIn,
   nodesFor,
+  nodesMayLack,
   nodeUpTo,
   unlink,
 } from './node'
@@ -116,10 +116,10 @@ export function dirtyIn(p: usize, n: usize): usize {
 export function find(n: usize, reach: u32): usize {
   let h = header(),
     full = nodesFor(0) > h.nodesSize && !makeRoom(nodesMayLack(0) ? CELL : n, h.blocks >>> 6),
-    packed = full && nodesMayLack(0)
+    lacking = full && nodesMayLack(0)
   // The memory grows first: with it comes room for more nodes.
-  if (reach >= EVERYWHERE) full = packed
-  else if (packed) return 0
+  if (reach >= EVERYWHERE) full = lacking
+  else if (lacking) return 0
   let nodes = h.nodes,
     best: u32 = h.freeBytes < n ? 0 : bestFit(h, n, reach >= EVERYWHERE ? -1 : TRIES),
     shadow = h.shadow,

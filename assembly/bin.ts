@@ -16,10 +16,10 @@ import {
   releaseAt,
   WHOLE,
 } from './arena'
-import { extend, leaveLodge, ensureNodes } from './growth'
+import { ensureNodes, extend, leaveLodge } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
 import { binOf, firstFrom, nodesMayLack } from './node'
-import { addressOf, DETACHED, prefetch, FIRST_SPANS, isHeader, KEPT, releaseSpan, Span, takeSpan } from './span'
+import { addressOf, DETACHED, FIRST_SPANS, isHeader, KEPT, prefetch, releaseSpan, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
@@ -244,15 +244,15 @@ export function obtain(n: usize): usize {
 /** As obtain, but exactly n bytes, at a multiple of `alignment`; and nodes for so many blocks more. */
 export function obtainAligned(n: usize, alignment: usize, more: u32): usize {
   while (true) {
-    let packed = nodesMayLack(more) && !makeRoom(CELL, more),
-      p: usize = packed ? 0 : findAligned(n, alignment, ALIGNED_TRIES, 0)
+    let lacking = nodesMayLack(more) && !makeRoom(CELL, more),
+      p: usize = lacking ? 0 : findAligned(n, alignment, ALIGNED_TRIES, 0)
     if (p) return p
     if (gather()) continue
     let h = header(),
       top = h.top,
       a = alignedFrom(top, alignment)
     if (a < top || a > BREAK_MAX - n) break
-    if (a + n <= h.end && !packed) return carveTop(a, a + n)
+    if (a + n <= h.end && !lacking) return carveTop(a, a + n)
     // For the block and its nodes at once: memory that has grown for what then is refused cannot be given back.
     if (!extend(a + n - top, more)) break
   }

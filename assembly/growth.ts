@@ -1,10 +1,10 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
 import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './layout'
-import { around32, isFree, noteUsed, flip, flipBoth, flipReserved } from './shadow'
+import { around32, flip, flipBoth, flipReserved, isFree, noteUsed } from './shadow'
 import { findAligned, isGap, markOf, releaseAt, shorten, takeFront } from './arena'
 import { beginTables, capacityFor, endFor, firstBlock, fitNodes, makeRoom, setEnd } from './tables'
-import { nodesMayLack, nodeFrom, nodeIn } from './node'
+import { nodeFrom, nodeIn, nodesMayLack } from './node'
 import { advance, memoryPages } from './break'
 
 /** Makes room in top for n bytes (a multiple of 16, at least BLOCK_MIN), and for the nodes of so many blocks more: out of what the heap

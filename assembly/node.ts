@@ -3,9 +3,9 @@
 //
 // Invariants: there are at least half as many nodes as blocks; each free block has one, whose number is in the block's first and
 // last four bytes; it is in one bin's list, a ring with the bin's head, and in no bin of smaller sizes than the block's; a bin that is
-// not empty has its bits set.
+// not empty has its bit set.
 //
-// Two things wait until a search comes by, because most have changed again before: a bin that has become empty keeps its bits, and a
+// Two things wait until a search comes by, because most have changed again before: a bin that has become empty keeps its bit, and a
 // block whose front was taken stays in its bin, though that may be of larger sizes now.
 
 import { base, BINS_ARENA, BINS_SET, BINS_SET_END, Header, header, PAGE, STEP_BITS } from './layout'

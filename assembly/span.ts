@@ -19,7 +19,7 @@ import {
   spanNumber,
 } from './layout'
 import { carveTop, findAligned, releaseAt, startFrom } from './arena'
-import { extend, ensureNodes } from './growth'
+import { ensureNodes, extend } from './growth'
 import { around32, followsFree } from './shadow'
 
 /** Smallest page of spans, in bytes. */

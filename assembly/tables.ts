@@ -2,7 +2,7 @@
 // soon as that has more than a few pages: then they move up whenever it grows.
 
 import { base, CELL, header, HEADER_SIZE, PAGES_MAX, roundUp, UNTOUCHED } from './layout'
-import { around32, isMarked, flip } from './shadow'
+import { around32, flip, isMarked } from './shadow'
 import { beginNodes, BINS_SIZE, nodeAt, nodesFor, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */

@@ -165,7 +165,7 @@ function refuseTwins({ replaced }: Family, { nameOf, baseNameOf, told }: Named, 
   }
 }
 
-/** Refuses as C's memalign or aligned_alloc what takes its operands in the other order. */
+/** Refuses a function that the user calls memalign or aligned_alloc, but that takes the size first. */
 function refuseSizeFirst(app: Field[], found: Family, { functions, told }: Named): void {
   for (const field of functions) {
     const base = found.replaced.get(field.id) ?? ''

@@ -526,8 +526,8 @@ const mutants: Mutant[] = [
   {
     name: 'the memory grows for the nodes of a mapping before it does for the mapping',
     file: 'bin.ts',
-    find: 'packed = nodesMayLack(more) && !makeRoom(CELL, more),',
-    replace: 'packed = !ensureNodes(more),',
+    find: 'lacking = nodesMayLack(more) && !makeRoom(CELL, more),',
+    replace: 'lacking = !ensureNodes(more),',
     tests: MAPPINGS,
   },
   {
