@@ -21,6 +21,7 @@ import {
 import {
   binOf,
   binOfHead,
+  blocksFor,
   dropNode,
   firstFrom,
   headOf,
@@ -30,7 +31,6 @@ import {
   nodeAt,
   nodeFrom,
   nodeIn,
-  nodesFor,
   nodesMayLack,
   nodeUpTo,
   unlink,
@@ -115,7 +115,7 @@ export function dirtyIn(p: usize, n: usize): usize {
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
 export function find(n: usize, reach: u32): usize {
   let h = header(),
-    full = nodesFor(0) > h.nodesSize && !makeRoom(nodesMayLack(0) ? CELL : n, h.blocks >>> 6),
+    full = blocksFor(0) > h.blocksMax && !makeRoom(nodesMayLack(0) ? CELL : n, h.blocks >>> 6),
     lacking = full && nodesMayLack(0)
   // The memory grows first: with it comes room for more nodes.
   if (reach >= EVERYWHERE) full = lacking
@@ -139,7 +139,7 @@ export function find(n: usize, reach: u32): usize {
   flipMarks(shadow, p, MARK_BEHIND)
   flipMark(shadow, flipped)
   noteUsedInline(p, stop)
-  touch(stop)
+  if (((p + CELL) ^ (stop + CELL)) >>> 16) touch(stop) // else p's touch was enough
   return p
 }
 

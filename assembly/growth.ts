@@ -4,7 +4,7 @@ import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './
 import { around32, flip, flipBoth, flipReserved, isFree, noteUsed } from './shadow'
 import { findAligned, isGap, markOf, releaseAt, shorten, takeFront } from './arena'
 import { beginTables, capacityFor, endFor, firstBlock, fitNodes, makeRoom, setEnd } from './tables'
-import { nodeFrom, nodeIn, nodesMayLack } from './node'
+import { nodeFrom, nodeIn, nodesFor, nodesMayLack } from './node'
 import { advance, memoryPages } from './break'
 
 /** Makes room in top for n bytes (a multiple of 16, at least BLOCK_MIN), and for the nodes of so many blocks more: out of what the heap
@@ -19,7 +19,7 @@ export function extend(n: usize, more: u32): bool {
     // Where the new stretch begins.
     let brk = h.brk == (<usize>h.limit) << 16 ? (<usize>memoryPages()) << 16 : h.brk,
       from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN,
-      was = h.nodesSize,
+      was = h.blocksMax,
       start: usize = 0
     fitNodes(more)
     if (n <= BREAK_MAX - from) {
@@ -29,7 +29,7 @@ export function extend(n: usize, more: u32): bool {
       if (capacity < PAGES_MAX) start = advance(need, max(need, spare))
     }
     if (!start || !absorb(start, h.brk)) {
-      h.nodesSize = was
+      h.blocksMax = was
       if (!start) return h.top != top
     } else if (h.end - h.top >= n) {
       h.peak = max(h.peak, h.top - base() - h.freeBytes + n)
@@ -80,12 +80,12 @@ export function ensureNodes(more: u32): bool {
 /** Moves the nodes into a free block, with room for twice as many. False if there is none. */
 function lodgeNodes(): bool {
   let h = header(),
-    size = h.nodesSize << 1,
-    p = findAligned(size, CELL, 1, 0)
+    blocks = (h.blocksMax << 1) | 1,
+    p = findAligned(nodesFor(blocks), CELL, 1, 0)
   if (!p) return false
   memory.copy(p, h.nodes, h.nodesUsed)
   h.nodes = p
-  h.nodesSize = size
+  h.blocksMax = blocks
   freeLodge()
   h.lodge = p
   flipReserved(p)

@@ -94,13 +94,14 @@ export class Header {
   entries: usize
   /** The nodes of free blocks, behind the bins' heads … */
   nodes: usize
-  /** … the bytes of heads and nodes: up to the last node that is in use or was given back; and those that there is room for … */
+  /** … the bytes of heads and nodes up to the last node that is in use or was given back … */
   nodesUsed: u32
-  nodesSize: usize
   /** … and the first node that was given back; 0 if there is none. */
   nodeFree: u32
   /** Number of blocks below top, used and free; each page of a mapping counts as one, so unmapping a part makes no more. */
   blocks: u32
+  /** The most blocks for which there are nodes enough; an odd number. */
+  blocksMax: u32
   /** Number of the first page after the arena and its tables. */
   capacity: u32
   /** The arena's last stretch without blocks is [top, end). */

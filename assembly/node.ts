@@ -137,29 +137,30 @@ export function firstFrom(bin: u32, n: usize): u32 {
   nodeIn(nodes, next).prev = prev
   nodeIn(nodes, prev).next = next
 }
-/** Bytes, with the bins' heads, of the nodes that may be needed once so many blocks more are cut out of others, whose remains are blocks,
- *  too. No more than half of all blocks are free, since each free one is followed by one in use. */
+/** Bytes, with the bins' heads, of the nodes that so many blocks may need: one for every second block, since each free one is followed
+ *  by one in use; and for what may be cut out of one of them, and remains. */
 // @ts-ignore: decorator
-@inline function nodesAtLeast(more: u32): u32 {
-  return BINS_SIZE + ((header().blocks + more + 3) << 3)
+@inline export function nodesFor(blocks: u32): u32 {
+  return BINS_SIZE + ((blocks + 3) << 3)
 }
-/** Bytes of the nodes that there should be for the blocks and so many more: with a quarter for those that they may be cut into. */
+/** The number of blocks that nodes should be enough for, if there are so many more: a quarter for those that they may be cut into. */
 // @ts-ignore: decorator
-@inline export function nodesFor(more: u32): u32 {
-  return nodesAtLeast((header().blocks >>> 2) + more)
+@inline export function blocksFor(more: u32): u32 {
+  let blocks = header().blocks
+  return blocks + (blocks >>> 2) + more
 }
 /** Whether nodes may lack for so many blocks more. */
 // @ts-ignore: decorator
 @inline export function nodesMayLack(more: u32): bool {
-  return nodesAtLeast(more) > header().nodesSize
+  return header().blocks + more > header().blocksMax
 }
 /** The node of the free block that holds the whole page at p, or 0. Tries the hint at p first, because a block behind a mapping begins
  *  there; then looks at all nodes. */
 export function nodeAround(p: usize): u32 {
+  if (hasBlocks(p)) return 0
   let h = header(),
     number = load<u32>(p) & -NODE_SIZE,
     next = BINS_SIZE
-  if (hasBlocks(p)) return 0
   if (!isNumber(h, number)) number = next
   while (number < h.nodesUsed) {
     let node = nodeAt(number)

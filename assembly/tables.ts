@@ -3,7 +3,7 @@
 
 import { base, CELL, header, HEADER_SIZE, PAGES_MAX, roundUp, UNTOUCHED } from './layout'
 import { around32, flip, isMarked } from './shadow'
-import { beginNodes, BINS_SIZE, nodeAt, nodesFor, NODE_SIZE } from './node'
+import { beginNodes, BINS_SIZE, blocksFor, nodeAt, nodesFor, NODE_SIZE } from './node'
 
 /** Pages whose tables stand behind the header. For more pages, they stand at the arena's end. */
 const LOW_PAGES: usize = 4
@@ -11,8 +11,9 @@ const LOW_PAGES: usize = 4
  *  page (shadow, distances, entry, map). */
 const TABLES_FIXED: usize = 17
 const TABLES_PAGE: usize = 512 + 128 + 16 + 1
-/** Bytes of the nodes that stand behind the header. */
-const LOW_NODES: usize = BINS_SIZE + 80 * NODE_SIZE
+/** The number of blocks that nodes behind the header are enough for, and the bytes of these. */
+const LOW_BLOCKS: u32 = 157
+const LOW_NODES: usize = BINS_SIZE + ((LOW_BLOCKS + 3) << 3)
 /** Bytes of the header, the first tables, and a cell that takes what is written before the first block. */
 export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PAGES * TABLES_PAGE + CELL
 /** Where the first block begins. */
@@ -34,7 +35,7 @@ export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PA
 /** Whether the tables of so many pages, and as many nodes as there shall be, have room behind the header. */
 // @ts-ignore: decorator
 @inline function areLow(pages: usize): bool {
-  return pages <= LOW_PAGES && header().nodesSize <= LOW_NODES
+  return pages <= LOW_PAGES && header().blocksMax <= LOW_BLOCKS
 }
 /** Where the tables but for the nodes begin if they end with the page before number `capacity`. */
 // @ts-ignore: decorator
@@ -43,7 +44,7 @@ export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PA
 }
 /** Where the arena ends if its memory and its tables end with the page before number `capacity`; 0 if the tables have no room. */
 export function endFor(capacity: usize): usize {
-  let nodes: usize = header().nodesSize
+  let nodes: usize = nodesFor(header().blocksMax)
   return areLow(capacity - firstPage()) ? capacity << 16 : max(tablesFor(capacity), nodes) - nodes
 }
 /** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX; PAGES_MAX if none does. */
@@ -110,9 +111,9 @@ export function areTablesInPlace(): bool {
     shadow = (low ? nodes + LOW_NODES : tablesFor(h.capacity)) + 7,
     distances = shadow + 9 + (pages << 9),
     entries = distances + (pages << 7)
-  if (h.nodesUsed < BINS_SIZE || h.nodesUsed > h.nodesSize || h.shadow != shadow - (first << 9)) return false
+  if (h.nodesUsed < BINS_SIZE || h.nodesUsed > nodesFor(h.blocksMax) || h.shadow != shadow - (first << 9)) return false
   if (h.lodge && h.nodes == h.lodge) {
-    if (h.lodge < firstBlock() || h.lodge > h.top || h.nodesSize > h.top - h.lodge) return false
+    if (h.lodge < firstBlock() || h.lodge > h.top || nodesFor(h.blocksMax) > h.top - h.lodge) return false
     if (!low && h.end > shadow) return false
   } else if (h.nodes != nodes || h.end != endFor(h.capacity)) return false
   return (
@@ -159,19 +160,19 @@ function packNodes(): void {
   h.nodesUsed = low
   h.nodeFree = 0
 }
-/** Packs the nodes and sets header.nodesSize for so many blocks more. setEnd then makes that room. */
+/** Packs the nodes and sets header.blocksMax for so many blocks more. setEnd then makes that room. */
 export function fitNodes(more: u32): void {
   let h = header()
   if (h.nodeFree) packNodes()
   // At least as many as in a new heap.
-  h.nodesSize = max(<u32>LOW_NODES, (nodesFor(more) + NODE_SIZE - 1) & -NODE_SIZE)
+  h.blocksMax = max(LOW_BLOCKS, blocksFor(more) | 1)
 }
 
 /** Makes as many nodes as so many blocks more need, be it more or fewer than now, if top has n bytes then. False, and as many as before,
  *  if not. */
 export function makeRoom(n: usize, more: u32): bool {
   let h = header(),
-    was = h.nodesSize,
+    was = h.blocksMax,
     end = h.end
   fitNodes(more)
   let fits = <u64>endFor(h.capacity) >= <u64>h.top + n
@@ -179,7 +180,7 @@ export function makeRoom(n: usize, more: u32): bool {
     setEnd(h.capacity)
     // Where nodes were.
     if (h.end > end) h.fresh = max(h.fresh, h.end)
-  } else h.nodesSize = was
+  } else h.blocksMax = was
   return fits
 }
 
@@ -187,7 +188,7 @@ export function makeRoom(n: usize, more: u32): bool {
 export function beginTables(end: usize): void {
   let h = header()
   h.capacity = <u32>firstPage()
-  h.nodesSize = LOW_NODES
+  h.blocksMax = LOW_BLOCKS
   setEnd(end >>> 16)
   beginNodes()
 }

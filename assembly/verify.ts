@@ -21,7 +21,7 @@ import {
 } from './layout'
 import { ABI } from './config'
 import { around32, firstMark, followsFree, around64, isFree, isReserved, isUsed, stopOf } from './shadow'
-import { binOf, BINS_SIZE, headOf, nodeAt, NODE_SIZE, wordOf } from './node'
+import { binOf, BINS_SIZE, headOf, nodeAt, nodesFor, NODE_SIZE, wordOf } from './node'
 import { areTablesInPlace, firstBlock } from './tables'
 import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
@@ -245,7 +245,7 @@ export function verify(): u32 {
         blocks += <u32>((end - p) >>> 16) - 1
       } else if (p != h.lodge) fixed += end - p
       else {
-        if (h.nodes == p && h.nodesSize > end - p) return BORDERS
+        if (h.nodes == p && nodesFor(h.blocksMax) > end - p) return BORDERS
         lodge = p
       }
     }
@@ -257,7 +257,7 @@ export function verify(): u32 {
   if (afterFree) return JOINED
   if (lodge != h.lodge) return BORDERS
   if (freeBytes != h.freeBytes || nodes != countNodes() || blocks != h.blocks) return COUNTED
-  if (blocks >>> 1 > (h.nodesSize - BINS_SIZE) / NODE_SIZE) return COUNTED
+  if (blocks > h.blocksMax + 3) return COUNTED
   if (fixed != h.fixed) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
   if (!areListed(nodes)) return IN_BINS

@@ -302,8 +302,8 @@ const mutants: Mutant[] = [
   {
     name: 'the tables do not return to behind the header',
     file: 'tables.ts',
-    find: 'h.nodesSize = max(<u32>LOW_NODES,',
-    replace: 'h.nodesSize = max(min(h.nodesSize, <u32>LOW_NODES + NODE_SIZE),',
+    find: 'h.blocksMax = max(LOW_BLOCKS,',
+    replace: 'h.blocksMax = max(min(h.blocksMax, LOW_BLOCKS + 2),',
     tests: ['nodes'],
   },
   {
@@ -519,7 +519,7 @@ const mutants: Mutant[] = [
   {
     name: 'nodes count that a refused request has not made',
     file: 'growth.ts',
-    find: '      h.nodesSize = was\n',
+    find: '      h.blocksMax = was\n',
     replace: '',
     tests: [...MAPPINGS, 'nodes'],
   },
@@ -562,7 +562,7 @@ const mutants: Mutant[] = [
     name: 'nodes stay when the memory cannot grow',
     file: 'tables.ts',
     find: 'let fits = ',
-    replace: 'let fits = h.nodesSize >= was && ',
+    replace: 'let fits = h.blocksMax >= was && ',
     tests: ['nodes'],
   },
   {

@@ -10,7 +10,7 @@ it('a full heap has nodes for as many free blocks as there can be, each of which
   const blocks: number[] = []
   for (let p = core.malloc(300 + below(300)); p; p = core.malloc(300 + below(300))) blocks.push(p)
   const taken = core.field('blocks')
-  expect(core.field('nodesSize')).toBeGreaterThanOrEqual(taken * 8)
+  expect(core.field('blocksMax')).toBeGreaterThanOrEqual(taken)
   // Every second block is a free one of its own, as many as there can be; but not the last, which may join top.
   const second = blocks.slice(0, -1).filter((_, i) => i % 2 === 0)
   for (const p of second) core.free(p)
@@ -213,9 +213,9 @@ it('the nodes of a heap that was emptied give their room back when it grows', ()
   const core = createCore()
   const blocks = Array.from({ length: 5000 }, () => core.malloc(300))
   for (const rest of [0, 1]) for (let i = rest; i < blocks.length; i += 2) core.free(blocks[i])
-  const size = core.field('nodesSize')
+  const most = core.field('blocksMax')
   core.malloc(core.size)
-  expect(core.field('nodesSize')).toBeLessThan(size / 4)
+  expect(core.field('blocksMax')).toBeLessThan(most / 4)
   expect(core.verify()).toBe(0)
 })
 
@@ -260,8 +260,6 @@ it('a request that is refused leaves the tables where they are, though it has ma
   }
 })
 
-/** Bytes of the bins' heads and of what stands before them (assembly/node.ts). */
-const binsSize = 16 + 26 * 16 * 8
 /** A heap with a free block of 8 MiB and 8000 blocks, where `room` bytes are left before the tables. */
 function withRoom(room: number, core = createCore({ maximum: 4000 })): Core {
   const large = core.malloc(8 << 20)
@@ -273,7 +271,7 @@ function withRoom(room: number, core = createCore({ maximum: 4000 })): Core {
 }
 /** Cuts blocks out of a free one until there are no nodes for more. */
 function pack(core: Core): void {
-  while (core.field('nodesSize') >= binsSize + 8 * (core.field('blocks') + 3)) core.alignedAlloc(32, 272)
+  while (core.field('blocksMax') >= core.field('blocks')) core.alignedAlloc(32, 272)
 }
 
 it.each([20_600, 20_900, 21_300])(
@@ -354,10 +352,9 @@ it('a request that top has room for is not refused for nodes in reserve', () => 
     core.malloc((room() - left) & ~15)
     for (let i = 0; i < row.length; i += 2) core.free(row[i])
     // Cuts blocks until there are fewer nodes than there should be, but enough.
-    const nodesFor = (blocks: number) => binsSize + 8 * (blocks + 3)
     const taken = () => core.field('blocks')
-    while (core.field('nodesSize') >= nodesFor(taken() + (taken() >> 2))) core.alignedAlloc(32, 272)
-    expect(core.field('nodesSize')).toBeGreaterThanOrEqual(nodesFor(taken()))
+    while (core.field('blocksMax') >= taken() + (taken() >> 2)) core.alignedAlloc(32, 272)
+    expect(core.field('blocksMax')).toBeGreaterThanOrEqual(taken())
     expect(core.malloc(room() & ~15)).not.toBe(0)
     expect(core.verify()).toBe(0)
   }
