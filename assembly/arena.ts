@@ -3,7 +3,7 @@
 //
 // Invariants: two free blocks never touch; none touches top.
 
-import { Header, header, roundUp, BLOCK_MIN, CELL, SPAN } from './layout'
+import { Header, header, roundUp, BLOCK_MIN, CELL, PAGE, SPAN } from './layout'
 import {
   around64,
   flipBoth,
@@ -21,7 +21,6 @@ import {
 import {
   binOf,
   binOfHead,
-  blocksFor,
   dropNode,
   firstFrom,
   headOf,
@@ -115,11 +114,9 @@ export function dirtyIn(p: usize, n: usize): usize {
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) from the bins or top; 0 if neither has it. */
 export function find(n: usize, reach: u32): usize {
   let h = header(),
-    full = blocksFor(0) > h.blocksMax && !makeRoom(nodesMayLack(0) ? CELL : n, h.blocks >>> 6),
-    lacking = full && nodesMayLack(0)
+    lacking = nodesMayLack(0) && !makeRoom(CELL, h.blocks >>> 6)
   // The memory grows first: with it comes room for more nodes.
-  if (reach >= EVERYWHERE) full = lacking
-  else if (lacking) return 0
+  if (lacking && reach < EVERYWHERE) return 0
   let nodes = h.nodes,
     best: u32 = h.freeBytes < n ? 0 : bestFit(h, n, reach >= EVERYWHERE ? -1 : TRIES),
     shadow = h.shadow,
@@ -132,7 +129,7 @@ export function find(n: usize, reach: u32): usize {
     stop = takeFront(h, nodes, best, p, n, reach == WHOLE)
     flipped = markOf(node, stop)
   } else {
-    if (h.end - p < n || full || (reach == IN_PAGE && crosses(p, n))) return 0
+    if (h.end - p < n || lacking || (reach == IN_PAGE && crosses(p, n))) return 0
     h.top = stop = flipped = p + n
   }
   h.blocks++
@@ -143,10 +140,10 @@ export function find(n: usize, reach: u32): usize {
   return p
 }
 
-/** A block from the bins, or 0. With a `longest` of 0: exactly n bytes at a multiple of `alignment`. Else one that ends at such a
- *  multiple and has as many KiB, from n bytes up to `longest`, as are free before it. Looks at up to `tries` blocks, and takes the
- *  smallest that fits in the first bin where one does; if none of these fits, the first of a bin whose blocks all do. */
-export function findAligned(n: usize, alignment: usize, tries: u32, longest: usize): usize {
+/** A block from the bins, or 0. With a `skew` of 0: exactly n bytes at a multiple of `alignment`. With one of n, it ends at such a
+ *  multiple, and has as many KiB as are free before it, as startFrom says. Looks at up to `tries` blocks, and takes the smallest that
+ *  fits in the first bin where one does; if none of these fits, the first of a bin whose blocks all do. */
+export function findAligned(n: usize, alignment: usize, tries: u32, skew: usize): usize {
   let bin = binOf(n),
     sure: usize = 0
   while (true) {
@@ -160,7 +157,7 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
       let node = nodeAt(number),
         p = node.start,
         size = node.end - p,
-        to = longest ? roundUp(p + n, alignment) : alignedFrom(p, alignment) + n,
+        to = alignedFrom(p + skew, alignment) + n - skew,
         length = to - p
       if (length >= n && length <= size && isGap(size - length) && size < least) {
         best = number
@@ -169,7 +166,7 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
       }
       number = node.next
     } while (--tries && number != head)
-    if (best) return carve(best, longest ? startFrom(nodeAt(best).start, stop, longest) : stop - n, stop)
+    if (best) return carve(best, skew ? startFrom(nodeAt(best).start, stop) : stop - n, stop)
     bin = binOfHead(head) + 1
     if (!tries) {
       tries = 1
@@ -179,10 +176,9 @@ export function findAligned(n: usize, alignment: usize, tries: u32, longest: usi
   }
 }
 
-/** Where a block of up to `longest` bytes that ends at `stop` starts from p on, at a multiple of SPAN: as low as a gap before it
- *  allows. */
-export function startFrom(p: usize, stop: usize, longest: usize): usize {
-  let s = max(roundUp(p, SPAN), stop - longest)
+/** Where a page of spans that ends at `stop` starts from p on: as low as a gap before it allows. */
+export function startFrom(p: usize, stop: usize): usize {
+  let s = max(roundUp(p, SPAN), stop - (PAGE - SPAN))
   return isGap(s - p) ? s : s + SPAN
 }
 
@@ -218,18 +214,23 @@ export function carveTop(a: usize, stop: usize): usize {
 function cut(p: usize, a: usize, stop: usize, end: usize): usize {
   header().blocks++
   noteUsed(p, end)
-  if (a != p) split(p, a, end, p)
-  if (stop != end) split(a, stop, end, stop)
+  if (a != p) {
+    part(p, a, end)
+    releaseAt(p)
+  }
+  if (stop != end) {
+    part(a, stop, end)
+    releaseAt(stop)
+  }
   return a
 }
 
-/** Makes two blocks of the block in use [p, end), which part at `a`, and frees one of them. */
-function split(p: usize, a: usize, end: usize, freed: usize): void {
+/** Makes two blocks of the block in use [p, end), which part at `a`. */
+export function part(p: usize, a: usize, end: usize): void {
   flipBoth(a + CELL, a)
   noteUsed(p, a)
   noteUsed(a, end)
   header().blocks++
-  releaseAt(freed)
 }
 
 /** Frees the block in use at p. */
@@ -244,8 +245,7 @@ export function release(p: usize, w: u64): void {
     stop = stopOf(p, w),
     start = p,
     end = stop,
-    number: u32 = 0,
-    gone: u32 = 0
+    number: u32 = 0
   if (followsFree(w)) {
     number = nodeUpTo(h, p)
     start = nodeIn(nodes, number).start
@@ -254,13 +254,13 @@ export function release(p: usize, w: u64): void {
     h.top = start
     h.fresh = max(h.fresh, stop + CELL)
     h.freeBytes -= p - start
-    gone = number
+    if (number) dropNode(number)
   } else {
     let linked = number
     if (isFree(around64(shadow, stop))) {
       let after = nodeFrom(h, stop)
       end = nodeIn(nodes, after).end
-      if (number) gone = after
+      if (number) dropNode(after)
       else linked = number = after
     } else if (!number) number = newNode(h)
     let node = nodeIn(nodes, number)
@@ -273,7 +273,6 @@ export function release(p: usize, w: u64): void {
     link(nodes, number, end - start)
     if (end == stop) stop -= CELL
   }
-  if (gone) dropNode(gone)
   h.blocks--
   flipMark(shadow, stop)
   flipMarks(shadow, p, start == p ? MARK_BEHIND : MARKS_AROUND)
@@ -281,5 +280,8 @@ export function release(p: usize, w: u64): void {
 
 /** Makes the block in use [p, end) end at `stop`, if the rest is enough for a free block and there is a node for it. */
 export function shorten(p: usize, stop: usize, end: usize): void {
-  if (end - stop >= BLOCK_MIN && !nodesMayLack(0)) split(p, stop, end, stop)
+  if (end - stop >= BLOCK_MIN && !nodesMayLack(0)) {
+    part(p, stop, end)
+    releaseAt(stop)
+  }
 }

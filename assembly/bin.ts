@@ -117,7 +117,6 @@ function deactivate(record: usize): void {
 export function refill(offset: usize): bool {
   let record = base() + offset,
     span = changetype<Span>(load<usize>(record, HEAD))
-  if (activeOf(record).free & load<u64>(record, CELLS)) return true
   if (span) {
     // The list's first, without a call of remove: 0.92 of the time where spans are full often.
     let next = nextOf(span)
@@ -139,7 +138,7 @@ export function refill(offset: usize): bool {
 
 /** Gives a span back whose blocks are all free. */
 function drop(record: usize, span: Span): void {
-  releaseSpan(span)
+  releaseSpan(addressOf(span))
   store<u32>(record, load<u32>(record, HELD) - 1, HELD)
 }
 
@@ -147,8 +146,8 @@ function drop(record: usize, span: Span): void {
 export function freeIn(span: Span, used: u64): void {
   let record = recordOfSpan(span),
     active = span == activeOf(record)
+  span.free = ~used
   if (used) {
-    span.free = ~used
     if (span.prev == DETACHED) {
       // In a heap too large for caches: more of the span's blocks are often freed next.
       if (header().extent >>> 22) prefetch(addressOf(span))
@@ -158,7 +157,6 @@ export function freeIn(span: Span, used: u64): void {
   }
   if (active && !load<usize>(record, HEAD)) {
     // The bin may need it at once.
-    span.free = -1
     span.prev = KEPT
     header().settled = 0
   } else {
@@ -217,8 +215,7 @@ export function gather(): bool {
   }
   h.settled = 1
   h.emptied = 0
-  leaveLodge()
-  return any
+  return any | leaveLodge()
 }
 
 /** A block of n bytes (a multiple of 16, at least BLOCK_MIN) of the arena. 0 if there is no memory. What the bins keep is released

@@ -12,19 +12,19 @@ import { header, BREAK_MAX, CELL, PAGE, PAGES_MAX, roundUp } from './layout'
 // @ts-ignore: decorator
 @external('env', 'grow') declare function grow(pages: i32): i32
 
-/** Pages of memory, at most what the break may reach. */
-export function memoryPages(): u32 {
-  let pages: u32 = memory.size()
+/** Where the memory ends, or the last address that the break may reach. */
+export function memoryEnd(): usize {
+  let pages: usize = memory.size()
   while (pages >= PAGES_MAX) pages-- // one too many for a break; a loop, so that optimizers leave this in one place
-  return pages
+  return pages << 16
 }
-/** Grows the memory by so many pages, if it may, and returns how many it has then: the host's own answer is not relied on. The only
+/** Grows the memory by so many pages, if it may, and returns where it ends then: the host's own answer is not relied on. The only
  *  caller of memory.grow. */
 // @ts-ignore: decorator
-@inline export function growMemory(pages: u32): u32 {
+@inline export function growMemory(pages: u32): usize {
   if (isDefined(GROW_BY_IMPORT)) grow(pages)
   else memory.grow(pages)
-  return memoryPages()
+  return memoryEnd()
 }
 
 /** Makes the memory from brk to brk + bytes the heap's, or to brk + most if that is granted. Where others have grown the memory, the
@@ -33,24 +33,23 @@ export function memoryPages(): u32 {
 function acquire(bytes: usize, most: usize, skip: bool): bool {
   let h = header(),
     brk = h.brk,
-    left = ((<usize>h.limit) << 16) - brk
+    limit = h.limit,
+    left = limit - brk
   if (bytes <= left) return true
-  let limit = h.limit,
-    pages = memoryPages()
-  if (pages > limit) {
+  let end = memoryEnd()
+  if (end > limit) {
     if (left && !skip) return false
-    brk = (<usize>pages) << 16
-    limit = pages
+    brk = limit = end
   }
   if (bytes > BREAK_MAX - brk) return false
-  let need = <u32>((brk + bytes + PAGE - 1) >>> 16),
-    want = <u32>((brk + min(BREAK_MAX - brk, most) + PAGE - 1) >>> 16)
-  while (growMemory(want - limit) < need) {
+  let need = roundUp(brk + bytes, PAGE),
+    want = roundUp(brk + min(BREAK_MAX - brk, most), PAGE)
+  while (growMemory(<u32>((want - limit) >>> 16)) < need) {
     if (want == need) return false
     want = need
   }
   if (brk != h.brk) h.brk = h.floor = brk
-  h.limit = memoryPages() // a host may grow by more than it is asked for
+  h.limit = memoryEnd() // a host may grow by more than it is asked for
   h.growths++
   return true
 }
@@ -61,11 +60,11 @@ function acquire(bytes: usize, most: usize, skip: bool): bool {
 export function advance(bytes: usize, most: usize): usize {
   let h = header()
   if (!acquire(bytes, most, false)) {
-    most = ((<usize>h.limit) << 16) - h.brk
-    if (!most || memoryPages() == h.limit) return 0
+    most = h.limit - h.brk
+    if (!most || memoryEnd() == h.limit) return 0
   }
   let start = h.brk
-  h.brk = h.floor = min((<usize>h.limit) << 16, roundUp(start + min(BREAK_MAX - start, most), PAGE))
+  h.brk = h.floor = min(h.limit, roundUp(start + min(BREAK_MAX - start, most), PAGE))
   return start
 }
 

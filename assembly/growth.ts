@@ -1,11 +1,11 @@
 // Growth: the arena's end, with the tables behind it, moves up with the break.
 
-import { base, BLOCK_MIN, BREAK_MAX, CELL, header, PAGES_MAX, roundUp } from './layout'
-import { around32, flip, flipBoth, flipReserved, isFree, noteUsed } from './shadow'
-import { findAligned, isGap, markOf, releaseAt, shorten, takeFront } from './arena'
-import { beginTables, capacityFor, endFor, firstBlock, fitNodes, makeRoom, setEnd } from './tables'
+import { base, BLOCK_MIN, BREAK_MAX, CELL, header, roundUp } from './layout'
+import { around32, flipBoth, flipReserved, isFree, noteUsed } from './shadow'
+import { carveTop, findAligned, isGap, markOf, releaseAt, shorten, takeFront } from './arena'
+import { beginTables, borderFor, endFor, firstBlock, fitNodes, makeRoom, setBorder } from './tables'
 import { nodeFrom, nodeIn, nodesFor, nodesMayLack } from './node'
-import { advance, memoryPages } from './break'
+import { advance, memoryEnd } from './break'
 
 /** Makes room in top for n bytes (a multiple of 16, at least BLOCK_MIN), and for the nodes of so many blocks more: out of what the heap
  *  has, or else of new memory. False if the memory may not grow so far; then all is as it was, unless others have grown it. True also if
@@ -17,16 +17,15 @@ export function extend(n: usize, more: u32): bool {
     spare = size >>> (size >>> 26 ? 5 : 6)
   while (!makeRoom(n, more)) {
     // Where the new stretch begins.
-    let brk = h.brk == (<usize>h.limit) << 16 ? (<usize>memoryPages()) << 16 : h.brk,
-      from = brk == (<usize>h.capacity) << 16 ? h.top : brk + BLOCK_MIN,
+    let brk = h.brk == h.limit ? memoryEnd() : h.brk,
+      from = brk == h.border ? h.top : brk + BLOCK_MIN,
       was = h.blocksMax,
       start: usize = 0
     fitNodes(more)
     if (n <= BREAK_MAX - from) {
-      // A capacity of PAGES_MAX is beyond BREAK_MAX.
-      let capacity = capacityFor(from + n),
-        need = (capacity << 16) - brk
-      if (capacity < PAGES_MAX) start = advance(need, max(need, spare))
+      let border = borderFor(from + n),
+        need = border - brk
+      if (border) start = advance(need, max(need, spare))
     }
     if (!start || !absorb(start, h.brk)) {
       h.blocksMax = was
@@ -43,27 +42,16 @@ export function extend(n: usize, more: u32): bool {
  *  new top behind a gap. False if it is too short for its own tables: then it becomes part of the next gap. */
 function absorb(start: usize, end: usize): bool {
   let h = header(),
-    gap = (<usize>h.capacity) << 16,
-    capacity = end >>> 16,
+    gap = h.border,
     a = start == gap ? h.top : max(roundUp(start, CELL), gap + BLOCK_MIN)
-  if (endFor(capacity) < a + BLOCK_MIN) return false
+  if (endFor(end) < a + BLOCK_MIN) return false
   h.fresh = max(h.fresh, start)
-  setEnd(capacity)
+  setBorder(end)
   if (start == gap) return true
   // The gap is reserved; what lies before it, where the tables were, is free, or too little for a block.
-  let p = h.top
-  if (!isGap(gap - p)) gap = p
-  flip(gap + 2 * CELL)
-  flip(a)
-  noteUsed(gap, a)
-  h.top = a
-  h.blocks++
+  if (!isGap(gap - h.top)) gap = h.top
+  flipReserved(carveTop(gap, a))
   h.fixed += a - gap
-  if (p == gap) return true
-  flipBoth(p + CELL, gap)
-  noteUsed(p, gap)
-  h.blocks++
-  releaseAt(p)
   return true
 }
 
@@ -100,15 +88,17 @@ function freeLodge(): void {
   flipReserved(p)
   releaseAt(p)
 }
-/** Moves the nodes out of their block and frees it, if they have room where they belong. */
-export function leaveLodge(): void {
+/** Moves the nodes out of their block and frees it, if they were in one and have room where they belong. False if not. */
+export function leaveLodge(): bool {
   let h = header()
-  if (h.lodge && makeRoom(0, -(h.blocks >>> 2))) freeLodge()
+  if (!h.lodge || !makeRoom(0, -(h.blocks >>> 2))) return false
+  freeLodge()
+  return true
 }
 /** Whether what sbrk gave, or others have grown, follows the tables. It never becomes the arena's: new memory lies beyond it. */
 export function isBlocked(): bool {
   let h = header()
-  return h.brk != (<usize>h.capacity) << 16 || memoryPages() != h.limit
+  return h.brk != h.border || memoryEnd() != h.limit
 }
 /** Makes the block in use at p, of `size` bytes, n bytes long where it is. False if there is no room behind it. */
 export function resize(p: usize, size: usize, n: usize): bool {

@@ -14,7 +14,7 @@
 //
 //   block in use   1 1 0 0 0 …      marks on its first two cells
 //   free block     1 0 0 … 0 1      marks on its first and last cell; at least 5 cells
-//   reserved       1 0 1 0 0 …      a mapping, memory of others: nothing that free() accepts
+//   reserved       1 0 1 0 0 …      a page of a mapping, memory of others: nothing that free() accepts
 //
 // No two free blocks touch, and none touches top, so
 //      a block in use starts at p            ⇔  the cells p, p+1, p+2, p+3 read 1 1 0 0
@@ -98,12 +98,12 @@ export class Header {
   nodesUsed: u32
   /** … and the first node that was given back; 0 if there is none. */
   nodeFree: u32
-  /** Number of blocks below top, used and free; each page of a mapping counts as one, so unmapping a part makes no more. */
+  /** Number of blocks below top, used, free and reserved. */
   blocks: u32
   /** The most blocks for which there are nodes enough; an odd number. */
   blocksMax: u32
-  /** Number of the first page after the arena and its tables. */
-  capacity: u32
+  /** Where the memory of the arena and its tables ends, a multiple of 64 KiB. */
+  border: usize
   /** The arena's last stretch without blocks is [top, end). */
   top: usize
   end: usize
@@ -111,10 +111,10 @@ export class Header {
   lodge: usize
   /** From the higher of this and top + 16 on, the arena was never written, and reads as zero. */
   fresh: usize
-  /** The break; the lowest value that sbrk may give it; and the number of the page where the memory that it may use without growth ends. */
+  /** The break; the lowest value that sbrk may give it; and where the memory ends that it may use without growth. */
   brk: usize
   floor: usize
-  limit: u32
+  limit: usize
   /** Counters: successful growths, free bytes below top, mapped pages, sampled peak of bytes not free. */
   growths: u32
   freeBytes: usize

@@ -66,11 +66,15 @@ function mallocSlow(size: usize): usize {
     if (refill(offsetFor(size))) return malloc(size)
     // No span can be made. The arena may still have a block, but its blocks have no FRONT.
     if (FRONT) return fail(ENOMEM)
-  } else if (!smallLimit || !size) return ready() ? mallocSlow(size || 1) : 0
+  } else if (!smallLimit || !size) {
+    if (!ready()) return 0
+    // The heap may be another instance's, whose active spans have room.
+    return size > SMALL_MAX ? mallocSlow(size) : malloc(size || 1)
+  }
   let p: usize = isTooLarge(size) ? 0 : obtain(blockSize(size))
   if (p) return p
   // Then a small one may be had from a bin of larger blocks.
-  return size < SMALL_MAX ? mallocSlow(size + CELL) : fail(ENOMEM)
+  return size < SMALL_MAX ? malloc(size + CELL) : fail(ENOMEM)
 }
 
 /** C's free: the block at p, which malloc or one of its kin has returned, becomes reusable. Nothing if p is 0. Leaves

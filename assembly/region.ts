@@ -1,14 +1,14 @@
-// Mappings: page-granular stretches that a program maps and unmaps like memory of POSIX's mmap. A mapping is a reserved
-// block of the arena on 64 KiB boundaries, so what munmap gives back serves malloc, and the reverse. Adjacent mappings
-// count as one, as anonymous ones do in Linux.
+// Mappings: page-granular stretches that a program maps and unmaps like memory of POSIX's mmap. Each page of a mapping is a
+// reserved block of the arena, so what munmap gives back serves malloc, and the reverse. Adjacent mappings count as one, as
+// anonymous ones do in Linux.
 //
 // Invariant: `header.map` has MAPPED for each page of a mapping, and for no other.
 
-import { BLOCK_MIN, BREAK_MAX, CELL, header, MAPPED, mapOf, NO_SPANS, PAGE, pageStart, roundUp } from './layout'
+import { BLOCK_MIN, BREAK_MAX, header, MAPPED, mapOf, NO_SPANS, PAGE, pageStart, roundUp } from './layout'
 import { EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOTSUP, fail } from './error'
-import { lowerBreak, memoryPages, raiseBreak } from './break'
-import { around32, flipBoth, flipReserved, isReserved, noteUsed } from './shadow'
-import { carve, carveTop, dirtyIn, isGap, releaseAt } from './arena'
+import { lowerBreak, memoryEnd, raiseBreak } from './break'
+import { flipReserved } from './shadow'
+import { carve, carveTop, dirtyIn, isGap, part, releaseAt } from './arena'
 import { nodeAround, nodeAt, nodesMayLack } from './node'
 import { extend, isBlocked } from './growth'
 import { gather, obtainAligned, settle } from './bin'
@@ -43,34 +43,28 @@ function areMapped(p: usize, n: usize): bool {
   for (let end = p + n; p < end; p += PAGE) if (load<u8>(mapOf(p)) != MAPPED) return false
   return true
 }
-/** Gives what is mapped of the pages from p to `end` back to the arena, page by page. */
+/** Gives what is mapped of the pages from p to `end` back to the arena. */
 function unmap(p: usize, end: usize): void {
   let h = header()
-  // Includes `end`, to see what begins there; after it, p may wrap to 0.
-  for (end = min(end, h.top); p - 1 < end; p += PAGE) {
+  for (end = min(end, h.top); p < end; p += PAGE) {
     if (load<u8>(mapOf(p)) != MAPPED) continue
-    let isStart = isReserved(around32(p))
-    if (p == end) {
-      // The rest of a mapping that began before.
-      if (!isStart) flipBoth(p, p + 2 * CELL)
-      return
-    }
     store<u8>(mapOf(p), <u8>NO_SPANS)
     h.mapped--
-    flipBoth(isStart ? p + 2 * CELL : p, p + CELL)
-    noteUsed(p, p + PAGE)
+    flipReserved(p)
     releaseAt(p)
   }
 }
-/** Makes a mapping of the block at p, n bytes in whole pages, which was just taken: they read as zero. */
+/** Makes a mapping of the block at p, n bytes in whole pages, which was just taken: they read as zero, and are blocks of their own. */
 function map(p: usize, n: usize): void {
   let h = header(),
-    pages = <u32>(n >>> 16)
-  flipReserved(p)
-  memory.fill(mapOf(p), <u8>MAPPED, pages)
-  h.mapped += pages
-  h.blocks += pages - 1
+    end = p + n
   memory.fill(p, 0, dirtyIn(p, n))
+  for (; p < end; p += PAGE) {
+    if (p + PAGE != end) part(p, p + PAGE, end)
+    store<u8>(mapOf(p), <u8>MAPPED)
+    h.mapped++
+    flipReserved(p)
+  }
 }
 
 /** Makes a mapping of n bytes in whole pages where there is room. 0 if there is no memory. */
@@ -80,17 +74,11 @@ function mapAnywhere(n: usize): usize {
   return p
 }
 
-/** As gather, but true also if only the block that the nodes were in was released. */
-function yields(): bool {
-  let lodge = header().lodge
-  return gather() | (header().lodge != lodge)
-}
-
 /** Maps exactly the pages from p to p + n. Those of other mappings are replaced if `replace`. Returns an errno, or 0. */
 function mapFixed(p: usize, n: usize, replace: bool): u32 {
   let error: u32
   do error = tryFixed(p, n, replace)
-  while (error && yields())
+  while (error && gather())
   return error
 }
 function tryFixed(p: usize, n: usize, replace: bool): u32 {
@@ -113,7 +101,7 @@ function tryFixed(p: usize, n: usize, replace: bool): u32 {
         q = pageStart(node.end) - PAGE
       }
     }
-    if (p + n > (<usize>h.capacity) << 16 && isBlocked()) return taken
+    if (p + n > h.border && isBlocked()) return taken
     if (!isGap(max(p, h.top) - h.top)) return ENOMEM
     if (p + n <= h.end && (!more || !nodesMayLack(more))) break
     // Only now: memory cannot be given back. What is there then is looked at once more.
@@ -163,7 +151,7 @@ export function mmap(address: usize, length: usize, prot: u32, flags: u32, fd: i
 export function munmap(address: usize, length: usize): i32 {
   if (!ready()) return -1
   let n = roundUp(length, PAGE) // 0 if that is too large
-  while (!mayUnmap(address, n)) if (!yields()) return <i32>failed(EINVAL)
+  while (!mayUnmap(address, n)) if (!gather()) return <i32>failed(EINVAL)
   unmap(address, address + n)
   settle()
   return 0
@@ -180,7 +168,7 @@ function mayUnmap(address: usize, n: usize): bool {
     q = pageStart(nodeAt(number).end) - PAGE
   }
   // Behind the arena are its tables, what sbrk gave, and others' memory.
-  let size = (<usize>memoryPages()) << 16
+  let size = memoryEnd()
   return min(end, size) <= h.end || address >= size
 }
 
@@ -244,6 +232,6 @@ export function brk(address: usize): i32 {
     old = h.brk
   let done: usize = 0
   if (address < old) done = lowerBreak(old - address)
-  else if (address <= (<usize>h.limit) << 16 || memoryPages() == h.limit) done = raiseBreak(address - old)
+  else if (address <= h.limit || memoryEnd() == h.limit) done = raiseBreak(address - old)
   return done ? 0 : <i32>failed(ENOMEM)
 }

@@ -121,7 +121,7 @@ function newSpans(grow: bool): usize {
     let s: usize = grow || !h.emptied ? lowerLast() : 0
     if (s) return s
     if (!ensureNodes(0)) return 0
-    s = findAligned(PAGE_MIN, PAGE, PAGE_TRIES, PAGE - SPAN)
+    s = findAligned(PAGE_MIN, PAGE, PAGE_TRIES, PAGE_MIN)
     if (!s) {
       if (!grow) return 0
       let top = h.top,
@@ -145,7 +145,7 @@ function beginPage(s: usize): void {
 /** Where a page of spans that ends at `end` begins if it takes what is free from p to `was`: as low as it can; in a small heap, whose
  *  larger blocks may need the rest, no more than so many bytes before `was`. */
 function lowest(p: usize, end: usize, was: usize, bytes: usize): usize {
-  let s = startFrom(p, end, PAGE - SPAN)
+  let s = startFrom(p, end)
   return end - base() < SMALL_HEAP && was - s > bytes ? was - bytes : s
 }
 /** Makes the page of spans that ends at top begin lower. Returns where; 0 if there is no such page, or no free memory before it. */
@@ -188,14 +188,12 @@ export function takeSpan(grow: bool): Span {
   return spanOf(s)
 }
 
-/** Takes back a span whose blocks are all free. */
-export function releaseSpan(span: Span): void {
-  let s = addressOf(span),
-    entry = entryOf(s),
+/** Takes back the span at s, whose blocks are all free. */
+export function releaseSpan(s: usize): void {
+  let entry = entryOf(s),
     was = load<u64>(entry),
     unused = was | ((<u64>1) << (s >>> 10)),
     start = spansStart(s)
-  span.free = -1
   store<u64>(entry, unused)
   if (!was) flipRoomy(s)
   if (unused != spansFrom(start)) return

@@ -2,7 +2,7 @@
 
 import { base, BLOCK_MIN, BREAK_MAX, Header, header, HEADER_SIZE, MAGIC, PAGE, roundUp, SMALL_MAX } from './layout'
 import { ABI, FRONT } from './config'
-import { growMemory, memoryPages } from './break'
+import { growMemory, memoryEnd } from './break'
 import { heapEnd } from './env'
 import { ENOMEM, tell } from './error'
 import { begin } from './growth'
@@ -25,7 +25,7 @@ export function ready(): bool {
     pages = <u32>(end >>> 16),
     have: u32 = memory.size(),
     grows = have < pages
-  if (grows && growMemory(pages - have) < pages) return cannot()
+  if (grows && growMemory(pages - have) < end) return cannot()
   if (h.magic == MAGIC) {
     if (h.abi != ABI) return cannot()
   } else {
@@ -33,8 +33,8 @@ export function ready(): bool {
     if (ours < pages && ours < have) return cannot()
     memory.fill(p, 0, HEADER_SIZE)
     h.growths = <u32>grows
-    h.limit = ours < have ? ours : memoryPages()
-    h.fresh = (<usize>h.limit) << 16
+    h.limit = ours < have ? (<usize>ours) << 16 : memoryEnd()
+    h.fresh = h.limit
     h.brk = h.floor = end
     begin(end)
     beginBins()

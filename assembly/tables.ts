@@ -1,7 +1,7 @@
 // The tables: the shadow with its distances, the pages' entries, and the nodes. They stand behind the header, and behind the arena as
 // soon as that has more than a few pages: then they move up whenever it grows.
 
-import { base, CELL, header, HEADER_SIZE, PAGES_MAX, roundUp, UNTOUCHED } from './layout'
+import { base, CELL, header, HEADER_SIZE, PAGE, pageStart, roundUp, UNTOUCHED } from './layout'
 import { around32, flip, isMarked } from './shadow'
 import { beginNodes, BINS_SIZE, blocksFor, nodeAt, nodesFor, NODE_SIZE } from './node'
 
@@ -37,22 +37,27 @@ export const BEGIN_SIZE: usize = HEADER_SIZE + LOW_NODES + TABLES_FIXED + LOW_PA
 @inline function areLow(pages: usize): bool {
   return pages <= LOW_PAGES && header().blocksMax <= LOW_BLOCKS
 }
-/** Where the tables but for the nodes begin if they end with the page before number `capacity`. */
+/** Number of the heap's pages up to `border`, a multiple of 64 KiB. */
 // @ts-ignore: decorator
-@inline function tablesFor(capacity: usize): usize {
-  return ((capacity << 16) - TABLES_FIXED - (capacity - firstPage()) * TABLES_PAGE) & ~(CELL - 1)
+@inline function pagesTo(border: usize): usize {
+  return (border >>> 16) - firstPage()
 }
-/** Where the arena ends if its memory and its tables end with the page before number `capacity`; 0 if the tables have no room. */
-export function endFor(capacity: usize): usize {
+/** Where the tables but for the nodes begin if they end at `border`. */
+// @ts-ignore: decorator
+@inline function tablesFor(border: usize): usize {
+  return (border - TABLES_FIXED - pagesTo(border) * TABLES_PAGE) & ~(CELL - 1)
+}
+/** Where the arena ends if it and its tables have the memory up to `border`, a multiple of 64 KiB; 0 if the tables have no room. */
+export function endFor(border: usize): usize {
   let nodes: usize = nodesFor(header().blocksMax)
-  return areLow(capacity - firstPage()) ? capacity << 16 : max(tablesFor(capacity), nodes) - nodes
+  return areLow(pagesTo(border)) ? border : max(tablesFor(border), nodes) - nodes
 }
-/** The least capacity for which the arena reaches to `to`, an address up to BREAK_MAX; PAGES_MAX if none does. */
+/** The least such border for which the arena reaches to `to`, an address up to BREAK_MAX; 0 if none does. */
 // @ts-ignore: decorator
-@inline export function capacityFor(to: usize): usize {
-  let capacity = ((to - 1) >>> 16) + 1
-  while (capacity < PAGES_MAX && endFor(capacity) < to) capacity++
-  return capacity
+@inline export function borderFor(to: usize): usize {
+  let border = roundUp(to, PAGE)
+  while (border && endFor(border) < to) border += PAGE
+  return border
 }
 
 /** Moves up one of the tables, which has 1 << log2 bytes for each of the heap's new number of pages: zeros, which are not copied, if
@@ -84,7 +89,7 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
   entries -= first << 4
   map -= first
   // The last first: each goes to where it or those behind it were.
-  let old: usize = h.capacity
+  let old = h.border >>> 16
   memory.copy(map + first, h.map + first, old - first)
   memory.fill(map + old, <u8>UNTOUCHED, pages + first - old + 1)
   memory.copy(entries + (first << 4), h.entries + (first << 4), (old - first) << 4)
@@ -105,29 +110,28 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
 export function areTablesInPlace(): bool {
   let h = header(),
     first = firstPage(),
-    low = h.end == (<usize>h.capacity) << 16,
+    low = h.end == h.border,
     nodes = low ? lowNodes() : h.end,
-    pages = low ? LOW_PAGES : h.capacity - first,
-    shadow = (low ? nodes + LOW_NODES : tablesFor(h.capacity)) + 7,
+    pages = low ? LOW_PAGES : pagesTo(h.border),
+    shadow = (low ? nodes + LOW_NODES : tablesFor(h.border)) + 7,
     distances = shadow + 9 + (pages << 9),
     entries = distances + (pages << 7)
   if (h.nodesUsed < BINS_SIZE || h.nodesUsed > nodesFor(h.blocksMax) || h.shadow != shadow - (first << 9)) return false
   if (h.lodge && h.nodes == h.lodge) {
     if (h.lodge < firstBlock() || h.lodge > h.top || nodesFor(h.blocksMax) > h.top - h.lodge) return false
     if (!low && h.end > shadow) return false
-  } else if (h.nodes != nodes || h.end != endFor(h.capacity)) return false
+  } else if (h.nodes != nodes || h.end != endFor(h.border)) return false
   return (
     h.distances == distances - (first << 7) &&
     h.entries == entries - (first << 4) &&
     h.map == entries + (pages << 4) - first
   )
 }
-/** Makes the arena reach as far as the given capacity allows. */
-export function setEnd(capacity: usize): void {
+/** Gives the arena and its tables the memory up to `border`, a multiple of 64 KiB. */
+export function setBorder(border: usize): void {
   let h = header(),
-    end = endFor(capacity),
-    pages = capacity - firstPage()
-  if (!areLow(pages)) setTables(end, tablesFor(capacity), pages)
+    end = endFor(border)
+  if (end != border) setTables(end, end + nodesFor(h.blocksMax), pagesTo(border))
   else if (h.nodes != lowNodes()) setTables(lowNodes(), lowNodes() + LOW_NODES, LOW_PAGES)
   // Top's mark may be lost: it stood after the pages that the tables had, or in the last cell of the last one, where only the next
   // page's byte in the map, which is new, told of it. The first flip also touches; the second undoes it if the mark was there.
@@ -136,7 +140,7 @@ export function setEnd(capacity: usize): void {
   if (!isMarked(around32(top))) flip(top)
   h.end = end
   h.extent = end - base()
-  h.capacity = <u32>capacity
+  h.border = border
 }
 
 /** Moves the free blocks' nodes together, so that none is unused before the last one. */
@@ -160,7 +164,7 @@ function packNodes(): void {
   h.nodesUsed = low
   h.nodeFree = 0
 }
-/** Packs the nodes and sets header.blocksMax for so many blocks more. setEnd then makes that room. */
+/** Packs the nodes and sets header.blocksMax for so many blocks more. setBorder then makes that room. */
 export function fitNodes(more: u32): void {
   let h = header()
   if (h.nodeFree) packNodes()
@@ -175,9 +179,9 @@ export function makeRoom(n: usize, more: u32): bool {
     was = h.blocksMax,
     end = h.end
   fitNodes(more)
-  let fits = <u64>endFor(h.capacity) >= <u64>h.top + n
+  let fits = <u64>endFor(h.border) >= <u64>h.top + n
   if (fits) {
-    setEnd(h.capacity)
+    setBorder(h.border)
     // Where nodes were.
     if (h.end > end) h.fresh = max(h.fresh, h.end)
   } else h.blocksMax = was
@@ -187,8 +191,8 @@ export function makeRoom(n: usize, more: u32): bool {
 /** Makes the first tables and the bins of a new heap, whose arena reaches to `end`, a multiple of 64 KiB. */
 export function beginTables(end: usize): void {
   let h = header()
-  h.capacity = <u32>firstPage()
+  h.border = pageStart(base())
   h.blocksMax = LOW_BLOCKS
-  setEnd(end >>> 16)
+  setBorder(end)
   beginNodes()
 }

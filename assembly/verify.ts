@@ -20,6 +20,7 @@ import {
   UNTOUCHED,
 } from './layout'
 import { ABI } from './config'
+import { memoryEnd } from './break'
 import { around32, firstMark, followsFree, around64, isFree, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_SIZE, headOf, nodeAt, nodesFor, NODE_SIZE, wordOf } from './node'
 import { areTablesInPlace, firstBlock } from './tables'
@@ -42,7 +43,7 @@ const REACH: u32 = 5
 /** Each free block is in one bin's ring once, the bin being of its size or larger ones; nothing else is; the bin's bit is set. */
 const IN_BINS: u32 = 6
 /** The counters of blocks, of free bytes and of bytes that are neither free nor a block of the arena are right; as many nodes are in
- *  use as blocks are free, and there is room for half as many as blocks and mapped pages. */
+ *  use as blocks are free, and there is room for half as many as blocks. */
 const COUNTED: u32 = 7
 /** A page of spans is one block up to its page's end and has a used span; its roomy bit is set exactly if it has an unused one. */
 const SPAN_PAGE: u32 = 8
@@ -55,7 +56,7 @@ const DESCRIPTOR: u32 = 10
 const STATE: u32 = 11
 /** A bin holds as many spans as it has counted. */
 const HELD_SUM: u32 = 12
-/** The pages marked as mapped are those of mappings, which are as many as counted. */
+/** The pages marked as mapped are as many as counted, and each is a reserved block. */
 const MAPPINGS: u32 = 13
 
 /** The number of nodes in use, or -1 if the list of unused ones is broken. */
@@ -199,8 +200,8 @@ export function verify(): u32 {
   if (!ready()) return <u64>memory.size() > (<u64>base() + 3) >> 16 && header().magic == MAGIC ? HEADER : 0
   let h = header()
   if (h.magic != MAGIC || h.abi != ABI) return HEADER
-  if (h.top > h.end || h.floor > h.brk || h.end > h.brk || h.brk > (<usize>h.limit) << 16) return BORDERS
-  if (h.extent != h.end - base() || h.limit > <u32>memory.size()) return BORDERS
+  if (h.top > h.end || h.floor > h.brk || h.end > h.brk || h.brk > h.limit) return BORDERS
+  if (h.extent != h.end - base() || h.limit > memoryEnd()) return BORDERS
   if (!areTablesInPlace()) return BORDERS
   let p = firstBlock(),
     afterFree = false,
@@ -240,9 +241,8 @@ export function verify(): u32 {
       if (!isReserved(w)) return ROW
       end = firstMark(p + 3 * CELL, h.top)
       if (first == MAPPED) {
-        if (p & (PAGE - 1) || end & (PAGE - 1)) return MAPPINGS
-        for (let q = p; q < end; q += PAGE, mapped++) if (load<u8>(mapOf(q)) != MAPPED) return MAPPINGS
-        blocks += <u32>((end - p) >>> 16) - 1
+        if (p & (PAGE - 1) || end != p + PAGE || stopOf(p, w) != end) return MAPPINGS
+        mapped++
       } else if (p != h.lodge) fixed += end - p
       else {
         if (h.nodes == p && nodesFor(h.blocksMax) > end - p) return BORDERS

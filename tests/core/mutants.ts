@@ -253,7 +253,7 @@ const mutants: Mutant[] = [
   {
     name: 'that a block begins in a page is not noted',
     file: 'arena.ts',
-    find: '  touch(stop)\n',
+    find: 'if (((p + CELL) ^ (stop + CELL)) >>> 16) touch(stop)',
     replace: '',
     tests: ['sizes', 'property'],
   },
@@ -295,8 +295,8 @@ const mutants: Mutant[] = [
   {
     name: 'nodes that were lodged stay there',
     file: 'growth.ts',
-    find: 'if (h.lodge && makeRoom(0, -(h.blocks >>> 2))) freeLodge()',
-    replace: '',
+    find: 'if (!h.lodge || !makeRoom(0, -(h.blocks >>> 2))) return false',
+    replace: 'return false',
     tests: ['nodes'],
   },
   {
@@ -309,7 +309,7 @@ const mutants: Mutant[] = [
   {
     name: 'a heap begins in memory that its host only says it has grown',
     file: 'start.ts',
-    find: 'growMemory(pages - have) < pages',
+    find: 'growMemory(pages - have) < end',
     replace: '!growMemory(pages - have)',
     tests: ['nodes'],
   },
@@ -330,7 +330,7 @@ const mutants: Mutant[] = [
   {
     name: 'a rest of top that is too little for a block is a free one before a gap',
     file: 'growth.ts',
-    find: 'if (!isGap(gap - p)) gap = p',
+    find: 'if (!isGap(gap - h.top)) gap = h.top',
     replace: '',
     tests: ['base'],
   },
@@ -400,8 +400,8 @@ const mutants: Mutant[] = [
   {
     name: 'there are nodes for a quarter of the blocks',
     file: 'node.ts',
-    find: '(header().blocks + more + 3) << 3',
-    replace: '(header().blocks + more + 3) << 2',
+    find: '(blocks + 3) << 3',
+    replace: '(blocks + 3) << 2',
     tests: ['nodes'],
   },
   {
@@ -421,7 +421,7 @@ const mutants: Mutant[] = [
   {
     name: 'memory grows for a fixed mapping that others are in the way of',
     file: 'region.ts',
-    find: 'if (p + n > (<usize>h.capacity) << 16 && isBlocked()) return taken',
+    find: 'if (p + n > h.border && isBlocked()) return taken',
     replace: '',
     tests: MAPPINGS,
   },
@@ -456,14 +456,14 @@ const mutants: Mutant[] = [
   {
     name: 'memory that others have grown is taken for the heap’s',
     file: 'break.ts',
-    find: 'brk = (<usize>pages) << 16',
-    replace: '',
+    find: 'brk = limit = end',
+    replace: 'limit = end',
     tests: ['instances'],
   },
   {
     name: 'what a host grows too much is taken for others’ memory',
     file: 'break.ts',
-    find: 'h.limit = memoryPages()',
+    find: 'h.limit = memoryEnd()',
     replace: 'h.limit = want',
     tests: ['break'],
   },
@@ -505,8 +505,8 @@ const mutants: Mutant[] = [
   {
     name: 'aligned room that was found is thrown away at the last try',
     file: 'arena.ts',
-    find: 'if (best) return carve(best, longest',
-    replace: 'if (best && tries) return carve(best, longest',
+    find: 'if (best) return carve(best, skew',
+    replace: 'if (best && tries) return carve(best, skew',
     tests: ['repetition'],
   },
   {
@@ -553,9 +553,9 @@ const mutants: Mutant[] = [
   },
   {
     name: 'the block that the nodes were in is released unnoticed',
-    file: 'region.ts',
-    find: 'gather() | (header().lodge != lodge)',
-    replace: 'gather()',
+    file: 'bin.ts',
+    find: 'return any | leaveLodge()',
+    replace: 'leaveLodge()\n  return any',
     tests: ['nodes'],
   },
   {
