@@ -19,7 +19,7 @@ import {
 import { ensureNodes, extend, leaveLodge } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
 import { binOf, firstFrom, nodesMayLack } from './node'
-import { addressOf, DETACHED, FIRST_SPANS, isHeader, KEPT, prefetch, releaseSpan, Span, takeSpan } from './span'
+import { addressOf, DETACHED, FIRST_SPANS, isHeader, KEPT, prefetch, releaseRun, releaseSpan, RUN, Span, takeSpan } from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
@@ -155,7 +155,8 @@ export function freeIn(span: Span, used: u64): void {
     }
     return
   }
-  if (active && !load<usize>(record, HEAD)) {
+  if (span.prev == RUN) releaseRun(span)
+  else if (active && !load<usize>(record, HEAD)) {
     // The bin may need it at once.
     span.prev = KEPT
     header().settled = 0

@@ -38,7 +38,10 @@
 //
 //   descriptor   0  free   u64   bit i clear: a block in use begins at cell i of the span
 //                8  next   u32   address of the descriptor of the next span with room, rotated left by 4 bits | bin << 4
-//               12  prev   u32   address of that of the previous one; or DETACHED, or KEPT
+//               12  prev   u32   address of that of the previous one; or DETACHED, KEPT or RUN
+//
+// Where a request would fail, unused spans of a page that follow one another are a block for it, a run. The descriptor of its first
+// span has bit 0 clear and the run's bytes in `next`; those of the others have all bits set.
 //
 // So p is a block in use ⇔ it is a multiple of 16 and its cell's bit is clear. But a DETACHED span has all bits set, and all its
 // blocks are in use: it was full when its bin took another, so the first free in it, which has to tell the bin, is noticed. A

@@ -9,7 +9,7 @@ import { EINVAL, ENOMEM, fail, IS_MAPPED, MISALIGNED, NOT_A_BLOCK, NOT_IN_USE, O
 import { around32, around64, isFreeStart, isUsed, stopOf } from './shadow'
 import { dirtyIn, release } from './arena'
 import { resize } from './growth'
-import { KEPT, Span, spanOf } from './span'
+import { KEPT, RUN, Span, spanOf, takeRun } from './span'
 import {
   activeOf,
   ACTIVE_AT,
@@ -71,7 +71,7 @@ function mallocSlow(size: usize): usize {
     // The heap may be another instance's, whose active spans have room.
     return size > SMALL_MAX ? mallocSlow(size) : malloc(size || 1)
   }
-  let p: usize = isTooLarge(size) ? 0 : obtain(blockSize(size))
+  let p: usize = isTooLarge(size) ? 0 : obtain(blockSize(size)) || takeRun(size)
   if (p) return p
   // Then a small one may be had from a bin of larger blocks.
   return size < SMALL_MAX ? malloc(size + CELL) : fail(ENOMEM)
@@ -143,10 +143,10 @@ export function malloc_usable_size(p: usize): usize {
   return 0
 }
 
-/** Bytes of a span's blocks that their owners may use. */
+/** Bytes of a span's blocks, or of the run that it begins, that their owners may use. */
 // @ts-ignore: decorator
 @inline function sizeIn(span: Span): usize {
-  return (span.next & BIN) + 16 - FRONT
+  return span.prev == RUN ? span.next : (span.next & BIN) + 16 - FRONT
 }
 /** Bytes of the block at p, an address in the heap, if it is a small one in use whose span is not detached; else 0. */
 // @ts-ignore: decorator

@@ -49,6 +49,9 @@ export const DETACHED: usize = 1
 /** In place of `prev`: the span is its bin's active one, and was kept when all its blocks were free: free keeps it again, unasked. */
 export const KEPT: usize = 2
 
+/** In place of `prev`: the span is the first of a run, which is one block of `next` bytes. */
+export const RUN: usize = 3
+
 /** The descriptor of the span that holds p. */
 // @ts-ignore: decorator
 @inline export function spanOf(p: usize): Span {
@@ -186,6 +189,39 @@ export function takeSpan(grow: bool): Span {
   store<u8>(s, 0)
   prefetch(s)
   return spanOf(s)
+}
+
+/** A run of n bytes, rounded up to whole spans: unused ones of one page that follow one another. 0 if no page has so many. */
+export function takeRun(n: usize): usize {
+  n = roundUp(n, SPAN)
+  for (let page = pageStart(base()); page < header().top; page += PAGE) {
+    let entry = entryOf(page),
+      unused = load<u64>(entry),
+      starts = unused
+    if (load<u8>(mapOf(page)) >= NO_SPANS) continue
+    // A bit stays if the next one is set, too; and so on, once for each further span.
+    for (let left = n; (left -= SPAN) && starts; ) starts &= starts >>> 1
+    if (starts) {
+      let number = <usize>ctz(starts),
+        span = changetype<Span>(page + (number << 4) + (PAGE - SPAN))
+      starts &= -starts
+      unused ^= (starts << (n >>> 10)) - starts
+      store<u64>(entry, unused)
+      if (!unused) flipRoomy(page)
+      span.free = ~1
+      span.next = <u32>n
+      span.prev = RUN
+      return page + (number << 10)
+    }
+  }
+  return 0
+}
+/** Takes back the spans of the run that begins with this one. */
+// @ts-ignore: decorator
+@inline export function releaseRun(span: Span): void {
+  let s = addressOf(span),
+    end = s + span.next
+  for (; s < end; s += SPAN) releaseSpan(s)
 }
 
 /** Takes back the span at s, whose blocks are all free. */

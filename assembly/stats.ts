@@ -2,7 +2,7 @@
 
 import { base, entryOf, header, mapOf, NO_SPANS, PAGE, pageStart, SPAN } from './layout'
 import { around64, stopOf } from './shadow'
-import { Span } from './span'
+import { Span, spansFrom } from './span'
 import { activeOf, CELLS, HEAD, HELD, nextOf, recordOf } from './bin'
 import { BINS_SMALL, sizeOf } from './size'
 import { ready } from './start'
@@ -34,11 +34,12 @@ function freeBlocks(record: usize, cells: u64): u32 {
   return n
 }
 
-/** Spans that no bin holds. */
-function unusedSpans(): usize {
+/** Spans in pages of spans; with `unused`, those that are unused. */
+function countSpans(unused: bool): usize {
   let n: u64 = 0
   for (let page = pageStart(base()); page < header().top; page += PAGE) {
-    if (load<u8>(mapOf(page)) < NO_SPANS) n += popcnt(load<u64>(entryOf(page)))
+    let first: usize = load<u8>(mapOf(page))
+    if (first < <usize>NO_SPANS) n += popcnt(unused ? load<u64>(entryOf(page)) : spansFrom(first << 10))
   }
   return <usize>n
 }
@@ -55,7 +56,9 @@ export function stats(out: usize): void {
     used = h.top - base() - h.freeBytes
   let lodge = h.lodge ? stopOf(h.lodge, around64(h.shadow, h.lodge)) - h.lodge : 0,
     small: usize = 0,
-    smallFree = unusedSpans() * SPAN
+    unused = countSpans(true),
+    runs = countSpans(false) - unused,
+    smallFree = unused * SPAN
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     let record = recordOf(bin),
       cells = load<u64>(record, CELLS),
@@ -63,10 +66,11 @@ export function stats(out: usize): void {
       spans = load<u32>(record, HELD)
     small += <usize>(spans * <u32>popcnt(cells) - free) * sizeOf(bin)
     smallFree += <usize>free * sizeOf(bin)
+    runs -= spans // leaves those that no bin holds
   }
   s.heap = h.brk - base()
   s.mapped = (<usize>h.mapped) << 16
-  s.inUse = used - h.fixed - s.mapped - lodge + small
+  s.inUse = used - h.fixed - s.mapped - lodge + small + runs * SPAN
   s.free = h.freeBytes + (h.end - h.top) + smallFree
   h.peak = max(h.peak, used)
   s.peak = h.peak

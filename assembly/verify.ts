@@ -24,7 +24,7 @@ import { memoryEnd } from './break'
 import { around32, firstMark, followsFree, around64, isFree, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_SIZE, headOf, nodeAt, nodesFor, NODE_SIZE, wordOf } from './node'
 import { areTablesInPlace, firstBlock } from './tables'
-import { DETACHED, groupOf, KEPT, roomyPages, Span, spanOf, spansFrom } from './span'
+import { DETACHED, groupOf, KEPT, roomyPages, RUN, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
 import { ready } from './start'
 import { BINS_SMALL, cellsOfBin } from './size'
@@ -58,6 +58,8 @@ const STATE: u32 = 11
 const HELD_SUM: u32 = 12
 /** The pages marked as mapped are as many as counted, and each is a reserved block. */
 const MAPPINGS: u32 = 13
+/** A run has whole spans of one page, none of which is unused; all bits are set but for that of its first cell. */
+const IN_RUN: u32 = 14
 
 /** The number of nodes in use, or -1 if the list of unused ones is broken. */
 function countNodes(): u32 {
@@ -86,6 +88,16 @@ function shouldBeListed(record: usize, span: Span): bool {
   return activeOf(record) != span && span.prev != DETACHED
 }
 
+/** Verifies the run that begins at s, in a page with these spans unused. */
+function verifyRun(s: usize, unused: u64): u32 {
+  let bytes: usize = spanOf(s).next,
+    rest = pageEnd(s) - SPAN - s
+  if (spanOf(s).free != ~1 || !bytes || bytes > rest || bytes & (SPAN - 1)) return IN_RUN
+  for (let n = SPAN; n < bytes; n += SPAN) {
+    if ((unused >>> ((s + n) >>> 10)) & 1 || spanOf(s + n).free != -1 || spanOf(s + n).prev == DETACHED) return IN_RUN
+  }
+  return 0
+}
 function verifySpan(s: usize): u32 {
   let span = spanOf(s),
     used = ~span.free,
@@ -114,8 +126,13 @@ function verifyPage(s: usize): u32 {
   for (; s < end; s += SPAN) {
     let span = spanOf(s),
       wrong: u32 = 0
-    if (!((unused >>> (s >>> 10)) & 1)) wrong = verifySpan(s)
-    else if (span.free != -1 || span.prev == DETACHED) wrong = UNUSED
+    if ((unused >>> (s >>> 10)) & 1) {
+      if (span.free != -1 || span.prev == DETACHED) wrong = UNUSED
+    } else if (span.prev != RUN) wrong = verifySpan(s)
+    else {
+      wrong = verifyRun(s, unused)
+      s += span.next - SPAN
+    }
     if (wrong) return wrong
   }
   return spanOf(end).free == -1 ? 0 : UNUSED
@@ -129,7 +146,9 @@ function spansOfBin(bin: u32, listed: bool): u32 {
       unused = load<u64>(entryOf(p))
     for (let i = first; i < 63; i++) {
       let span = spanOf(p + (i << 10))
-      if (!((unused >>> i) & 1) && binOfSpan(span) == bin && (!listed || shouldBeListed(recordOf(bin), span))) n++
+      if ((unused >>> i) & 1) continue
+      if (span.prev == RUN) i += (span.next >>> 10) - 1
+      else if (binOfSpan(span) == bin && (!listed || shouldBeListed(recordOf(bin), span))) n++
     }
   }
   return n

@@ -44,6 +44,7 @@ const faults: [name: string, (h: ReturnType<typeof heap>, core: Core) => void][]
   ['an active span that is detached', ({ small, descriptor }, core) => core.setU32(descriptor(small) + 12, 1)],
   ['a wrong count of spans', ({ at, set }) => set(LISTS + 16 + 8, at(LISTS + 16 + 8) + 1)],
   ['a wrong count of mapped pages', ({ at, set }) => set('mapped', at('mapped') + 1)],
+  ['a run of less than a span', ({ small, descriptor }, core) => core.setU32(descriptor(small) + 12, 3)],
 ]
 
 it.each(faults.map(([name, breakIt], i) => [i + 1, name, breakIt] as const))('%d: %s', (number, _, breakIt) => {
