@@ -1,7 +1,7 @@
 // What makes a module unsafe to link. `app` is the whole module, `replaced` its functions that are granary's instead, with their names in
 // C; `signatures` are those that functions to replace may have.
 
-import { factsOfAll, reach, staying } from './calls.ts'
+import { factsOfAll, idsOf, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
 import { allocates } from './family.ts'
 import { flowOf } from './flow.ts'
@@ -9,7 +9,7 @@ import { stackTop, variablesOf } from './globals.ts'
 import { withHanded } from './handed.ts'
 import { headerReads, wordsRead } from './headers.ts'
 import { allocatorState } from './state.ts'
-import { type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf } from './text.ts'
+import { type Field, factsOf, functionsOf, handsOn, idsAfter, labelOf, ownFunctionsOf, signatureOf } from './text.ts'
 import { wordsWritten } from './written.ts'
 
 /** Refuses a module in which functions that stay use the state of the allocator that goes: say a calloc without a name, or a free that was
@@ -30,8 +30,7 @@ export function checkState(app: Field[], replaced: Map<string, string>, signatur
  *  memory up to the end, granary's included, whenever it has grown it. */
 export function checkBelow(app: Field[], replaced: Map<string, string>): void {
   const facts = factsOfAll(app, variablesOf(app))
-  const mallocs = [...replaced.keys()].filter((id) => replaced.get(id) === 'malloc')
-  const below = reach(facts, mallocs)
+  const below = reach(facts, idsOf(replaced, 'malloc'))
   const takesAll = app
     .filter(({ text }) => /\(memory\.grow\n.*\n[\s\S]*\(memory\.size\)/.test(text))
     .map(({ id }) => id)
@@ -50,15 +49,15 @@ export function checkBelow(app: Field[], replaced: Map<string, string>): void {
  * masks it to get the size: words in front of other things are the program's own.
  */
 export function checkHeaders(app: Field[], replaced: Map<string, string>, signatures: Set<string>): void {
-  const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
+  const functions = ownFunctionsOf(app)
   const allocators = new Set([...replaced.keys()].filter((id) => allocates.test(replaced.get(id) ?? '')))
   const flows = new Map(functions.map((field) => [field.id, flowOf(field)]))
   const masked = (id: string) => {
     const flow = flows.get(id)
     return flow ? headerReads(flow, allocators) : []
   }
-  const frees = [...replaced.keys()].filter((id) => replaced.get(id) === 'free')
-  const sizes = new Set(frees.flatMap((id) => masked(id).map(({ mask }) => mask)).filter((mask) => mask < 0))
+  const masks = idsOf(replaced, 'free').flatMap((id) => masked(id).map(({ mask }) => mask))
+  const sizes = new Set(masks.filter((mask) => mask < 0))
   const words = wordsWritten(functions, allocators)
   for (const id of staying(app, factsOfAll(app), replaced)) {
     const flow = flows.get(id)
@@ -73,7 +72,7 @@ export function checkHeaders(app: Field[], replaced: Map<string, string>, signat
 /** Refuses a module in which a function that stays holds the address where the heap begins as a constant, unless it is stored to say that
  *  the stack begins there: in a global, or right before the stack's size in what a C library keeps of a thread. */
 export function checkBegin(app: Field[], replaced: Map<string, string>, heapBase: number): void {
-  const functions = new Map(app.filter(({ kind }) => kind === 'func').map((field) => [field.id, field]))
+  const functions = new Map(functionsOf(app).map((field) => [field.id, field]))
   for (const id of staying(app, factsOfAll(app), replaced)) {
     const text = withoutStack(functions.get(id)?.text ?? '')
     if (!text.includes(`(i32.const ${heapBase | 0})`)) continue
@@ -113,7 +112,7 @@ const ofTwo = 'i32 i32 -> i32'
 
 /** What to do about a function that may be one of the family, whose signatures are these; and what helps to recognise it. */
 function advice(id: string, app: Field[], replaced: Map<string, string>, signatures: Set<string>): string {
-  const functions = app.filter(({ kind }) => kind === 'func')
+  const functions = functionsOf(app)
   const indexOf = (field: Field) => functions.indexOf(field)
   const own = functions.filter((field) => field.id === id)
   const callers = functions.filter((field) => factsOf(field).calls.includes(id))

@@ -1,11 +1,11 @@
 // Finds the functions of a program that granary's are put in place of.
 
-import { type Facts, factsOfAll, reach } from './calls.ts'
+import { type Facts, factsOfAll, idsOf, reach } from './calls.ts'
 import { LinkError } from './error.ts'
 import { allocates, mallocFamily } from './family.ts'
 import { variablesOf } from './globals.ts'
 import { allocatorState } from './state.ts'
-import { exportsOf, type Field, factsOf, handsOn, idsAfter, labelOf, signatureOf } from './text.ts'
+import { exportsOf, type Field, factsOf, functionsOf, handsOn, idsAfter, labelOf, signatureOf } from './text.ts'
 
 /** The functions that granary provides to a program. */
 const family = new Set([...mallocFamily, 'sbrk', 'brk'])
@@ -91,7 +91,7 @@ export function findFamily(program: Program, heap: Field[], given: Map<number | 
 
 /** Finds what the functions are called. What the user has `given` counts most, then exports, then the name section. */
 function namesIn({ app, names: written }: Program, given: Map<number | string, string>): Named {
-  const functions = app.filter((field) => field.kind === 'func')
+  const functions = functionsOf(app)
   const names = new Map(
     functions.map(({ id, from }, index) => [id, from ? importedName(from.name) : (written.get(index) ?? '')]),
   )
@@ -222,8 +222,7 @@ function takesSizeFirst(field: Field, { replaced }: Family): boolean {
   const set = idsAfter('local.(?:set|tee)', field.text)
   const negated = [...field.text.matchAll(/\(i32\.sub\s+\(i32\.const 0\)\s+\(local\.get (.+)\)/g)].map(([, id]) => id)
   const rounds = negated.includes(alignment) && !negated.includes(size)
-  const mallocs = [...replaced.keys()].filter((id) => replaced.get(id) === 'malloc')
-  const hands = mallocs.some((malloc) => handsOn(field, malloc, size))
+  const hands = idsOf(replaced, 'malloc').some((malloc) => handsOn(field, malloc, size))
   return (rounds && !set.includes(alignment)) || (hands && !set.includes(size))
 }
 

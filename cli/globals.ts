@@ -1,7 +1,7 @@
 // The module's variables: which of them is the stack pointer, and which may hold a program's state.
 
 import { type Flow, flowOf, type Node, sourcesOf } from './flow.ts'
-import { type Field, nameOf } from './text.ts'
+import { type Field, functionsOf, nameOf } from './text.ts'
 
 const variableField = /^ \(global \S+ \(mut \w+\) \(\w+\.const (\S+)\)\)/
 
@@ -20,7 +20,7 @@ function stackPointer(fields: Field[]): Field | undefined {
 
 /** Whether functions set a variable but none lowers it: then it says where unused memory begins, and is no stack pointer. */
 function onlyRises(fields: Field[], id: string): boolean {
-  const setters = fields.filter(({ kind, text }) => kind === 'func' && text.includes(`(global.set ${id}\n`))
+  const setters = functionsOf(fields).filter(({ text }) => text.includes(`(global.set ${id}\n`))
   return setters.length > 0 && !setters.some((field) => lowers(flowOf(field), id))
 }
 

@@ -5,7 +5,7 @@ import { LinkError } from './error.ts'
 import { calleeOf, constantOf, type Flow, flowOf, type Node } from './flow.ts'
 import type { Family } from './functions.ts'
 import { stackTop } from './globals.ts'
-import { dataEnd, type Field, initialWord, labelOf, said, signatureOf } from './text.ts'
+import { dataEnd, type Field, functionsOf, initialWord, labelOf, ownFunctionsOf, said, signatureOf } from './text.ts'
 
 /** An import by which the module's own allocator has its host grow the memory, or tells it that it has grown. */
 export interface Growth {
@@ -21,9 +21,9 @@ const notifyGrowth = 'emscripten_notify_memory_growth'
 
 /** Finds the import by its name or, where a tool has shortened it, by what the functions do that are to be replaced. */
 export function findGrowth(app: Field[], { imports, replaced }: Family): Growth | undefined {
-  const functions = app.filter(({ kind }) => kind === 'func')
+  const functions = functionsOf(app)
   const facts = factsOfAll(app)
-  const own = functions.filter(({ from }) => !from)
+  const own = ownFunctionsOf(app)
   const growth = (host: Field, grows: boolean) => ({
     host,
     grows,
@@ -88,7 +88,7 @@ export function checkGrowth(app: Field[], replaced: Map<string, string>, growth:
  * value is a multiple of 16, not below the end of data and stack, and at most `size`, the bytes of the initial memory.
  */
 export function breakOf(app: Field[], growth: Growth, size: number): number | undefined {
-  const functions = app.filter(({ kind, from }) => kind === 'func' && !from)
+  const functions = ownFunctionsOf(app)
   const facts = factsOfAll(app)
   const movers = new Set(growth.callers)
   for (const { id } of growth.callers) {

@@ -2,7 +2,7 @@
 
 import type { Facts } from './calls.ts'
 import { calleeOf, constantOf, type Flow, flowOf, sourcesOf } from './flow.ts'
-import { type Field, STATIC_FROM } from './text.ts'
+import { type Field, ownFunctionsOf, STATIC_FROM } from './text.ts'
 
 const writes = /^\((?:\w+\.(?:store|atomic\.(?:store|rmw))|memory\.(?:fill|copy))/
 
@@ -12,9 +12,8 @@ const writes = /^\((?:\w+\.(?:store|atomic\.(?:store|rmw))|memory\.(?:fill|copy)
  */
 export function withHanded(app: Field[], facts: Facts, callees: Set<string>): Facts {
   const calls = (id: string) => facts.get(id)?.calls ?? []
-  const functions = app.filter(
-    ({ kind, from, id }) =>
-      kind === 'func' && !from && (callees.has(id) || calls(id).some((callee) => callees.has(callee))),
+  const functions = ownFunctionsOf(app).filter(
+    ({ id }) => callees.has(id) || calls(id).some((callee) => callees.has(callee)),
   )
   const flows = new Map(functions.map((field) => [field.id, flowOf(field)]))
   const written = paramsWritten(new Map([...flows].filter(([id]) => callees.has(id))))

@@ -1,6 +1,6 @@
 // The state of an allocator: what its functions keep at fixed addresses or in globals.
 
-import { type Facts, reach } from './calls.ts'
+import { type Facts, idsOf, reach } from './calls.ts'
 
 /**
  * The fixed addresses and globals that both the old free and the old malloc read or write. Of free, what it uses itself, because what it
@@ -9,10 +9,10 @@ import { type Facts, reach } from './calls.ts'
  */
 export function allocatorState(facts: Facts, replaced: Map<string, string>): Set<number | string> {
   // Without those that only hand their operands on, and run constructors and destructors.
-  const entries = (base: string) =>
-    [...replaced]
-      .filter(([id, name]) => name === base && !facts.get(id)?.calls.some((callee) => replaced.get(callee) === base))
-      .map(([id]) => id)
+  const entries = (base: string) => {
+    const ids = idsOf(replaced, base)
+    return ids.filter((id) => !facts.get(id)?.calls.some((callee) => ids.includes(callee)))
+  }
   const state = (ids: Iterable<string>) => [...ids].flatMap((id) => facts.get(id)?.state ?? [])
   const reached = (base: string) => state(reach(facts, entries(base)))
   const ownOf = (base: string) => {

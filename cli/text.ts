@@ -53,6 +53,11 @@ export function importFrom(field: Field, module: string, name: string): Field {
   return { ...field, text: field.text.replace(source, () => ` (import "${module}" "${name}"`) }
 }
 
+/** The module's functions, imported ones first, in the order of their indices. */
+export const functionsOf = (fields: Field[]): Field[] => fields.filter(({ kind }) => kind === 'func')
+/** The functions that the module has itself. */
+export const ownFunctionsOf = (fields: Field[]): Field[] => functionsOf(fields).filter(({ from }) => !from)
+
 export const printFields = (fields: Field[]) => `(module\n${fields.map((field) => field.text).join('\n')}\n)\n`
 
 const escaped = /\\(?:([\da-f]{2})|(.))|[^\\]+/gs
@@ -73,9 +78,7 @@ export const nameOf = (id: string): string => plain(id.replace(/^\$"?|"$/g, ''))
 
 /** What to call a function: its name or, where it has none, its index in the module, in which the imported ones come first. */
 export const labelOf = (id: string, fields: Field[]): string =>
-  /^\$\d+$/.test(id)
-    ? `${fields.filter(({ kind }) => kind === 'func').findIndex((field) => field.id === id)}`
-    : nameOf(id)
+  /^\$\d+$/.test(id) ? `${functionsOf(fields).findIndex((field) => field.id === id)}` : nameOf(id)
 
 /** The names that stand behind a word, such as those of a function's parameters behind `param`. */
 export const idsAfter = (word: string, text: string): string[] =>
