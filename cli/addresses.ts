@@ -3,7 +3,7 @@
 import { LinkError } from './error.ts'
 import { stackTop } from './globals.ts'
 import { breakOf, type Growth } from './growth.ts'
-import { dataEnd, exportsOf, type Field, nameOf, said } from './text.ts'
+import { constantReturned, dataEnd, exportsOf, type Field, nameOf } from './text.ts'
 
 const errnoLocation = '__errno_location'
 const heapBaseNames = ['__heap_base', '~lib/memory/__heap_base']
@@ -92,5 +92,5 @@ export function findErrno(app: Field[]): number | undefined {
   if (value !== undefined) return Number(value) >>> 0
   const exported = exportsOf(app).find(({ kind, name }) => kind === 'func' && name === errnoLocation)
   const own = app.find(({ kind, id }) => kind === 'func' && (id === exported?.id || nameOf(id) === errnoLocation))
-  return said(own?.text ?? '')
+  return constantReturned(own?.text ?? '')
 }

@@ -3,7 +3,7 @@
 
 import { factsOfAll, idsOf, reach, staying } from './calls.ts'
 import { LinkError } from './error.ts'
-import { allocates } from './family.ts'
+import { allocatorName } from './family.ts'
 import { flowOf } from './flow.ts'
 import { stackTop, variablesOf } from './globals.ts'
 import { withHanded } from './handed.ts'
@@ -50,7 +50,7 @@ export function checkBelow(app: Field[], replaced: Map<string, string>): void {
  */
 export function checkHeaders(app: Field[], replaced: Map<string, string>, signatures: Set<string>): void {
   const functions = ownFunctionsOf(app)
-  const allocators = new Set([...replaced.keys()].filter((id) => allocates.test(replaced.get(id) ?? '')))
+  const allocators = new Set([...replaced.keys()].filter((id) => allocatorName.test(replaced.get(id) ?? '')))
   const flows = new Map(functions.map((field) => [field.id, flowOf(field)]))
   const masked = (id: string) => {
     const flow = flows.get(id)

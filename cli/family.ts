@@ -16,4 +16,4 @@ export const mallocFamily = [
 ]
 
 /** Names of functions that return blocks. */
-export const allocates = /^(?!free|malloc_usable).*(?:alloc|align)/
+export const allocatorName = /^(?!free|malloc_usable).*(?:alloc|align)/

@@ -2,7 +2,7 @@
 
 import { type Facts, factsOfAll, idsOf, reach } from './calls.ts'
 import { LinkError } from './error.ts'
-import { allocates, mallocFamily } from './family.ts'
+import { allocatorName, mallocFamily } from './family.ts'
 import { variablesOf } from './globals.ts'
 import { allocatorState } from './state.ts'
 import { exportsOf, type Field, factsOf, functionsOf, handsOn, idsAfter, labelOf, signatureOf } from './text.ts'
@@ -19,10 +19,10 @@ const baseOf = (name: string) => name.replace(prefix, '')
 const importedName = (name: string) => (family.has(name.slice(1)) ? name.replace(/^_/, '') : name)
 
 /** Names of which the name section alone is believed: nothing but an allocator's is called so. */
-const isUnmistakable = /^(?:malloc|free|malloc_usable_size)$/
+const unmistakable = /^(?:malloc|free|malloc_usable_size)$/
 /** Names that programs also give to functions of their own, which may well call malloc or free: for these, it is not believed at all.
  *  If one is C's after all, it calls malloc and works on granary's, or it uses the old allocator directly and is refused. */
-const isAmbiguous = /^(?:valloc|pvalloc|free_sized|free_aligned_sized)$/
+const ambiguous = /^(?:valloc|pvalloc|free_sized|free_aligned_sized)$/
 
 /**
  * Makes a test for functions that only the name section calls by a name of the family: whether one is the allocator's or the program's own.
@@ -37,8 +37,8 @@ function allocatorTest(simple: Field[], named: Map<string, string>): (id: string
   const state = allocatorState(facts, heads)
   const growers = new Set(simple.filter(({ text }) => text.includes('(memory.grow')).map(({ id }) => id))
   return (id, base) => {
-    if (isUnmistakable.test(base)) return true
-    if (isAmbiguous.test(base)) return false
+    if (unmistakable.test(base)) return true
+    if (ambiguous.test(base)) return false
     const reached = [...reach(facts, [id], heads)]
     if (/^s?brk$/.test(base)) return below.has(id) || reached.some((callee) => growers.has(callee))
     return reached.some((callee) => heads.has(callee) || facts.get(callee)?.state.some((place) => state.has(place)))
@@ -125,7 +125,7 @@ function functionsSoCalled({ simple }: Program, heap: Field[], { functions, name
   const candidates = functions.filter(({ id }) => family.has(baseNameOf(id)))
   const isOfAllocator = allocatorTest(simple, new Map(candidates.map(({ id }) => [id, baseNameOf(id)])))
   // Where malloc or free is imported, what only the name section calls so is the program's own.
-  const isImported = candidates.some(({ id, from }) => from && isUnmistakable.test(baseNameOf(id)))
+  const isImported = candidates.some(({ id, from }) => from && unmistakable.test(baseNameOf(id)))
   const signatures = new Set([...family].map((name) => signatureOf(functionOf(name, heap))))
   const found: Family = { imports: new Map(), replaced: new Map(), signatures }
   for (const field of candidates) {
@@ -179,7 +179,7 @@ function refuseSizeFirst(app: Field[], found: Family, { functions, told }: Named
 /** Refuses a module without a malloc, or with one but no free. */
 function refuseIncomplete({ imports, replaced }: Family, hasNames: boolean): void {
   const bases = [...imports.values(), ...replaced.values()]
-  if (!bases.includes('malloc') && (replaced.size > 0 || !bases.some((base) => allocates.test(base)))) {
+  if (!bases.includes('malloc') && (replaced.size > 0 || !bases.some((base) => allocatorName.test(base)))) {
     const kept = hasNames
       ? ''
       : 'its names were stripped (clang runs wasm-opt where that is installed): link it with --no-wasm-opt, or export them with -Wl,--export=malloc,--export=free, or '

@@ -5,7 +5,16 @@ import { LinkError } from './error.ts'
 import { calleeOf, constantOf, type Flow, flowOf, type Node } from './flow.ts'
 import type { Family } from './functions.ts'
 import { stackTop } from './globals.ts'
-import { dataEnd, type Field, functionsOf, initialWord, labelOf, ownFunctionsOf, said, signatureOf } from './text.ts'
+import {
+  constantReturned,
+  dataEnd,
+  type Field,
+  functionsOf,
+  initialWord,
+  labelOf,
+  ownFunctionsOf,
+  signatureOf,
+} from './text.ts'
 
 /** An import by which the module's own allocator has its host grow the memory, or tells it that it has grown. */
 export interface Growth {
@@ -96,7 +105,8 @@ export function breakOf(app: Field[], growth: Growth, size: number): number | un
   }
   const places = [...movers].flatMap(({ id }) => {
     const { calls = [], state = [] } = facts.get(id) ?? {}
-    return [...state, ...functions.filter((field) => calls.includes(field.id)).flatMap(({ text }) => said(text) ?? [])]
+    const callees = functions.filter((field) => calls.includes(field.id))
+    return [...state, ...callees.flatMap(({ text }) => constantReturned(text) ?? [])]
   })
   const top = stackTop(app)
   const end = Math.max(dataEnd(app), top <= size ? top : 0)

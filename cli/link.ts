@@ -61,7 +61,7 @@ export async function link(
   for (const { name } of exportsOf(fieldsOf(merged))) if (!exported.has(name)) merged.removeExport(name)
 
   // What other tools keep in a module, such as the types of a component's interface.
-  const kept = sections.filter(({ name }) => !isOutdated.test(name))
+  const kept = sections.filter(({ name }) => !outdated.test(name))
   const optimised = (module: Module) => optimise(binaryen, module, names.size > 0)
   const wasm = withSections(optimised(merged), kept)
   const sizes = {
@@ -170,7 +170,7 @@ function reportOf(app: Field[], { imports, replaced, heapBase, errno }: Plan) {
 }
 
 /** Custom sections whose content no longer holds once a module is linked; binaryen writes a new section of names. */
-const isOutdated =
+const outdated =
   /^(?:name|target_features|linking|reloc\..*|\.debug_.*|sourceMappingURL|external_debug_info|metadata\.code\..*)$/
 
 /** What both are called while they import from each other: no module that they import from otherwise is called so. */

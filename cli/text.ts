@@ -99,8 +99,8 @@ export function exportsOf(fields: Field[]): Export[] {
   })
 }
 
-/** The constant that a function does nothing but return. */
-export function said(text: string): number | undefined {
+/** The constant that a function, given as text, does nothing but return. */
+export function constantReturned(text: string): number | undefined {
   const value = /^ \(func [^\n]*\n\s*\(i32\.const (-?\d+)\)\n \)$/.exec(text)?.[1]
   return value === undefined ? undefined : Number(value) >>> 0
 }
