@@ -1,6 +1,6 @@
 // Which functions of a module call which, and which of them remain in use once some are granary's.
 
-import { type Field, factsOf, functionsOf, rootsOf } from './text.ts'
+import { type Field, factsOf, functionsOf, rootFunctions } from './text.ts'
 
 export type Facts = Map<string, ReturnType<typeof factsOf>>
 
@@ -23,5 +23,5 @@ export function idsOf(replaced: Map<string, string>, name: string): string[] {
 
 /** The functions that are in use still when those of `replaced` are granary's. */
 export function staying(app: Field[], facts: Facts, replaced: Map<string, string>): string[] {
-  return [...reach(facts, rootsOf(app), replaced)].filter((id) => !replaced.has(id))
+  return [...reach(facts, rootFunctions(app), replaced)].filter((id) => !replaced.has(id))
 }

@@ -112,7 +112,7 @@ export const handsOn = ({ text }: Field, callee: string, operand: string): boole
     .some((rest, index) => index > 0 && rest.trimStart().startsWith(`(local.get ${operand})`))
 
 /** Functions that run whatever happens, or that others can get hold of: exported, in a table or a global, at the start. */
-export function rootsOf(fields: Field[]): string[] {
+export function rootFunctions(fields: Field[]): string[] {
   const roots = fields.filter(({ text }) => rootField.test(text))
   return roots.flatMap(({ text }) => text.replace(exportName, ' (export').match(new RegExp(id, 'g')) ?? [])
 }

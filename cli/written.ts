@@ -24,7 +24,7 @@ export function wordsWritten(functions: Field[], allocators: Set<string>): Set<n
     known.set(id, []) // for what calls itself
     const flow = flowOf(field)
     const results = flow.nodes.filter(({ text }) => text.startsWith('(return')).flatMap(({ operands }) => operands)
-    const blocks = [...results, ...flow.nodes[0].operands.slice(-1)].flatMap((value) => rootsOf(value, flow, true))
+    const blocks = [...results, ...flow.nodes[0].operands.slice(-1)].flatMap((value) => basesOf(value, flow, true))
     const isFlagged = ({ operands }: Node) =>
       sourcesOf(operands[1], flow).some(({ node }) => node.text.startsWith('(i32.or'))
     const words = flow.nodes
@@ -48,18 +48,18 @@ const endOf = ({ operands, at }: Node): number => {
 
 /** What an address is `added` bytes from: a variable that gets several values, as it is at the time `at`; or, if `variable` is empty, the
  *  result of `node`. */
-interface Root {
+interface Base {
   variable: string
   node: Node
   added: number
   at: number
 }
 
-/** The roots that a value may have; `through` to look for those of a variable's values too. */
-function rootsOf(value: Node, flow: Flow, through: boolean): Root[] {
+/** The bases that a value may have; `through` to look for those of a variable's values too. */
+function basesOf(value: Node, flow: Flow, through: boolean): Base[] {
   const pending: Source[] = [{ node: value, added: 0 }]
   const seen = new Set<string>()
-  const roots: Root[] = []
+  const bases: Base[] = []
   for (const { node, added } of pending) {
     const variable = variableOf(node, flow)
     const given = flow.given.get(variable) ?? []
@@ -68,34 +68,34 @@ function rootsOf(value: Node, flow: Flow, through: boolean): Root[] {
     seen.add(variable)
     const passed = passedBy(node)
     if (variable !== '') {
-      if (!isOnly) roots.push({ variable, node, added, at: endOf(node) })
+      if (!isOnly) bases.push({ variable, node, added, at: endOf(node) })
     } else if (passed) {
       pending.push(...passed.values.map((next) => ({ node: next, added: added + passed.added })))
       const broken = flow.given.get(block.exec(node.text)?.[1] ?? '') ?? []
       pending.push(...broken.map((next) => ({ node: next, added })))
     } else {
-      roots.push({ variable, node, added, at: endOf(node) })
+      bases.push({ variable, node, added, at: endOf(node) })
     }
   }
-  return roots
+  return bases
 }
 
 /** The local, or the place in the function's part of the stack, that an instruction reads, or puts a value in and returns it. */
 const variableOf = (node: Node, flow: Flow): string => local.exec(node.text)?.[1] ?? stackPlace(node, flow)
 
-/** How far a word that is written is from the blocks that are made of the same root afterwards, before the variable gets another value. */
-function distances(word: Node, blocks: Root[], flow: Flow): number[] {
+/** How far a word that is written is from the blocks that are made of the same base afterwards, before the variable gets another value. */
+function distances(word: Node, blocks: Base[], flow: Flow): number[] {
   const written = endOf(word)
   const offset = Number(store.exec(word.text)?.[1] ?? 0)
-  const roots = rootsOf(word.operands[0], flow, false)
+  const bases = basesOf(word.operands[0], flow, false)
   return blocks.flatMap((block) => {
-    const root = roots.find(({ variable, node }) =>
+    const base = bases.find(({ variable, node }) =>
       variable === '' ? node === block.node : variable === block.variable,
     )
-    if (!root) return []
+    if (!base) return []
     const isBetween = (time: number) => time > written && time < block.at
-    const isLate = root.variable !== '' && written > block.at
-    const isOther = (flow.given.get(root.variable) ?? []).some((value) => isBetween(endOf(value)))
-    return isLate || isOther ? [] : [root.added + offset - block.added]
+    const isLate = base.variable !== '' && written > block.at
+    const isOther = (flow.given.get(base.variable) ?? []).some((value) => isBetween(endOf(value)))
+    return isLate || isOther ? [] : [base.added + offset - block.added]
   })
 }
