@@ -126,12 +126,12 @@ function functionsSoCalled({ simple }: Program, heap: Field[], { functions, name
   const isOfAllocator = allocatorTest(simple, new Map(candidates.map(({ id }) => [id, baseNameOf(id)])))
   // Where malloc or free is imported, what only the name section calls so is the program's own.
   const isImported = candidates.some(({ id, from }) => from && unmistakable.test(baseNameOf(id)))
-  const signatures = new Set([...family].map((name) => signatureOf(functionOf(name, heap))))
+  const signatures = new Set([...family].map((name) => signatureOf(coreFunction(name, heap))))
   const found: Family = { imports: new Map(), replaced: new Map(), signatures }
   for (const field of candidates) {
     const base = baseNameOf(field.id)
     if (!sure.has(field.id) && (isImported || !isOfAllocator(field.id, base))) continue
-    const wanted = signatureOf(functionOf(base, heap))
+    const wanted = signatureOf(coreFunction(base, heap))
     if (signatureOf(field) !== wanted)
       throw new LinkError(`${nameOf(field.id)} takes and returns ${signatureOf(field)} where C's has ${wanted}`)
     const list = field.from ? found.imports : found.replaced
@@ -248,7 +248,7 @@ function passedOnTo(functions: Field[], id: string): Field | undefined {
 }
 
 /** The core's function of this name. */
-export function functionOf(name: string, heap: Field[]): Field {
+export function coreFunction(name: string, heap: Field[]): Field {
   const id = exportsOf(heap).find((entry) => entry.name === name)?.id
   const found = heap.find((field) => field.kind === 'func' && field.id === id)
   if (!found) throw new LinkError(`this build of granary has no ${name}`)

@@ -26,14 +26,14 @@ const exportErrno = '-Wl,--export=errno; with Emscripten -sEXPORTED_FUNCTIONS=â€
 const packageFile = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url))
 const core = packageFile('build/embed/granary.wasm')
 
-function heapBaseOf(text: string): number {
+function parseHeapBase(text: string): number {
   if (!/^(?:\d+|0x[\da-f]+)$/i.test(text)) throw new UsageError(`--heap-base takes a number, not ${text}`)
   if (Number(text) > LAST_BASE) throw new UsageError(`--heap-base ${text} is where no heap can begin`)
   return Number(text)
 }
 
-/** What `--function` says: the name in C of the function with an index, or of the one that is exported by a name. */
-function functionOf(text: string): [which: number | string, name: string] {
+/** What one `--function` says: the name in C of the function with an index, or of the one that is exported by a name. */
+function parseFunction(text: string): [which: number | string, name: string] {
   const [, name, which] = /^(\w+)=(.+)$/.exec(text) ?? []
   if (!which) throw new UsageError(`--function takes NAME=INDEX or NAME=EXPORT, not ${text}`)
   return [/^\d+$/.test(which) ? Number(which) : which, name]
@@ -59,14 +59,14 @@ function readCommandLine() {
   if (others.length > 0) throw new UsageError(`${others.length + 1} modules are given`)
   if (output === undefined) throw new UsageError('-o is missing')
   const base = values['heap-base']
-  const heapBase = base === undefined ? undefined : heapBaseOf(base)
-  return { program, output, linkOptions: { heapBase, functions: functionsOf(values.function) } }
+  const heapBase = base === undefined ? undefined : parseHeapBase(base)
+  return { program, output, linkOptions: { heapBase, functions: parseFunctions(values.function) } }
 }
 
 /** What all `--function` say; refuses two of one function. */
-function functionsOf(texts: string[]): Map<number | string, string> {
+function parseFunctions(texts: string[]): Map<number | string, string> {
   const functions = new Map<number | string, string>()
-  for (const [which, name] of texts.map(functionOf)) {
+  for (const [which, name] of texts.map(parseFunction)) {
     const other = functions.get(which) ?? name
     if (other !== name) throw new UsageError(`--function says of ${which} that it is ${other}, and that it is ${name}`)
     functions.set(which, name)
@@ -74,7 +74,7 @@ function functionsOf(texts: string[]): Map<number | string, string> {
   return functions
 }
 
-function bytesOf(file: string): Buffer {
+function readProgram(file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (error) {
@@ -86,7 +86,7 @@ function bytesOf(file: string): Buffer {
 
 async function linkFile(program: string, output: string, options: LinkOptions): Promise<void> {
   if (!existsSync(core)) throw new Error('build/embed/granary.wasm is missing: npm run build:embed makes it')
-  const { wasm, report } = await link(bytesOf(program), readFileSync(core), options)
+  const { wasm, report } = await link(readProgram(program), readFileSync(core), options)
   writeFileSync(output, wasm)
   for (const name of report.imports) console.log(`provided  ${name}`)
   for (const name of report.replaced) console.log(`replaced  ${name}`)

@@ -4,7 +4,7 @@ import { findErrno, findHeapBase, findMemory, type Memory } from './addresses.ts
 import { load, type Module, merge, optimise, read, simplified } from './binaryen.ts'
 import { checkBegin, checkBelow, checkGiven, checkHeaders, checkState } from './checks.ts'
 import { LinkError } from './error.ts'
-import { type Family, findFamily, functionOf, type Program } from './functions.ts'
+import { coreFunction, type Family, findFamily, type Program } from './functions.ts'
 import { checkGrowth, findGrowth, type Growth, growFunction } from './growth.ts'
 import { customSections, functionNames, withSections } from './sections.ts'
 import { exportsOf, type Field, importFrom, labelOf, nameOf, parseFields, printFields, signatureOf } from './text.ts'
@@ -203,7 +203,7 @@ const imported = (name: string) => `$"granary link ${name}"`
 
 /** The import by which a program gets one of granary's functions. */
 function importOf(name: string, heap: Field[]): string {
-  const [params, results] = signatureOf(functionOf(name, heap)).split(' -> ')
+  const [params, results] = signatureOf(coreFunction(name, heap)).split(' -> ')
   return `(import "${HEAP}" "granary.${name}" (func ${imported(name)} (param ${params}) (result ${results})))`
 }
 
