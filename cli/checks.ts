@@ -26,16 +26,16 @@ export function checkState(app: Field[], replaced: Map<string, string>, signatur
   }
 }
 
-/** Refuses a module whose old malloc takes its memory from another heap, if functions that stay go on using that heap, and it claims all
+/** Refuses a module whose old malloc is backed by another heap, if functions that stay go on using that heap, and it claims all
  *  memory up to the end, granary's included, whenever it has grown it. */
-export function checkBelow(app: Field[], replaced: Map<string, string>): void {
+export function checkBackingHeap(app: Field[], replaced: Map<string, string>): void {
   const facts = factsOfAll(app, variablesOf(app))
-  const below = reach(facts, idsOf(replaced, 'malloc'))
+  const reachedByMalloc = reach(facts, idsOf(replaced, 'malloc'))
   const takesAll = app
     .filter(({ text }) => /\(memory\.grow\n.*\n[\s\S]*\(memory\.size\)/.test(text))
     .map(({ id }) => id)
   for (const id of staying(app, facts, replaced)) {
-    if (!below.has(id) || !takesAll.includes(id) || facts.get(id)?.state.length === 0) continue
+    if (!reachedByMalloc.has(id) || !takesAll.includes(id) || facts.get(id)?.state.length === 0) continue
     throw new LinkError(
       `function ${labelOf(id, app)} grows another heap, on which malloc stands and which the program goes on using: name it if it is sbrk, with --function sbrk=INDEX`,
     )

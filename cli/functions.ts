@@ -33,14 +33,14 @@ function allocatorTest(simple: Field[], named: Map<string, string>): (id: string
   const variables = variablesOf(simple)
   const facts: Facts = factsOfAll(simple, variables)
   const heads = new Map([...named].filter(([, base]) => base === 'malloc' || base === 'free'))
-  const below = reach(facts, heads.keys())
+  const reachedByHeads = reach(facts, heads.keys())
   const state = allocatorState(facts, heads)
   const growers = new Set(simple.filter(({ text }) => text.includes('(memory.grow')).map(({ id }) => id))
   return (id, base) => {
     if (unmistakable.test(base)) return true
     if (ambiguous.test(base)) return false
     const reached = [...reach(facts, [id], heads)]
-    if (/^s?brk$/.test(base)) return below.has(id) || reached.some((callee) => growers.has(callee))
+    if (/^s?brk$/.test(base)) return reachedByHeads.has(id) || reached.some((callee) => growers.has(callee))
     return reached.some((callee) => heads.has(callee) || facts.get(callee)?.state.some((place) => state.has(place)))
   }
 }

@@ -2,7 +2,7 @@
 
 import { findErrno, findHeapBase, findMemory, type Memory } from './addresses.ts'
 import { load, type Module, merge, optimise, read, simplified } from './binaryen.ts'
-import { checkBegin, checkBelow, checkGiven, checkHeaders, checkState } from './checks.ts'
+import { checkBackingHeap, checkBegin, checkGiven, checkHeaders, checkState } from './checks.ts'
 import { LinkError } from './error.ts'
 import { coreFunction, type Family, findFamily, type Program } from './functions.ts'
 import { checkGrowth, findGrowth, type Growth, growFunction } from './growth.ts'
@@ -116,7 +116,7 @@ function planOf(program: Program, heap: Field[], options: LinkOptions): Plan {
 /** Refuses a program, given in simplified form, that uses its heap in a way that is not safe with granary's. */
 function check(app: Field[], { memory, replaced, signatures, growth, heapBase }: Plan, given: LinkOptions): void {
   checkState(app, replaced, signatures)
-  checkBelow(app, replaced)
+  checkBackingHeap(app, replaced)
   checkHeaders(app, replaced, signatures)
   if (growth) checkGrowth(app, replaced, growth)
   // A program can keep nothing where its initial memory ends, but that round number often occurs in it for other reasons.

@@ -25,7 +25,7 @@ const withStack = (top: number, rest = '') => `(module (memory 2) (global (mut i
   (data (i32.const 1024) "abcd") ${allocating} ${rest})`
 
 /** A module whose malloc only lists the blocks, which it gets where the program's own things are too. */
-const heapBelow = (grown: string) => `(module (memory (export "memory") 1) (global $__heap_base i32 (i32.const 4096))
+const backingHeap = (grown: string) => `(module (memory (export "memory") 1) (global $__heap_base i32 (i32.const 4096))
   (data (i32.const 2048) "\\00\\10\\00\\00\\00\\00\\01\\00")
   (func $below (export "below") (param i32) (result i32) (local i32)
     (local.set 1 (i32.load (i32.const 2048)))
@@ -155,7 +155,7 @@ export const refusals: Record<string, [module: string, sentence: string, options
     'function take uses the old allocator',
   ],
   'a malloc on another heap, which the program uses too and which takes all memory for its own': [
-    heapBelow('(i32.store (i32.const 2052) (i32.shl (memory.size) (i32.const 16)))'),
+    backingHeap('(i32.store (i32.const 2052) (i32.shl (memory.size) (i32.const 16)))'),
     'function below grows another heap',
   ],
   'a function that keeps things where the heap begins': [
