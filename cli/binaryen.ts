@@ -85,12 +85,14 @@ export function merge(binaryen: Binaryen, texts: Record<string, string>): Module
     const tool = createRequire(import.meta.url).resolve('binaryen/bin/wasm-merge')
     const enabled = Object.values(features).map((name) => `--enable-${name}`)
     const args = [tool, ...modules, '-o', output, ...enabled, '--skip-export-conflicts', '-g']
-    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    const { status, signal, error, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    if (error) throw error
     if (status !== 0) {
       const feature = /--enable-([\w-]+)/.exec(stderr)?.[1]
+      const reason = stderr.trim().split('\n', 1)[0] || `its tool ended with ${signal ?? status}`
       throw new LinkError(
         feature === undefined
-          ? `binaryen cannot merge this module with granary: ${stderr.trim().split('\n', 1)[0]}`
+          ? `binaryen cannot merge this module with granary: ${reason}`
           : `the module uses a feature of WebAssembly that granary link does not serve: ${feature}`,
       )
     }
