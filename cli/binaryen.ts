@@ -14,7 +14,8 @@ export type Module = ReturnType<Binaryen['readBinary']>
 
 /** binaryen, which whoever links installs beside this package. */
 export async function load(): Promise<Binaryen> {
-  const { default: binaryen } = await import('binaryen').catch(() => {
+  const { default: binaryen } = await import('binaryen').catch((error) => {
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new LinkError('granary link needs binaryen: npm install --save-dev binaryen')
   })
   return binaryen

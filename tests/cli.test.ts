@@ -1,7 +1,36 @@
 // granary link where binaryen is at fault; what it makes of modules is tested with toolchains (tests/embed/link.ts).
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import binaryen from 'binaryen'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { merge } from '../cli/binaryen.ts'
+
+describe('binaryen', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'granary-cli-'))
+  const at = (name: string) => path.join(folder, name)
+  afterAll(() => rmSync(folder, { recursive: true }))
+  cpSync('dist/cli', at('dist/cli'), { recursive: true })
+  writeFileSync(at('package.json'), '{ "type": "module" }')
+  for (const name of ['build/embed', 'node_modules/binaryen']) mkdirSync(at(name), { recursive: true })
+  for (const name of ['build/embed/granary.wasm', 'program.wasm']) writeFileSync(at(name), '')
+  const link = () => {
+    const args = ['dist/cli/granary.js', 'link', 'program.wasm', '-o', 'linked.wasm']
+    return spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' })
+  }
+
+  it('that is there but does not load is not said to be missing', () => {
+    writeFileSync(at('node_modules/binaryen/index.js'), "throw new Error('no such engine')")
+    expect(link()).toMatchObject({ status: 1, stderr: 'granary: no such engine\n' })
+  })
+
+  it('that is missing is asked for', () => {
+    rmSync(at('node_modules'), { recursive: true })
+    const stderr = 'granary: granary link needs binaryen: npm install --save-dev binaryen\n'
+    expect(link()).toMatchObject({ status: 1, stderr })
+  })
+})
 
 describe('binaryen’s tool', () => {
   afterEach(() => vi.unstubAllEnvs())
