@@ -38,13 +38,13 @@ export function findMemory(app: Field[]): Memory {
   return { id: memory.id, size: Number(pages) * 65536, isImported: memory.from !== undefined }
 }
 
-/** The address where the heap may begin: the module's own or, if it does not say one, the user's. Refuses an address with data behind it,
+/** The address where the heap may begin: the module's own or, if it does not say one, the user's. Refuses an address with data above it,
  *  and one from the user that is beyond the end of the memory, unless that is imported: then it may be larger than `size`. */
 export function findHeapBase(app: Field[], { size, isImported }: Memory, given?: number, growth?: Growth): number {
   const end = dataEnd(app)
   if (end === Number.POSITIVE_INFINITY) {
     throw new LinkError(
-      'the module puts data at an address that is no constant: it may be behind the one where the heap begins',
+      'the module puts data at an address that is no constant: it may be above the one where the heap begins',
     )
   }
   const own = globalOf(app, heapBaseNames)
@@ -53,24 +53,24 @@ export function findHeapBase(app: Field[], { size, isImported }: Memory, given?:
     throw new LinkError('the module says itself where its heap may begin: leave out --heap-base')
   }
   if (given !== undefined) {
-    if (end > given) throw new LinkError(`the module has data up to ${end}, behind --heap-base ${given}`)
+    if (end > given) throw new LinkError(`the module has data up to ${end}, above --heap-base ${given}`)
     if (given > size && !isImported)
-      throw new LinkError(`--heap-base ${given} is behind the memory, which ends at ${size}`)
+      throw new LinkError(`--heap-base ${given} is beyond the memory, which ends at ${size}`)
     return given
   }
   if (initialBreak !== undefined) return initialBreak
   if (!own) {
     const top = stackTop(app)
-    // Linkers put the stack behind all variables or in front of them. In front of them it does not tell where those without data end.
+    // Linkers put the stack above all variables or below them. Below them it does not tell where those without data end.
     const isLast = end > 0 && end <= top && top <= size
     const reason = isLast
-      ? `its stack, which is behind its data, begins at ${top}`
+      ? `its stack, which is above its data, begins at ${top}`
       : size > 0
         ? `its initial memory ends at ${size}`
         : 'it imports its memory, of any size'
     const address = isLast ? top : size || 'ADDRESS'
     throw new LinkError(
-      `the module does not say where its heap may begin: link it with -Wl,--export=__heap_base, or say --heap-base ${address} if you know that the program keeps nothing of its own behind that address (${reason})`,
+      `the module does not say where its heap may begin: link it with -Wl,--export=__heap_base, or say --heap-base ${address} if you know that the program keeps nothing of its own above that address (${reason})`,
     )
   }
   const value = constant.exec(own.text)
@@ -79,7 +79,7 @@ export function findHeapBase(app: Field[], { size, isImported }: Memory, given?:
   if (address > LAST_BASE) throw new LinkError(`__heap_base is ${address}, where no heap can begin`)
   if (end > address) {
     throw new LinkError(
-      'the module has data behind __heap_base: it was initialised before it was stored and holds blocks of its old heap; link it before that',
+      'the module has data above __heap_base: it was initialised before it was stored and holds blocks of its old heap; link it before that',
     )
   }
   return address

@@ -93,16 +93,16 @@ function withoutStack(text: string): string {
     .replace(constantStore, (all, at, value) => (isSize(stored.get(Number(at) + 4), Number(value)) ? '' : all))
 }
 
-/** Refuses an address from the user if the stack or a variable at a fixed address is behind it, in the memory's first `size` bytes. */
+/** Refuses an address from the user if the stack or a variable at a fixed address is above it, in the memory's first `size` bytes. */
 export function checkGiven(app: Field[], replaced: Map<string, string>, heapBase: number, size: number): void {
   const top = stackTop(app)
-  if (top > heapBase && top <= size) throw new LinkError(`the stack begins at ${top}, behind --heap-base ${heapBase}`)
+  if (top > heapBase && top <= size) throw new LinkError(`the stack begins at ${top}, above --heap-base ${heapBase}`)
   const facts = factsOfAll(app)
   for (const id of staying(app, facts, replaced)) {
     const place = facts.get(id)?.state.find((place) => typeof place === 'number' && place >= heapBase && place < size)
     if (place === undefined) continue
     throw new LinkError(
-      `function ${labelOf(id, app)} seems to have a variable at ${place}, behind --heap-base ${heapBase}: ${size}, where the initial memory ends, is behind all of them`,
+      `function ${labelOf(id, app)} seems to have a variable at ${place}, above --heap-base ${heapBase}: ${size}, where the initial memory ends, is above all of them`,
     )
   }
 }

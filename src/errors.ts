@@ -77,7 +77,7 @@ export function errnosOfRange(address: number, lengths: Record<string, number>):
 
 /** The same where a mapping must stay where it is. */
 export function errnosInPlace(sentences: Record<number, Sentence>): Record<number, Sentence> {
-  return { ...sentences, [ENOMEM]: { code: 'ENOMEM', text: () => 'there is no room behind it, and it may not move' } }
+  return { ...sentences, [ENOMEM]: { code: 'ENOMEM', text: () => 'there is no room after it, and it may not move' } }
 }
 
 /** The same where the break is lowered. */

@@ -167,7 +167,7 @@ export class Heap {
   }
 
   /**
-   * As free for each of the pointers. When one is refused, those before it are given back, it and those behind it
+   * As free for each of the pointers. When one is refused, those before it are given back, it and those after it
    * are not.
    */
   freeMany(pointers: Uint32Array): void {

@@ -51,8 +51,8 @@ export const refusals: Record<string, [module: string, sentence: string, options
   ],
   'no malloc and no __heap_base, for want of malloc': ['(module (memory 1))', 'neither imports malloc'],
   'no __heap_base': [`(module (memory 1) ${allocating})`, '--export=__heap_base'],
-  'no __heap_base, and the stack behind the data': [withStack(70000), 'say --heap-base 70000'],
-  'no __heap_base, and the stack in front of the data': [withStack(1024), 'say --heap-base 131072'],
+  'no __heap_base, and the stack above the data': [withStack(70000), 'say --heap-base 70000'],
+  'no __heap_base, and the stack below the data': [withStack(1024), 'say --heap-base 131072'],
   'no __heap_base, and a first variable that is no stack': [withStack(-5), 'say --heap-base 131072'],
   'a name that is none of the family': [
     `(module ${withBase} ${allocating})`,
@@ -91,10 +91,10 @@ export const refusals: Record<string, [module: string, sentence: string, options
     'leave out --heap-base',
     { heapBase: 2048 },
   ],
-  'an address for the heap in its data': [withStack(0), 'data up to 1028, behind', { heapBase: 1027 }],
-  'an address for the heap in its stack': [withStack(70000), 'stack begins at 70000, behind', { heapBase: 69999 }],
-  'an address for the heap behind its memory': [withStack(0), 'ends at 131072', { heapBase: 131073 }],
-  "an address for the heap behind its memory that is also a number of the program's": [
+  'an address for the heap in its data': [withStack(0), 'data up to 1028, above', { heapBase: 1027 }],
+  'an address for the heap in its stack': [withStack(70000), 'stack begins at 70000, above', { heapBase: 69999 }],
+  'an address for the heap beyond its memory': [withStack(0), 'ends at 131072', { heapBase: 131073 }],
+  "an address for the heap beyond its memory that is also a number of the program's": [
     withStack(0, '(func (export "low") (result i32) (i32.const -65536))'),
     'ends at 131072',
     { heapBase: 0xffff0000 },
@@ -274,7 +274,7 @@ export const accepted: Record<string, string> = {
   ),
   'imports from a module whose name begins as those of WASI': `(module (import "wasi_heap" "malloc" (func (param i32) (result i32)))
     ${withBase})`,
-  'data of no bytes behind the place where the heap begins': `(module ${withBase} (data (i32.const 2048) "") ${allocating})`,
+  'data of no bytes above the place where the heap begins': `(module ${withBase} (data (i32.const 2048) "") ${allocating})`,
   'imports whose names say i64 and shared': `(module (import "i64" "shared" (memory 1))
     (import "shared" "i64" (func $take (param i32) (result i32))) (import "env" "malloc" (func (param i32) (result i32)))
     (global $__heap_base i32 (i32.const 1024)))`,

@@ -24,7 +24,7 @@ describe('mappings and the break', () => {
     expect(thrown(() => heap.mremap(mapping, PAGE, 8 * PAGE, false))).toMatchObject({
       code: 'ENOMEM',
       address: mapping,
-      message: 'mremap: there is no room behind it, and it may not move',
+      message: 'mremap: there is no room after it, and it may not move',
     })
     expect(heap.mremap(mapping, PAGE, 8 * PAGE)).toBeGreaterThan(behind)
   })
