@@ -2,7 +2,7 @@
 //
 // Biome's parser refuses AssemblyScript's decorators on functions and has no option for them. So it gets copies of those
 // files in which the decorators are comments.
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -26,8 +26,8 @@ function checkAssemblyScript() {
   const copy = (from, to, change) => writeFileSync(to, change(readFileSync(from, 'utf8')))
   try {
     const list = ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate', 'assembly/*.ts', '*.as.ts']
-    const { stdout } = spawnSync('git', list, { cwd: root, encoding: 'utf8' })
-    const sources = stdout.split('\n').filter((file) => file && existsSync(path.join(root, file)))
+    const listed = execFileSync('git', list, { cwd: root, encoding: 'utf8' })
+    const sources = listed.split('\n').filter((file) => file && existsSync(path.join(root, file)))
     for (const file of sources) {
       mkdirSync(path.dirname(path.join(folder, file)), { recursive: true })
       copy(path.join(root, file), path.join(folder, file), toComment)

@@ -1,4 +1,4 @@
-// What the scripts do before anything else: install, and build.
+// What the scripts do before anything else, install and build; and lint.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -30,6 +30,19 @@ describe('dependencies', () => {
     rmSync(at('node_modules/other'), { recursive: true })
     expect(installing()).toBe('npm ci\n')
   })
+})
+
+it.skipIf(process.platform === 'win32')('lint fails where git lists no AssemblyScript', { timeout: 60_000 }, () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'granary-lint-'))
+  try {
+    writeFileSync(path.join(folder, 'git'), '#!/bin/sh\necho no list >&2\nexit 128\n', { mode: 0o755 })
+    const env = { ...process.env, PATH: `${folder}${path.delimiter}${process.env.PATH}` }
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/lint.mjs'], { encoding: 'utf8', env })
+    expect(status).toBe(1)
+    expect(stderr).toContain('no list')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 describe('a build', { timeout: 120_000 }, () => {
