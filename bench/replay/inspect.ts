@@ -17,7 +17,7 @@ export const UNTOUCHED = FREED + 1
 const CATEGORIES = UNTOUCHED + 1
 
 // A gap between two live blocks is counted as free if it has at least this many bytes.
-const SMALLEST_FREE = 32
+export const SMALLEST_FREE = 32
 const GRANULE = 16
 
 /** The heap at one moment. */

@@ -39,11 +39,14 @@ export const LEAST_NET = 0.3
 
 // A warm replay of fewer operations would be over too soon to be timed well, so it is repeated until they are about as many, or
 // until they have taken so many nanoseconds of CPU time, as those that clear or copy big blocks may.
-const WARM_OPERATIONS = 200_000
-const WARM_TIME = 2e9
+export const WARM_OPERATIONS = 200_000
+export const WARM_TIME = 2e9
 
-/** Whether a trace has enough operations: shorter ones are over before the clock can tell. */
-export const isTimed = ({ operations }: Trace): boolean => operations >= 1000
+// Shorter traces are over before the clock can tell.
+export const TIMED_OPERATIONS = 1000
+
+/** Whether a trace has enough operations. */
+export const isTimed = ({ operations }: Trace): boolean => operations >= TIMED_OPERATIONS
 
 export function contestant(allocator: Allocator, alignment: number): Contestant {
   const { name } = allocator

@@ -1,6 +1,13 @@
 // The run as one HTML page that needs nothing besides itself.
-import { intervalEnds } from '../replay/inspect.ts'
-import { isTimed, type Measurement } from '../replay/measure.ts'
+import { intervalEnds, SMALLEST_FREE } from '../replay/inspect.ts'
+import {
+  isTimed,
+  LEAST_NET,
+  type Measurement,
+  TIMED_OPERATIONS,
+  WARM_OPERATIONS,
+  WARM_TIME,
+} from '../replay/measure.ts'
 import { Kind, kindOf, slotOf, type Trace } from '../trace.ts'
 import {
   type Bar,
@@ -261,8 +268,8 @@ function method({ repetitions, rival, machine, moduleBytes }: Run): string {
 <dt>Repetitions</dt><dd>${repetitions} of each replay, taking turns</dd>
 </dl>
 <p>Each allocator is merged with a driver into one WebAssembly module and optimised as a whole. The driver replays the trace: it writes the first and the last word of a block at each allocation and reallocation, and reads the first word before it frees the block.</p>
-<p><b>Time</b> is CPU time of the process, net: less the floor, which is the least time that the same replay takes with an allocator that does nothing but hand out addresses from a ring; less than 0.3 ns cannot be told from it. Figures are the minimum, below it the median ± half the interquartile range; ratios are those of the minima. <b>Cold</b> is the first replay in a fresh instance, with the growing of its memory and the first touch of its pages; <b>warm</b> is the same trace again after everything was freed, the mean of several times, within about two seconds, if it has fewer than 200,000 operations. Traces of fewer than 1,000 operations are over before the clock can tell, and not timed.</p>
-<p><b>Peak memory</b> is the largest size of the memory from the heap’s base on, over the largest sum of the sizes of all live blocks. ${rival} doubles its memory when it grows; only its own part is doubled and counted. <b>Again</b> is that size after the warm replays, over the size after the cold one. <b>Growths</b> counts memory.grow. <b>Fragmentation</b> is 1 − largest free run / all free bytes at the trace’s end; free are the gaps of at least 32 bytes around live blocks, the allocator’s own tables among them.</p>
-<p>In a separate pass every byte of every block is written and compared: at free, at realloc and at the end; calloc’s blocks must be zero, and each block aligned. In the same pass the heap is looked at from outside, by the places of its live blocks, for all allocators alike: gaps of less than 32 bytes between them are headers and rounding, longer ones are free where a block has been before, and else the allocator’s tables or memory that was never used. A map shows the heap when most bytes were live, which is not always when it is largest; each cell shows what most of its bytes are; both maps of a trace have the same scale.</p>
+<p><b>Time</b> is CPU time of the process, net: less the floor, which is the least time that the same replay takes with an allocator that does nothing but hand out addresses from a ring; less than ${LEAST_NET} ns cannot be told from it. Figures are the minimum, below it the median ± half the interquartile range; ratios are those of the minima. <b>Cold</b> is the first replay in a fresh instance, with the growing of its memory and the first touch of its pages; <b>warm</b> is the same trace again after everything was freed, the mean of several times, within about ${count(WARM_TIME / 1e9, 'second')}, if it has fewer than ${count(WARM_OPERATIONS, 'operation')}. Traces of fewer than ${count(TIMED_OPERATIONS, 'operation')} are over before the clock can tell, and not timed.</p>
+<p><b>Peak memory</b> is the largest size of the memory from the heap’s base on, over the largest sum of the sizes of all live blocks. ${rival} doubles its memory when it grows; only its own part is doubled and counted. <b>Again</b> is that size after the warm replays, over the size after the cold one. <b>Growths</b> counts memory.grow. <b>Fragmentation</b> is 1 − largest free run / all free bytes at the trace’s end; free are the gaps of at least ${SMALLEST_FREE} bytes around live blocks, the allocator’s own tables among them.</p>
+<p>In a separate pass every byte of every block is written and compared: at free, at realloc and at the end; calloc’s blocks must be zero, and each block aligned. In the same pass the heap is looked at from outside, by the places of its live blocks, for all allocators alike: gaps of less than ${SMALLEST_FREE} bytes between them are headers and rounding, longer ones are free where a block has been before, and else the allocator’s tables or memory that was never used. A map shows the heap when most bytes were live, which is not always when it is largest; each cell shows what most of its bytes are; both maps of a trace have the same scale.</p>
 </section>`
 }
