@@ -5,7 +5,7 @@ import path from 'node:path'
 import { instantiate } from '@assemblyscript/loader'
 import { MemPool } from '@thi.ng/malloc'
 import { root } from '../../scripts/run.mjs'
-import { Random } from '../lab/synthetic.ts'
+import { Random } from '../random.ts'
 
 /** A block is whatever malloc returns. */
 interface Allocator {

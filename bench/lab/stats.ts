@@ -1,8 +1,8 @@
 // The statistics of the lab. A figure is the least of its repetitions, net of the floor; how far it can be trusted is told
 // by what halves of the repetitions would have given.
 import { median as d3Median, quantileSorted } from 'd3-array'
+import { Random } from '../random.ts'
 import { geometricMean, LEAST_NET } from '../replay/measure.ts'
-import { Random } from './synthetic.ts'
 
 export { geometricMean, LEAST_NET }
 

@@ -1,6 +1,6 @@
 // How little memory a small program takes: its heap begins in one page, which small and larger blocks share.
 import { expect, it } from 'vitest'
-import { Random } from '../../bench/lab/synthetic.ts'
+import { Random } from '../../bench/random.ts'
 import { createCore, PAGE } from './core.ts'
 
 /** Where the heap of a program with little data begins, in its first page. */

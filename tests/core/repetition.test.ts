@@ -1,6 +1,6 @@
 // What was freed serves again: a trace that is repeated does not make the heap grow.
 import { expect, it } from 'vitest'
-import { Random } from '../../bench/lab/synthetic.ts'
+import { Random } from '../../bench/random.ts'
 import { Kind, kindOf, slotOf, type Trace } from '../../bench/trace.ts'
 import { bundledNames, bundledTrace } from '../../bench/traces/bundled.ts'
 import { type Core, createCore, FAILED, PAGE } from './core.ts'

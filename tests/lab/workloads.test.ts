@@ -1,6 +1,7 @@
 // npm run bench: its synthetic workloads.
 import { describe, expect, it } from 'vitest'
-import { fillThenReplace, Random, Script, synthetic, syntheticNames } from '../../bench/lab/synthetic.ts'
+import { fillThenReplace, Script, synthetic, syntheticNames } from '../../bench/lab/synthetic.ts'
+import { Random } from '../../bench/random.ts'
 import { formatTrace, Kind, kindOf, parseTrace } from '../../bench/trace.ts'
 
 const bytesOf = (words: Uint32Array) => Buffer.from(words.buffer, words.byteOffset, words.byteLength)
