@@ -1,7 +1,8 @@
 // What a change did: two runs, allocator by allocator and workload by workload, with the noise of both taken into account.
+
+import { meanTime, netOf, type Phase, replayOf, workloadsOf } from './figures.ts'
 import type { ReplayResult, Results } from './results.ts'
 import { type Estimate, estimate, geometricMean, net } from './stats.ts'
-import { meanTime, netOf, type Phase, replayOf, workloadsOf } from './tables.ts'
 
 export interface Change {
   allocator: string

@@ -1,14 +1,5 @@
 // docs/benchmarks.md and its pictures, made from a run's JSON. Every figure on the page comes from there.
 
-import { table, thousands, two, withInterval } from './markdown.ts'
-import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from './reportCosts.ts'
-import { asTheHeapGrows, latency } from './reportCurves.ts'
-import { againstNative, fromJavaScript, otherEngines } from './reportElsewhere.ts'
-import { newestNode } from './reportNewest.ts'
-import { type Drawn, LOSS, NULL_FLOOR, one } from './reportParts.ts'
-import type { Results, Size } from './results.ts'
-import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, ratioEstimate } from './stats.ts'
-import { bars, type Palette, paletteOf, scatter } from './svg.ts'
 import {
   gapOf,
   meanTime,
@@ -20,7 +11,16 @@ import {
   replayOf,
   timesOf,
   workloadsOf,
-} from './tables.ts'
+} from './figures.ts'
+import { table, thousands, two, withInterval } from './markdown.ts'
+import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from './reportCosts.ts'
+import { asTheHeapGrows, latency } from './reportCurves.ts'
+import { againstNative, fromJavaScript, otherEngines } from './reportElsewhere.ts'
+import { newestNode } from './reportNewest.ts'
+import { type Drawn, LOSS, NULL_FLOOR, one } from './reportParts.ts'
+import type { Results, Size } from './results.ts'
+import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, ratioEstimate } from './stats.ts'
+import { bars, type Palette, paletteOf, scatter } from './svg.ts'
 
 export interface Report {
   markdown: string

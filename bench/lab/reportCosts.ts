@@ -1,10 +1,11 @@
 // The sections of docs/benchmarks.md on what costs.ts measures, and the picture of code size against speed.
+
+import { meanTime, PAGE, referenceOf, workloadsOf } from './figures.ts'
 import { table, thousands, two } from './markdown.ts'
 import type { Field } from './reportParts.ts'
 import type { Results } from './results.ts'
 import { median } from './stats.ts'
 import { type Palette, scatter } from './svg.ts'
-import { meanTime, PAGE, referenceOf, workloadsOf } from './tables.ts'
 
 export function growthsAndBases({ peaks }: Results, { ids, title }: Field): string {
   if (!peaks.length) return ''

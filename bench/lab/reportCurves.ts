@@ -1,10 +1,11 @@
 // The sections of docs/benchmarks.md on latency and on large heaps, and their pictures.
+
+import { faultMark, referenceOf } from './figures.ts'
 import { table, thousands, two } from './markdown.ts'
 import { type Drawn, NULL_FLOOR, one, SHOWN } from './reportParts.ts'
 import type { Results } from './results.ts'
 import { isBelowFloor } from './stats.ts'
 import { lines } from './svg.ts'
-import { faultMark, referenceOf } from './tables.ts'
 
 const nanoseconds = (ns: number) =>
   ns < 1000 ? `${ns.toFixed(0)} ns` : ns < 1e6 ? `${one(ns / 1000)} µs` : `${one(ns / 1e6)} ms`

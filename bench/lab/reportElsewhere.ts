@@ -1,9 +1,10 @@
 // The sections of docs/benchmarks.md on what runs elsewhere than in this Node alone: native allocators, JavaScript, other engines.
+
+import { PAGE, type Phase, referenceOf, workloadsOf } from './figures.ts'
 import { table, two } from './markdown.ts'
 import type { Field } from './reportParts.ts'
 import type { EngineResult, Results } from './results.ts'
 import { geometricMean, isBelowFloor, net } from './stats.ts'
-import { PAGE, type Phase, referenceOf, workloadsOf } from './tables.ts'
 
 export function againstNative(results: Results): string {
   const { native } = results

@@ -1,9 +1,10 @@
 // The section of docs/benchmarks.md on the newest V8, workload by workload.
+
+import { referenceOf } from './figures.ts'
 import { table, withInterval } from './markdown.ts'
 import { LOSS } from './reportParts.ts'
 import type { Results } from './results.ts'
 import { isBelowFloor, ratioEstimate } from './stats.ts'
-import { referenceOf } from './tables.ts'
 
 export function newestNode(results: Results, title: (id: string) => string): string {
   const name = results.engines.find(({ engine }) => engine.startsWith('Node ') && !engine.includes(results.v8))?.engine

@@ -1,10 +1,11 @@
 // npm run bench: its statistics, and the figures made of a run.
 import { describe, expect, it } from 'vitest'
 import { compare, comparison } from '../../bench/lab/compare.ts'
+import { meanRatio, meanTime, memoryOf, netOf } from '../../bench/lab/figures.ts'
 import { report } from '../../bench/lab/report.ts'
 import type { Results } from '../../bench/lab/results.ts'
 import { estimate, geometricMean, LEAST_NET, net, ratioEstimate } from '../../bench/lab/stats.ts'
-import { meanRatio, meanTime, memoryOf, netOf, ratioTables } from '../../bench/lab/tables.ts'
+import { ratioTables } from '../../bench/lab/tables.ts'
 import { replayIn, run } from './results.ts'
 
 describe('statistics', () => {
