@@ -1,12 +1,12 @@
 // Makes the allocators ready for the worker: built, merged with the driver, the same for all.
-import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { digestOf, put } from '../cache.ts'
 import type { Progress } from '../progress.ts'
 import { floorAllocator, merge } from '../replay/merge.ts'
 import { freezable } from './frozen.ts'
 import type { AllocatorInfo } from './results.ts'
-import { buildRival, labFolder, put, type Rival } from './rivals.ts'
+import { buildRival, labFolder, type Rival } from './rivals.ts'
 import type { Contestant } from './worker.ts'
 
 export interface Field {
@@ -44,8 +44,7 @@ export async function prepare(rivals: Rival[], progress: Progress): Promise<Fiel
 
 /** Where a module is kept, by what is in it. */
 export function stored(id: string, wasm: Uint8Array): string {
-  const hash = createHash('sha256').update(wasm).digest('hex').slice(0, 16)
-  const file = path.join(labFolder, 'merged', `${id}-${hash}.wasm`)
+  const file = path.join(labFolder, 'merged', `${id}-${digestOf(wasm)}.wasm`)
   if (!existsSync(file)) put(file, wasm)
   return file
 }

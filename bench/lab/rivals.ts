@@ -2,13 +2,14 @@
 // malloc, free, realloc, calloc and aligned_alloc with its heap above HEAP_BASE. Sources come from package registries
 // (npm run bench:setup); only the shims that give them C's names are kept here, in rivals/.
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { root } from '../../scripts/run.mjs'
+import { cached, inFolder, put } from '../cache.ts'
 import { HEAP_BASE, tlsfAllocator } from '../replay/merge.ts'
 
 export const labFolder = path.join(root, 'build/lab')
+const cache = path.join(labFolder, 'cache')
 const shims = path.join(root, 'bench/lab/rivals')
 const emscripten = '/usr/share/emscripten'
 const linker = '/usr/bin/wasm-ld-22'
@@ -161,13 +162,6 @@ export async function buildRival(rival: Rival, level: Level = 'O3'): Promise<str
   return file
 }
 
-/** Writes a file in one step, so that another run beside this one never reads half of it. */
-export function put(file: string, content: Uint8Array | string): void {
-  mkdirSync(path.dirname(file), { recursive: true })
-  writeFileSync(`${file}.${process.pid}`, content)
-  renameSync(`${file}.${process.pid}`, file)
-}
-
 const optimisation = { O3: '-O3', Oz: '-Oz' } as const
 const features = ['-mbulk-memory', '-msign-ext', '-mnontrapping-fptoint', '-mmutable-globals']
 const exportedNames = ['malloc', 'free', 'realloc', 'calloc', 'aligned_alloc']
@@ -185,6 +179,10 @@ const linking = (base: number) => [
   ].map((flag) => `-Wl,${flag}`),
 ]
 
+/** Our own sources among the arguments. */
+const shimsAmong = (args: string[]) =>
+  args.filter((argument) => argument.startsWith(shims)).map((file) => readFileSync(file))
+
 function compileC(id: string, level: Level, args: string[], base = HEAP_BASE): Uint8Array {
   const flags = [
     optimisation[level],
@@ -195,9 +193,12 @@ function compileC(id: string, level: Level, args: string[], base = HEAP_BASE): U
     `-fuse-ld=${linker}`,
     ...linking(base),
   ]
-  return cached(`${id}-${level}`, [...args, ...flags, text('clang-22', ['--version'])], (file) =>
-    run('clang-22', [...flags, ...args, '-o', file]),
-  )
+  const inputs = [...args, ...flags, ...shimsAmong(args), text('clang-22', ['--version'])]
+  return cached(cache, `${id}-${level}`, inputs, (folder) => {
+    const file = path.join(folder, 'out.wasm')
+    run('clang-22', [...flags, ...args, '-o', file])
+    return readFileSync(file)
+  })
 }
 
 function wasi(): string[] {
@@ -278,9 +279,12 @@ function buildZig(level: Level): Uint8Array {
     '--cache-dir',
     path.join(labFolder, 'zig-cache'),
   ]
-  return cached(`zig-${level}`, [...args, text(python, ['-m', 'ziglang', 'version'])], (file) =>
-    run(python, [...args, `-femit-bin=${file}`]),
-  )
+  const inputs = [...args, ...shimsAmong(args), text(python, ['-m', 'ziglang', 'version'])]
+  return cached(cache, `zig-${level}`, inputs, (folder) => {
+    const file = path.join(folder, 'out.wasm')
+    run(python, [...args, `-femit-bin=${file}`])
+    return readFileSync(file)
+  })
 }
 
 const cargoFile = path.join(shims, 'rust/Cargo.toml')
@@ -329,14 +333,12 @@ function buildCrate(id: string, name: string, level: Level): Uint8Array {
     RUSTFLAGS: `${flags.join(' ')} --cfg ra_single_threaded`,
     CARGO_PROFILE_RELEASE_OPT_LEVEL: level === 'O3' ? '3' : 'z',
   }
-  return cached(
-    `${id}-${level}`,
-    [...args, ...Object.values(env), readFileSync(path.join(shims, 'rust/Cargo.lock'), 'utf8')],
-    (file) => {
-      run(cargo, args, env)
-      writeFileSync(file, readFileSync(path.join(target, 'wasm32-unknown-unknown/release/rivals.wasm')))
-    },
-  )
+  const sources = ['Cargo.toml', 'Cargo.lock', 'src/lib.rs'].map((file) => readFileSync(path.join(shims, 'rust', file)))
+  const inputs = [...args, ...Object.values(env), ...sources]
+  return cached(cache, `${id}-${level}`, inputs, () => {
+    run(cargo, args, env)
+    return readFileSync(path.join(target, 'wasm32-unknown-unknown/release/rivals.wasm'))
+  })
 }
 
 async function buildStub(level: Level): Promise<Uint8Array> {
@@ -364,23 +366,6 @@ async function buildStub(level: Level): Promise<Uint8Array> {
   return wasm
 }
 
-/** Builds a file unless it was built from the same arguments and the same shims before. */
-function cached(name: string, inputs: string[], make: (file: string) => void): Uint8Array {
-  const hash = createHash('sha256')
-  for (const input of inputs) {
-    hash.update(`${input.length} `).update(input)
-    if (input.startsWith(shims) && existsSync(input)) hash.update(readFileSync(input))
-  }
-  hash.update(readFileSync(path.join(shims, 'rust/src/lib.rs')))
-  const file = path.join(labFolder, 'cache', `${name}-${hash.digest('hex').slice(0, 16)}.wasm`)
-  if (!existsSync(file)) {
-    mkdirSync(path.dirname(file), { recursive: true })
-    make(`${file}.${process.pid}`)
-    renameSync(`${file}.${process.pid}`, file)
-  }
-  return readFileSync(file)
-}
-
 function need(file: string, how: string): void {
   if (!existsSync(file)) throw new Unavailable(`${file} is missing: run ${how}`)
 }
@@ -388,8 +373,6 @@ function need(file: string, how: string): void {
 function buildGranary(level: Level): Uint8Array {
   need(granaryModule, 'npm run build')
   if (level === 'O3') return readFileSync(granaryModule)
-  const file = path.join(labFolder, `granary-${process.pid}.wasm`)
-  mkdirSync(labFolder, { recursive: true })
   const asc = path.join(root, 'node_modules/assemblyscript/bin/asc.js')
   const target = [
     '--config',
@@ -401,10 +384,11 @@ function buildGranary(level: Level): Uint8Array {
     '--shrinkLevel',
     '2',
   ]
-  run(process.execPath, [asc, ...target, '--baseDir', root, '--outFile', path.relative(root, file)])
-  const wasm = readFileSync(file)
-  rmSync(file)
-  return wasm
+  return inFolder(labFolder, (folder) => {
+    const file = path.join(folder, 'granary.wasm')
+    run(process.execPath, [asc, ...target, '--baseDir', root, '--outFile', path.relative(root, file)])
+    return readFileSync(file)
+  })
 }
 
 function run(command: string, args: string[], env: Record<string, string> = {}): void {

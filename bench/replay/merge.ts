@@ -1,9 +1,9 @@
 // Builds what is measured: an allocator and the replay driver (driver.as.ts) in one module, optimised as a whole.
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { root } from '../../scripts/run.mjs'
+import { cached } from '../cache.ts'
 
 const here = path.join(root, 'bench/replay')
 const modules = path.join(root, 'node_modules')
@@ -39,7 +39,7 @@ function compile(file: string, flags: string[], level: '-O3' | '-Oz' = '-O3'): U
   const compiler = path.join(here, 'asc.mjs')
   const args = [file, level, ...ASC, ...flags, '-o', 'out.wasm']
   const inputs = [source, args.join(' '), readFileSync(compiler), version('assemblyscript')]
-  return cached(path.basename(file, '.as.ts'), inputs, (folder) => {
+  return cached(cache, path.basename(file, '.as.ts'), inputs, (folder) => {
     writeFileSync(path.join(folder, file), source)
     runNode(compiler, folder, args)
     return readFileSync(path.join(folder, 'out.wasm'))
@@ -75,7 +75,7 @@ export function merge({ name, wasm }: Allocator, shift = 0): Uint8Array {
     ? ['--importMemory', '--noExportMemory']
     : ['--initialMemory', String(BASE_PAGES + (shift ? 1 : 0))]
   const driver = compile('driver.as.ts', ['--runtime', 'stub', '--use', `HEAP_SHIFT=${shift}`, ...memory])
-  return cached(`merged-${name}`, [wasm, driver, FEATURES.join(' '), version('binaryen')], (folder) => {
+  return cached(cache, `merged-${name}`, [wasm, driver, FEATURES.join(' '), version('binaryen')], (folder) => {
     writeFileSync(path.join(folder, 'allocator.wasm'), wasm)
     writeFileSync(path.join(folder, 'driver.wasm'), driver)
     const parts = ['allocator.wasm', 'env', 'driver.wasm', 'env']
@@ -102,7 +102,7 @@ export function countGrowths(merged: Allocator): Uint8Array {
 
 /** A merged module in which the function $grow, given as text, takes the place of every memory.grow. */
 export function withGrowth(kind: string, { name, wasm }: Allocator, grow: string): Uint8Array {
-  return cached(`${kind}-${name}`, [wasm, grow, version('binaryen')], (folder) => {
+  return cached(cache, `${kind}-${name}`, [wasm, grow, version('binaryen')], (folder) => {
     writeFileSync(path.join(folder, 'merged.wasm'), wasm)
     tool('wasm-dis', folder, ['merged.wasm', ...FEATURES, '-o', 'merged.wat'])
     const text = readFileSync(path.join(folder, 'merged.wat'), 'utf8')
@@ -124,24 +124,4 @@ function tool(name: string, cwd: string, args: string[]): void {
 function runNode(program: string, cwd: string, args: string[]): void {
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { cwd, encoding: 'utf8' })
   if (status !== 0) throw new Error(`${path.basename(program)} ${args.join(' ')}\n${stdout}${stderr}`)
-}
-
-/** Makes a file once for the same inputs, in a folder for what comes in between. The file is renamed into place, so that
- *  processes side by side never see half of it. */
-function cached(name: string, inputs: (string | Uint8Array)[], make: (folder: string) => Uint8Array): Uint8Array {
-  const hash = createHash('sha256')
-  for (const input of inputs) hash.update(`${input.length} `).update(input)
-  const file = path.join(cache, `${name}-${hash.digest('hex').slice(0, 16)}.wasm`)
-  if (existsSync(file)) return readFileSync(file)
-  mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(path.join(cache, 'making-'))
-  try {
-    const made = make(folder)
-    const finished = path.join(folder, 'finished')
-    writeFileSync(finished, made)
-    renameSync(finished, file)
-    return made
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
 }
