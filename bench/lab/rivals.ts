@@ -70,8 +70,9 @@ export const rivals: Rival[] = [
     title: 'dlmalloc (wasi-libc)',
     source: 'Debian package wasi-libc, as compiled there',
     alignment: 16,
-    version: () => debianVersion('wasi-libc'),
-    build: (level) => compileC('dlmalloc-wasi', level, [...wasi(), path.join(shims, 'wasi.c'), ...wasiLibraries]),
+    version: wasiVersion,
+    build: (level) =>
+      compileC('dlmalloc-wasi', level, [...wasi(), path.join(shims, 'wasi.c'), ...wasiLibraries], wasiVersion()),
     quick: true,
   },
   {
@@ -183,7 +184,8 @@ const linking = (base: number) => [
 const shimsAmong = (args: string[]) =>
   args.filter((argument) => argument.startsWith(shims)).map((file) => readFileSync(file))
 
-function compileC(id: string, level: Level, args: string[], base = HEAP_BASE): Uint8Array {
+/** Compiles with clang; `library` is the version of what is compiled or linked beside our own sources. */
+function compileC(id: string, level: Level, args: string[], library: string, base = HEAP_BASE): Uint8Array {
   const flags = [
     optimisation[level],
     '-DNDEBUG',
@@ -193,7 +195,7 @@ function compileC(id: string, level: Level, args: string[], base = HEAP_BASE): U
     `-fuse-ld=${linker}`,
     ...linking(base),
   ]
-  const inputs = [...args, ...flags, ...shimsAmong(args), text('clang-22', ['--version'])]
+  const inputs = [...args, ...flags, ...shimsAmong(args), library, text('clang-22', ['--version'])]
   return cached(cache, `${id}-${level}`, inputs, (folder) => {
     const file = path.join(folder, 'out.wasm')
     run('clang-22', [...flags, ...args, '-o', file])
@@ -204,6 +206,9 @@ function compileC(id: string, level: Level, args: string[], base = HEAP_BASE): U
 function wasi(): string[] {
   need('/usr/lib/wasm32-wasi/libc.a', 'apt-get install wasi-libc')
   return ['--target=wasm32-wasip1', '--sysroot=/usr', '-isystem', '/usr/include/wasm32-wasi']
+}
+function wasiVersion(): string {
+  return debianVersion('wasi-libc')
 }
 const wasiLibraries = ['-L/usr/lib/wasm32-wasi', '-lwasi-emulated-process-clocks']
 
@@ -227,7 +232,7 @@ function buildEmscripten(name: string, level: Level, base?: number): Uint8Array 
     args.push('-isystem', folder)
   args.push('-fno-builtin-malloc', '-fno-builtin-calloc', '-fno-strict-aliasing', '-Daligned_alloc=own_aligned_alloc')
   args.push(path.join(system, 'lib', `${name}.c`), path.join(system, 'lib/sbrk.c'), path.join(shims, 'emscripten.c'))
-  return compileC(name, level, args, base)
+  return compileC(name, level, args, emscriptenVersion(), base)
 }
 
 /** Emscripten's dlmalloc with its data, and so its heap, that many bytes further up. */
@@ -254,7 +259,7 @@ function buildMimalloc(version: 2 | 3, level: Level): Uint8Array {
   const folder = mimallocFolder(version)
   const source = ['-I', path.join(folder, 'include'), path.join(folder, 'src/static.c'), path.join(shims, 'wasi.c')]
   const defines = ['-DMI_MALLOC_OVERRIDE=1', '-D_WASI_EMULATED_PROCESS_CLOCKS']
-  return compileC(`mimalloc${version}`, level, [...wasi(), ...defines, ...source, ...wasiLibraries])
+  return compileC(`mimalloc${version}`, level, [...wasi(), ...defines, ...source, ...wasiLibraries], wasiVersion())
 }
 
 function buildZig(level: Level): Uint8Array {
@@ -334,7 +339,7 @@ function buildCrate(id: string, name: string, level: Level): Uint8Array {
     CARGO_PROFILE_RELEASE_OPT_LEVEL: level === 'O3' ? '3' : 'z',
   }
   const sources = ['Cargo.toml', 'Cargo.lock', 'src/lib.rs'].map((file) => readFileSync(path.join(shims, 'rust', file)))
-  const inputs = [...args, ...Object.values(env), ...sources]
+  const inputs = [...args, ...Object.values(env), ...sources, text(cargo, ['--version'])]
   return cached(cache, `${id}-${level}`, inputs, () => {
     run(cargo, args, env)
     return readFileSync(path.join(target, 'wasm32-unknown-unknown/release/rivals.wasm'))
