@@ -4,7 +4,7 @@ import path from 'node:path'
 import { allocators, cases, takesPart } from '../js/cases.ts'
 import { timeCase } from '../js/timing.ts'
 import type { Results } from './results.ts'
-import { labFolder, text } from './rivals.ts'
+import { labFolder, outputOf } from './tools.ts'
 
 /** Runs every case that can be repeated for about `seconds` each. */
 export function measureBoundary(
@@ -42,7 +42,7 @@ function buildGlue(): string {
   const args = ['-O3', path.join(folder, 'empty.c'), '--no-entry', ...settings.map((setting) => `-s${setting}`)]
   const glue = path.join(folder, 'glue.js')
   // Debian's Emscripten finds its JavaScript tools by NODE_PATH, and must not find npm's binaryen, which is not of its age.
-  text('env', ['NODE_PATH=/usr/share/nodejs', 'PATH=/usr/bin:/bin', 'emcc', ...args, '-o', glue])
+  outputOf('env', ['NODE_PATH=/usr/share/nodejs', 'PATH=/usr/bin:/bin', 'emcc', ...args, '-o', glue])
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "commonjs" }')
   return glue
 }

@@ -6,7 +6,8 @@ import type { Progress } from '../progress.ts'
 import { floorAllocator, merge } from '../replay/merge.ts'
 import { freezable } from './frozen.ts'
 import type { AllocatorInfo } from './results.ts'
-import { buildRival, labFolder, type Rival } from './rivals.ts'
+import { buildRival, type Rival } from './rivals.ts'
+import { labFolder } from './tools.ts'
 import type { Contestant } from './worker.ts'
 
 export interface Field {

@@ -6,9 +6,10 @@ import { root } from '../../scripts/run.mjs'
 import { countGrowths, merge } from '../replay/merge.ts'
 import { stored } from './contestants.ts'
 import type { Instructions, Peak, Results } from './results.ts'
-import { buildRival, dlmallocAt, granaryModule, python, type Rival, text } from './rivals.ts'
+import { buildRival, dlmallocAt, granaryModule, type Rival } from './rivals.ts'
 import { runTasks } from './runner.ts'
 import { median } from './stats.ts'
+import { outputOf, python } from './tools.ts'
 import type { Contestant, Task } from './worker.ts'
 import type { Workload } from './workloads.ts'
 
@@ -60,7 +61,7 @@ export function shifted(): Contestant[] {
 /** The instructions that malloc and free of a block execute when the same was allocated and freed just before. */
 export async function countInstructions(rivals: Rival[]): Promise<Instructions[]> {
   const modules = await Promise.all(rivals.map(async (rival) => ({ name: rival.id, file: await buildRival(rival) })))
-  return JSON.parse(text(python, [path.join(root, 'bench/lab/wasmtime_fuel.py'), JSON.stringify(modules)]))
+  return JSON.parse(outputOf(python, [path.join(root, 'bench/lab/wasmtime_fuel.py'), JSON.stringify(modules)]))
 }
 
 const INSTANCES = 101

@@ -10,8 +10,8 @@ import { root } from '../../scripts/run.mjs'
 import { put } from '../cache.ts'
 import { formatTrace } from '../trace.ts'
 import type { EngineResult } from './results.ts'
-import { labFolder, newestNode, python, text } from './rivals.ts'
 import { runTasks } from './runner.ts'
+import { labFolder, newestNode, outputOf, python } from './tools.ts'
 import type { Turns } from './turns.ts'
 import type { Contestant, Task } from './worker.ts'
 import { loadWorkload, type Workload } from './workloads.ts'
@@ -43,19 +43,19 @@ export const engines: Engine[] = [
     name: 'newest Node',
     thorough: true,
     title: () => {
-      return nodeTitle(JSON.parse(text(newestNode, ['-p', 'JSON.stringify(process.versions)'])))
+      return nodeTitle(JSON.parse(outputOf(newestNode, ['-p', 'JSON.stringify(process.versions)'])))
     },
     run: runNewestNode,
   },
-  { name: 'Firefox', title: () => text(firefox, ['--version']).replace('Mozilla ', ''), run: runFirefox },
+  { name: 'Firefox', title: () => outputOf(firefox, ['--version']).replace('Mozilla ', ''), run: runFirefox },
   {
     name: 'SpiderMonkey',
-    title: () => `SpiderMonkey shell ${text('js102', ['--version']).replace(/^JavaScript-C/, '')}`,
+    title: () => `SpiderMonkey shell ${outputOf('js102', ['--version']).replace(/^JavaScript-C/, '')}`,
     run: runSpiderMonkey,
   },
   {
     name: 'wasmtime',
-    title: () => text(python, ['-c', 'import importlib.metadata as m; print("wasmtime", m.version("wasmtime"))']),
+    title: () => outputOf(python, ['-c', 'import importlib.metadata as m; print("wasmtime", m.version("wasmtime"))']),
     run: runWasmtime,
   },
 ]
@@ -137,7 +137,7 @@ print(JSON.stringify(turns.playInTurns(compiled, score, repetitions, () => dateN
     return plan.workloads.flatMap((workload) => {
       progress(workload.id)
       const job = { ...traceFile(workload), ...argumentsOf(plan) }
-      return collect(workload, JSON.parse(text('js102', ['--wasm-compiler=optimized', file, JSON.stringify(job)])))
+      return collect(workload, JSON.parse(outputOf('js102', ['--wasm-compiler=optimized', file, JSON.stringify(job)])))
     })
   } finally {
     rmSync(file)
@@ -149,7 +149,7 @@ async function runWasmtime(plan: Plan, progress: (step: string) => void): Promis
   return plan.workloads.flatMap((workload) => {
     progress(workload.id)
     const job = { ...traceFile(workload), ...argumentsOf(plan) }
-    return collect(workload, JSON.parse(text(python, [script, JSON.stringify(job)])))
+    return collect(workload, JSON.parse(outputOf(python, [script, JSON.stringify(job)])))
   })
 }
 

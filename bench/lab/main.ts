@@ -10,8 +10,9 @@ import { parseCommand, type Request, usage } from './arguments.ts'
 import { comparison } from './compare.ts'
 import { report } from './report.ts'
 import { RESULTS_START, type Results } from './results.ts'
-import { labFolder, type Rival, text } from './rivals.ts'
+import type { Rival } from './rivals.ts'
 import { ratioTables } from './tables.ts'
+import { labFolder, outputOf } from './tools.ts'
 
 try {
   const command = parseCommand(process.argv.slice(2))
@@ -37,7 +38,7 @@ async function bench({ mode, rivals, asked, workloads, repetitions, json }: Requ
   const file = outputPath('--json', json ?? usual, 'result', RESULTS_START)
   // What is measured, the module and the host's class, is built from the sources as they are now.
   if (rivals.some(({ source }) => source === 'this repository'))
-    text(process.execPath, [path.join(root, 'scripts/build.mjs')])
+    outputOf(process.execPath, [path.join(root, 'scripts/build.mjs')])
   const { measure } = await import('./measure.ts') // it takes seconds to load, for nothing where something else was asked
   const results = await measure(
     { mode, rivals, workloads, repetitions, limit: 3 },

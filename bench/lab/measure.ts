@@ -10,9 +10,10 @@ import { countInstructions, measureInstantiation, measurePeaks, SHIFT, shifted }
 import { engines, nodeTitle } from './engines.ts'
 import { measureNative } from './native.ts'
 import { CHANGED, FORMAT, type Footprint, type Growth, noResults, type ReplayResult, type Results } from './results.ts'
-import { cargo, granaryModule, type Rival, text } from './rivals.ts'
+import { granaryModule, type Rival } from './rivals.ts'
 import { type Report, runTasks } from './runner.ts'
 import { sizesOf } from './size.ts'
+import { cargo, outputOf } from './tools.ts'
 import type { Contestant, Task } from './worker.ts'
 import { aboutWorkload, type Workload } from './workloads.ts'
 
@@ -116,11 +117,11 @@ function describeRun({ mode }: Plan): Results {
 
 function toolVersions(): Record<string, string> {
   const asked: Record<string, () => string> = {
-    clang: () => text('clang-22', ['--version']),
-    cargo: () => text(cargo, ['--version']),
-    gcc: () => text('gcc', ['--version']),
-    emcc: () => text('emcc', ['--version']),
-    commit: () => `granary at commit ${text('git', ['describe', '--always', '--exclude=*', `--dirty=${CHANGED}`])}`,
+    clang: () => outputOf('clang-22', ['--version']),
+    cargo: () => outputOf(cargo, ['--version']),
+    gcc: () => outputOf('gcc', ['--version']),
+    emcc: () => outputOf('emcc', ['--version']),
+    commit: () => `granary at commit ${outputOf('git', ['describe', '--always', '--exclude=*', `--dirty=${CHANGED}`])}`,
     module: () =>
       `build/granary.wasm, SHA-256 ${createHash('sha256').update(readFileSync(granaryModule)).digest('hex')}`,
   }

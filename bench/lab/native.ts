@@ -5,8 +5,8 @@ import { root } from '../../scripts/run.mjs'
 import { put } from '../cache.ts'
 import { formatTrace } from '../trace.ts'
 import type { NativeResult } from './results.ts'
-import { debianVersion, labFolder, text } from './rivals.ts'
 import { runTasks } from './runner.ts'
+import { debianVersion, labFolder, outputOf } from './tools.ts'
 import { warmRounds } from './turns.ts'
 import type { Contestant, Task } from './worker.ts'
 import { loadWorkload, type Workload } from './workloads.ts'
@@ -104,7 +104,7 @@ async function replayOurs(workload: Workload, ours: Contestant, limit: number, r
 function buildDriver(): string {
   const source = path.join(root, 'bench/lab/native.c')
   const file = path.join(labFolder, 'native')
-  text('gcc', [
+  outputOf('gcc', [
     '-O3',
     '-fno-builtin-malloc',
     '-fno-builtin-calloc',

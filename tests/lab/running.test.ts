@@ -7,8 +7,9 @@ import binaryen from 'binaryen'
 import { afterAll, describe, expect, it } from 'vitest'
 import { orders } from '../../bench/lab/compare.ts'
 import { prepare } from '../../bench/lab/contestants.ts'
-import { buildRival, text } from '../../bench/lab/rivals.ts'
+import { buildRival } from '../../bench/lab/rivals.ts'
 import { runTasks } from '../../bench/lab/runner.ts'
+import { outputOf } from '../../bench/lab/tools.ts'
 import type { Task } from '../../bench/lab/worker.ts'
 import type { Workload } from '../../bench/lab/workloads.ts'
 import { Progress } from '../../bench/progress.ts'
@@ -82,7 +83,12 @@ describe('running tasks', () => {
 describe('the rivals', () => {
   it('say which command installs what they lack', () => {
     const why = 'no-such-compiler is missing: run npm run bench:setup'
-    expect(() => text('no-such-compiler', [])).toThrow(why)
+    expect(() => outputOf('no-such-compiler', [])).toThrow(why)
+  })
+
+  it('say of a command that is there why it gave nothing', () => {
+    expect(() => outputOf(tmpdir(), [])).toThrow('EACCES')
+    expect(() => outputOf(process.execPath, ['-e', 'process.exit(3)'])).toThrow('failed: it ended with 3')
   })
 
   it('are told one by one as they are built', async () => {
