@@ -12,12 +12,12 @@ import {
   timesOf,
   workloadsOf,
 } from './figures.ts'
-import { table, thousands, two, withInterval } from './markdown.ts'
+import { hundredths, table, tenths, thousands, withInterval } from './markdown.ts'
 import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from './reportCosts.ts'
 import { asTheHeapGrows, latency } from './reportCurves.ts'
 import { againstNative, fromJavaScript, otherEngines } from './reportElsewhere.ts'
 import { newestNode } from './reportNewest.ts'
-import { type Drawn, LOSS, NULL_FLOOR, one } from './reportParts.ts'
+import { type Drawn, LOSS, NULL_FLOOR } from './reportParts.ts'
 import type { Results, Size } from './results.ts'
 import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, ratioEstimate } from './stats.ts'
 import { bars, type Palette, paletteOf, scatter } from './svg.ts'
@@ -131,7 +131,7 @@ Every allocator side by side in one run, as ratios. Measured ${date.slice(0, 10)
       return [
         title,
         ...times,
-        ...memory.map((value) => (value === undefined ? '–' : two(value))),
+        ...memory.map((value) => (value === undefined ? '–' : hundredths(value))),
         `${passed} of ${all.length}`,
       ]
     })
@@ -176,7 +176,7 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
         }
         const [them, us] = [memoryOf(this.#results, workload, id), memoryOf(this.#results, workload, this.#ours)]
         if (them && us && us / them > LOSS)
-          rows.push({ ratio: us / them, cells: [workload, this.#title(id), 'memory', two(us / them)] })
+          rows.push({ ratio: us / them, cells: [workload, this.#title(id), 'memory', hundredths(us / them)] })
       }
     if (!rows.length) return `## Where ${this.#title(this.#ours)} loses\n\nIn this run nowhere beyond the noise.`
     // For each workload and figure the one rival who wins by most.
@@ -205,11 +205,11 @@ ${table(
         const cells = others.map((id) => {
           const theirs = netOf(this.#results, workload, id, phase)
           if (theirs === undefined) return gapOf(this.#results, workload, id, phase)
-          return ours === undefined ? '–' : two(theirs / ours)
+          return ours === undefined ? '–' : hundredths(theirs / ours)
         })
         return [
           workload,
-          ours === undefined ? gapOf(this.#results, workload, this.#ours, phase) : `${one(ours)} ns`,
+          ours === undefined ? gapOf(this.#results, workload, this.#ours, phase) : `${tenths(ours)} ns`,
           ...cells,
         ]
       })
@@ -265,7 +265,7 @@ ${table(
       workload,
       ...this.#ids.map((id) => {
         const figure = memoryOf(this.#results, workload, id)
-        return figure === undefined ? '–' : two(figure)
+        return figure === undefined ? '–' : hundredths(figure)
       }),
     ])
     const rows = this.#ids.map((id) => {
@@ -284,7 +284,7 @@ ${table(
         this.#title(id),
         String(this.#results.allocators.find((allocator) => allocator.id === id)?.alignment ?? '–'),
         ...cells,
-        residues.length ? `${one(100 * median(residues))} %` : '–',
+        residues.length ? `${tenths(100 * median(residues))} %` : '–',
         most.pages ? `${thousands(most.pages)} pages (${most.workload})` : again.length ? '0' : '–',
       ]
     })

@@ -1,7 +1,7 @@
 // The sections of docs/benchmarks.md on what costs.ts measures, and the picture of code size against speed.
 
 import { meanTime, PAGE, referenceOf, workloadsOf } from './figures.ts'
-import { table, thousands, two } from './markdown.ts'
+import { hundredths, table, thousands } from './markdown.ts'
 import type { Field } from './reportParts.ts'
 import type { Results } from './results.ts'
 import { median } from './stats.ts'
@@ -61,7 +61,7 @@ export function sizeAgainstSpeed(results: Results, { ids, title }: Field, palett
   return scatter(
     'Code size and time on real programs (both: less is better)',
     { label: 'bytes of malloc, free, realloc, calloc and aligned_alloc at -O3', format: thousands },
-    { label: `warm time over ${title(reference)}’s, geometric mean`, format: two },
+    { label: `warm time over ${title(reference)}’s, geometric mean`, format: hundredths },
     points,
     palette,
   )

@@ -1,14 +1,14 @@
 // The sections of docs/benchmarks.md on latency and on large heaps, and their pictures.
 
 import { faultMark, referenceOf } from './figures.ts'
-import { table, thousands, two } from './markdown.ts'
-import { type Drawn, NULL_FLOOR, one, SHOWN } from './reportParts.ts'
+import { hundredths, table, tenths, thousands } from './markdown.ts'
+import { type Drawn, NULL_FLOOR, SHOWN } from './reportParts.ts'
 import type { Results } from './results.ts'
 import { isBelowFloor } from './stats.ts'
 import { lines } from './svg.ts'
 
 const nanoseconds = (ns: number) =>
-  ns < 1000 ? `${ns.toFixed(0)} ns` : ns < 1e6 ? `${one(ns / 1000)} µs` : `${one(ns / 1e6)} ms`
+  ns < 1000 ? `${ns.toFixed(0)} ns` : ns < 1e6 ? `${tenths(ns / 1000)} µs` : `${tenths(ns / 1e6)} ms`
 
 export function latency(results: Results, { ids, title, palette, picture }: Drawn): string {
   const { latencies } = results
@@ -32,7 +32,7 @@ export function latency(results: Results, { ids, title, palette, picture }: Draw
       return [
         [
           title(id),
-          `${one(latency.p50)} ns`,
+          `${tenths(latency.p50)} ns`,
           ...shares.map(([, share]) => nanoseconds(at(latency.curve, share))),
           nanoseconds(latency.max),
         ],
@@ -61,7 +61,7 @@ export function latency(results: Results, { ids, title, palette, picture }: Draw
           ),
         )
       : ''
-    return `### ${workload}\n\n${plot}\n\nThe clock’s own ${one(clock)} ns are subtracted.\n\n${table(['allocator', 'p50', ...shares.map(([name]) => name), 'maximum'], rows)}`
+    return `### ${workload}\n\n${plot}\n\nThe clock’s own ${tenths(clock)} ns are subtracted.\n\n${table(['allocator', 'p50', ...shares.map(([name]) => name), 'maximum'], rows)}`
   })
   return `## Latency\n\nThe median comes from batches of 32 operations; the rest from single operations, each at its least in identical replays in fresh instances, so that what is left is the allocator’s and the engine’s (page faults and growth included), not the machine’s.\n\n${sections.join('\n\n')}`
 }
@@ -86,11 +86,11 @@ export function asTheHeapGrows(results: Results, { ids, title, palette, picture 
     ...lives.map((live) => {
       const [them, us] = [netAt(id, live), netAt(ours, live)]
       if (them === undefined) return gapAt(id, live)
-      if (id === ours) return `${one(them)} ns`
-      return us === undefined ? '–' : two(them / us)
+      if (id === ours) return `${tenths(them)} ns`
+      return us === undefined ? '–' : hundredths(them / us)
     }),
   ])
-  rows.unshift([NULL_FLOOR, ...floor.points.map(({ ns }) => `${one(ns)} ns`)])
+  rows.unshift([NULL_FLOOR, ...floor.points.map(({ ns }) => `${tenths(ns)} ns`)])
   const series = SHOWN.flatMap((id) => {
     const points = lives.flatMap((live) => {
       const y = netAt(id, live)

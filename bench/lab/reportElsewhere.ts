@@ -1,7 +1,7 @@
 // The sections of docs/benchmarks.md on what runs elsewhere than in this Node alone: native allocators, JavaScript, other engines.
 
 import { PAGE, type Phase, referenceOf, workloadsOf } from './figures.ts'
-import { table, two } from './markdown.ts'
+import { hundredths, table } from './markdown.ts'
 import type { Field } from './reportParts.ts'
 import type { EngineResult, Results } from './results.ts'
 import { geometricMean, isBelowFloor, net } from './stats.ts'
@@ -20,7 +20,7 @@ export function againstNative(results: Results): string {
     return them.length && us.length ? Math.min(...them) / Math.min(...us) : undefined
   }
   const others = ids.filter((id) => id !== 'granary')
-  const show = (value: number | undefined) => (value === undefined ? '✗' : two(value))
+  const show = (value: number | undefined) => (value === undefined ? '✗' : hundredths(value))
   const phases: Phase[] = ['warm', 'cold']
   const groups = (['recorded', 'synthetic'] as const)
     .map((kinds) => ({
@@ -33,7 +33,7 @@ export function againstNative(results: Results): string {
     ...others.flatMap((id) =>
       phases.map((phase) => {
         const ratios = members.flatMap((workload) => ratio(workload, id, phase) ?? [])
-        return ratios.length ? two(geometricMean(ratios)) : '–'
+        return ratios.length ? hundredths(geometricMean(ratios)) : '–'
       }),
     ),
   ])
@@ -41,7 +41,7 @@ export function againstNative(results: Results): string {
     phases.map((phase) => {
       const where = members.flatMap((workload) => {
         const value = ratio(workload, 'glibc', phase) ?? 1
-        return value < 1 ? [`${workload} ${two(value)}`] : []
+        return value < 1 ? [`${workload} ${hundredths(value)}`] : []
       })
       return `- ${name}, ${phase}: ${where.join(', ') || 'nowhere'}`
     }),
@@ -66,7 +66,7 @@ function resident(results: Results, ids: string[], workloads: string[]): string 
       const row = results.native.find((known) => known.workload === id && known.allocator === allocator)
       return row?.resident ? row.resident / peak : []
     })
-    return ratios.length ? two(geometricMean(ratios)) : '–'
+    return ratios.length ? hundredths(geometricMean(ratios)) : '–'
   }
   return `Memory over peak live bytes, geometric mean of the ${touched.length} workloads of at least 1 MiB without blocks above 128 KiB (native: resident pages; granary: the size of its memory):\n\n${table(ids, [ids.map(mean)])}`
 }
@@ -83,7 +83,9 @@ export function fromJavaScript(results: Results): string {
     contestant,
     ...cases.map((name) => {
       const [them, base] = [of(contestant, name), of(baseline, name)]
-      return them && base ? `${two(them.ns / base.ns)} (${them.ns.toFixed(0)} ns ± ${them.margin.toFixed(0)} %)` : '–'
+      return them && base
+        ? `${hundredths(them.ns / base.ns)} (${them.ns.toFixed(0)} ns ± ${them.margin.toFixed(0)} %)`
+        : '–'
     }),
   ])
   return `## Called from JavaScript\n\nCPU time over that of ${baseline} (benchmark.js).\n\n${table(['contestant', ...cases], rows)}`
@@ -110,7 +112,7 @@ export function otherEngines(results: Results, { ids: all, title }: Field): stri
       const measured = them && us && floor && ![them, us].some((row) => isBelowFloor(row[phase], floor[phase]))
       return measured ? net(them[phase], floor[phase]) / net(us[phase], floor[phase]) : []
     })
-    return ratios.length ? two(geometricMean(ratios)) : '–'
+    return ratios.length ? hundredths(geometricMean(ratios)) : '–'
   }
   const rows = names.flatMap((engine) =>
     (['warm', 'cold'] as Phase[]).map((phase) => [

@@ -18,5 +18,3 @@ export const SHOWN = ['granary', 'dlmalloc', 'emmalloc', 'mimalloc2', 'mimalloc3
 export const NULL_FLOOR = 'null floor'
 /** A loss is listed from here on. */
 export const LOSS = 1.02
-
-export const one = (value: number) => value.toFixed(1)

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { table, two, withInterval } from '../../bench/lab/markdown.ts'
+import { hundredths, table, withInterval } from '../../bench/lab/markdown.ts'
 import { refuseArguments, run } from '../../scripts/run.mjs'
 import { root, tools } from './harness.ts'
 import { compare, programs } from './programs.ts'
@@ -24,8 +24,8 @@ run('npm', ['run', '--silent', 'build:embed'])
 const programRows = programs.map((program) => {
   const { time, memory } = compare(program, REPETITIONS)
   const { name, toolchain, rival } = program
-  console.log(`${name}, ${toolchain}: time ${withInterval(time)}, memory ${two(memory)}`)
-  return [name, toolchain, rival, withInterval(time), two(memory)]
+  console.log(`${name}, ${toolchain}: time ${withInterval(time)}, memory ${hundredths(memory)}`)
+  return [name, toolchain, rival, withInterval(time), hundredths(memory)]
 })
 const sizeRows = measureSizes().map(({ names, bytes }) => [
   names.map((name) => `\`${name}\``).join(', '),
