@@ -7,8 +7,8 @@ import { floorAllocator, merge } from '../replay/merge.ts'
 import { freezable } from './frozen.ts'
 import type { AllocatorInfo } from './results.ts'
 import { buildRival, type Rival } from './rivals.ts'
+import type { Contestant } from './tasks.ts'
 import { labFolder } from './tools.ts'
-import type { Contestant } from './worker.ts'
 
 export interface Field {
   contestants: Contestant[]

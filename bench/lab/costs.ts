@@ -9,8 +9,8 @@ import type { Instructions, Peak, Results } from './results.ts'
 import { buildRival, dlmallocAt, granaryModule, type Rival } from './rivals.ts'
 import { runTasks } from './runner.ts'
 import { median } from './stats.ts'
+import type { Contestant, Task } from './tasks.ts'
 import { outputOf, python } from './tools.ts'
-import type { Contestant, Task } from './worker.ts'
 import type { Workload } from './workloads.ts'
 
 /** How far into a page the heap begins where a program's own data end in the middle of one. */

@@ -11,9 +11,9 @@ import { put } from '../cache.ts'
 import { formatTrace } from '../trace.ts'
 import type { EngineResult } from './results.ts'
 import { runTasks } from './runner.ts'
+import type { Contestant, Task } from './tasks.ts'
 import { labFolder, newestNode, outputOf, python } from './tools.ts'
 import type { Turns } from './turns.ts'
-import type { Contestant, Task } from './worker.ts'
 import { loadWorkload, type Workload } from './workloads.ts'
 
 interface Plan {

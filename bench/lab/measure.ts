@@ -11,10 +11,10 @@ import { engines, nodeTitle } from './engines.ts'
 import { measureNative } from './native.ts'
 import { CHANGED, FORMAT, type Footprint, type Growth, noResults, type ReplayResult, type Results } from './results.ts'
 import { granaryModule, type Rival } from './rivals.ts'
-import { type Report, runTasks } from './runner.ts'
+import { runTasks } from './runner.ts'
 import { sizesOf } from './size.ts'
+import type { Contestant, Report, Task } from './tasks.ts'
 import { cargo, outputOf } from './tools.ts'
-import type { Contestant, Task } from './worker.ts'
 import { aboutWorkload, type Workload } from './workloads.ts'
 
 export interface Plan {

@@ -6,9 +6,9 @@ import { put } from '../cache.ts'
 import { formatTrace } from '../trace.ts'
 import type { NativeResult } from './results.ts'
 import { runTasks } from './runner.ts'
+import type { Contestant, Task } from './tasks.ts'
 import { debianVersion, labFolder, outputOf } from './tools.ts'
 import { warmRounds } from './turns.ts'
-import type { Contestant, Task } from './worker.ts'
 import { loadWorkload, type Workload } from './workloads.ts'
 
 interface Native {

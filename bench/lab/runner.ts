@@ -6,11 +6,9 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { root } from '../../scripts/run.mjs'
 import { ENGINE_FLAGS } from '../replay/engine.ts'
-import type { Contestant, Job, Message, Task } from './worker.ts'
+import type { Contestant, Job, Message, Report, Task } from './tasks.ts'
 
 const worker = path.join(root, 'bench/lab/worker.ts')
-
-export type Report = Exclude<Message, { step: string } | { done: number }>
 
 export interface RunOptions {
   /** Which Node, by its path. */

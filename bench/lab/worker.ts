@@ -8,65 +8,12 @@ import type { Trace } from '../trace.ts'
 import type { Footprint } from './results.ts'
 import { quantile } from './stats.ts'
 import { fillThenReplace } from './synthetic.ts'
+import { BATCH, BUDGET, type Contestant, FEWEST, type Job, type Message, type Task } from './tasks.ts'
 import { warmRounds } from './turns.ts'
 import { loadWorkload, type Workload } from './workloads.ts'
 
-export interface Contestant {
-  id: string
-  /** The merged module. */
-  file: string
-  /** The same, with a switch that refuses growth (frozen.ts). */
-  frozen?: string
-  alignment: number
-}
-
-export type Task =
-  | { kind: 'replay'; workload: Workload; repetitions: number; check: boolean; residue: boolean }
-  | { kind: 'latency'; workload: Workload; repetitions: number }
-  | { kind: 'growth'; lives: number[]; repetitions: number }
-  | { kind: 'footprint' }
-  | { kind: 'peak'; workload: Workload }
-
-export interface Job {
-  tasks: Task[]
-  contestants: Contestant[]
-  /** Seconds of CPU time that one replay may take. */
-  limit: number
-  /** Who is left out of which task: it hung there, or it failed on the same workload before. */
-  skip: { task: number; contestant: string }[]
-  /** Where to begin. */
-  from: number
-}
-
-export type Message =
-  | { step: string; task: number; contestant?: string }
-  | { task: number; contestant: string; fault: string }
-  | { task: number; workload: { operations: number; peak: number; largest: number } }
-  | { task: number; contestant: string; cold: number; warm: number; heap: number; heapAgain: number }
-  | { task: number; contestant: string; residue: number }
-  | {
-      task: number
-      contestant: string
-      clock: number
-      p50: number
-      curve: { share: number; ns: number }[]
-      max: number
-    }
-  | { task: number; contestant: string; live: number; ns: number; heap: number }
-  | { task: number; contestant: string; footprint: Omit<Footprint, 'allocator'> }
-  | { task: number; contestant: string; heap: number; growths: number }
-  | { done: number }
-
 /** Shares of slower operations: 1/2, then four steps a decade down to one in a million. */
 const shares = [0.5, ...Array.from({ length: 25 }, (_, i) => 10 ** (-i / 4)).filter((share) => share < 0.5)]
-const BATCH = 32
-
-/**
- * So many repetitions of a replay are always made, and more while a contestant has spent less CPU time on them than BUDGET, in
- * nanoseconds: where one takes long, a few are enough to tell it from the others.
- */
-const FEWEST = 3
-const BUDGET = 3e9
 /** All of a contestant's replays for latencies together may take so many times as long as one replay may. */
 const LATENCY_LIMIT = 5
 
