@@ -16,6 +16,8 @@ export interface Change {
 
 // No run tells less apart, however quiet it was: code moves by a few bytes, and caches see other addresses.
 const LEAST_CHANGE = 0.02
+// Allocators that differ by less need not be in the same order in two runs.
+const LEAST_DIFFERENCE = 0.1
 
 /** The allocators that both runs have. */
 function inBoth(before: Results, after: Results): string[] {
@@ -72,7 +74,7 @@ function quotient(one: Estimate, other: Estimate): Estimate {
 }
 
 export interface Orders {
-  /** Pairs of allocators that differ by more than 10 %, beyond the noise, in at least one of the runs: for real and synthetic
+  /** Pairs of allocators that differ by more than LEAST_DIFFERENCE, beyond the noise, in at least one of the runs: for real and synthetic
    *  workloads, cold and warm. */
   pairs: number
   /** Those of them that the other run puts in the other order. */
@@ -93,7 +95,8 @@ export function orders(before: Results, after: Results): Orders {
           )
           const [first, second] = [before, after].map((run) => meanTime(run, both, one, other, phase))
           if (!first || !second) continue
-          if (![first, second].some(({ low, high }) => low > 1.1 || high < 1 / 1.1)) continue
+          if (![first, second].some(({ low, high }) => low > 1 + LEAST_DIFFERENCE || high < 1 / (1 + LEAST_DIFFERENCE)))
+            continue
           found.pairs++
           if (first.value > 1 === second.value > 1) continue
           const [was, is] = [first, second].map(({ value }) => value.toFixed(2))
@@ -130,7 +133,7 @@ export function comparison(before: Results, after: Results): string {
   const { pairs, reversed } = orders(before, after)
   lines.push(
     '',
-    `order: ${pairs - reversed.length} of ${pairs} pairs that differ by more than 10 %, beyond the noise, are the same way round`,
+    `order: ${pairs - reversed.length} of ${pairs} pairs that differ by more than ${100 * LEAST_DIFFERENCE} %, beyond the noise, are the same way round`,
   )
   return lines.concat(reversed.map((pair) => `  ${pair}`)).join('\n')
 }

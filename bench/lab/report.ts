@@ -1,5 +1,6 @@
 // docs/benchmarks.md and its pictures, made from a run's JSON. Every figure on the page comes from there.
 
+import { SHORTEST_RING } from '../replay/player.ts'
 import {
   gapOf,
   meanTime,
@@ -17,10 +18,12 @@ import { growthsAndBases, instructionsAndInstantiation, sizeAgainstSpeed } from 
 import { asTheHeapGrows, latency } from './reportCurves.ts'
 import { againstNative, fromJavaScript, otherEngines } from './reportElsewhere.ts'
 import { newestNode } from './reportNewest.ts'
-import { type Drawn, LOSS, NULL_FLOOR } from './reportParts.ts'
+import { type Drawn, LEAST_LOSS, NULL_FLOOR } from './reportParts.ts'
 import type { Results, Size } from './results.ts'
 import { type Estimate, geometricMean, isBelowFloor, LEAST_NET, median, ratioEstimate } from './stats.ts'
 import { bars, type Palette, paletteOf, scatter } from './svg.ts'
+import { BUDGET, FEWEST } from './tasks.ts'
+import { MOST_ROUNDS } from './turns.ts'
 
 export interface Report {
   markdown: string
@@ -171,11 +174,11 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
           if (!them || !us) continue
           const ratio = ratioEstimate([us[0], ...them])
           const bound = isBelowFloor(them[0], them[1]) ? '> ' : ''
-          if (ratio.low > LOSS)
+          if (ratio.low > 1 + LEAST_LOSS)
             rows.push({ ratio: ratio.value, cells: [workload, this.#title(id), phase, bound + withInterval(ratio)] })
         }
         const [them, us] = [memoryOf(this.#results, workload, id), memoryOf(this.#results, workload, this.#ours)]
-        if (them && us && us / them > LOSS)
+        if (them && us && us / them > 1 + LEAST_LOSS)
           rows.push({ ratio: us / them, cells: [workload, this.#title(id), 'memory', hundredths(us / them)] })
       }
     if (!rows.length) return `## Where ${this.#title(this.#ours)} loses\n\nIn this run nowhere beyond the noise.`
@@ -188,7 +191,7 @@ ${table(['allocator', 'real, warm', 'real, cold', 'synthetic, warm', 'synthetic,
     const sorted = [...worst.values()].sort((a, b) => b.ratio - a.ratio)
     return `## Where ${this.#title(this.#ours)} loses
 
-For each workload and figure the rival that wins by most, if by more than the noise and 2 %: ${this.#title(this.#ours)}’s figure over the rival’s (“>”: the rival’s is too small to be told from the floor).
+For each workload and figure the rival that wins by most, if by more than the noise and ${100 * LEAST_LOSS} %: ${this.#title(this.#ours)}’s figure over the rival’s (“>”: the rival’s is too small to be told from the floor).
 
 ${table(
   ['workload', 'best rival', 'figure', 'ratio'],
@@ -361,8 +364,8 @@ ${table(['workload', ...this.#ids.map((id) => this.#title(id))], perWorkload)}`
 
 - **Traces** are sequences of malloc, free, realloc, calloc and aligned allocation of real programs ([traces](traces.md)), or come from deterministic generators. A replay writes the first and the last word of a block at each (re)allocation and reads the first at free.
 - **One module**: each allocator is merged with the same replay driver and optimised as a whole by the same tool and flags, so that a call costs what it costs in a linked program. All is compiled by the optimising tier before the first call. The driver’s own data lie below the heap.
-- **Turns**: a repetition replays the trace once cold (fresh instance) and warm (again, after everything was freed; short traces up to 50 times, of which the mean counts) in every allocator, in an order that rotates; what else the machine does hits all alike. An allocator that takes more than 3 s for the repetitions of one workload makes fewer, at least three. Time is the CPU time of the process.
-- **Net**: a null allocator (it hands out addresses from a ring 64 KiB longer than the peak of live bytes) measures the floor, which is subtracted. Less than ${LEAST_NET} ns cannot be told from it. The figure is the least of the repetitions.
+- **Turns**: a repetition replays the trace once cold (fresh instance) and warm (again, after everything was freed; short traces up to ${MOST_ROUNDS} times, of which the mean counts) in every allocator, in an order that rotates; what else the machine does hits all alike. An allocator that takes more than ${BUDGET / 1e9} s for the repetitions of one workload makes fewer, at least ${FEWEST}. Time is the CPU time of the process.
+- **Net**: a null allocator (it hands out addresses from a ring ${SHORTEST_RING / 1024} KiB longer than the peak of live bytes) measures the floor, which is subtracted. Less than ${LEAST_NET} ns cannot be told from it. The figure is the least of the repetitions.
 - **Intervals** are what 95 % of random halves of the repetitions gave. They tell noisy figures from quiet ones and are no confidence intervals: a true ratio lies outside in more than 5 of 100 cases (10 to 13 with simulated noise). Two figures whose intervals overlap are not told apart.
 - **Content check**: before any timing, every byte of every block is written and verified, and so is alignment. An allocator that fails is listed, not dropped. One that is not done in the time allowed is stopped and listed.
 - **Memory** is the memory’s size above the heap’s base at the end of the first replay, stacks left out.

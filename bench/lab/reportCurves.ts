@@ -6,6 +6,7 @@ import { type Drawn, NULL_FLOOR, SHOWN } from './reportParts.ts'
 import type { Results } from './results.ts'
 import { isBelowFloor } from './stats.ts'
 import { lines } from './svg.ts'
+import { BATCH } from './tasks.ts'
 
 const nanoseconds = (ns: number) =>
   ns < 1000 ? `${ns.toFixed(0)} ns` : ns < 1e6 ? `${tenths(ns / 1000)} µs` : `${tenths(ns / 1e6)} ms`
@@ -63,7 +64,7 @@ export function latency(results: Results, { ids, title, palette, picture }: Draw
       : ''
     return `### ${workload}\n\n${plot}\n\nThe clock’s own ${tenths(clock)} ns are subtracted.\n\n${table(['allocator', 'p50', ...shares.map(([name]) => name), 'maximum'], rows)}`
   })
-  return `## Latency\n\nThe median comes from batches of 32 operations; the rest from single operations, each at its least in identical replays in fresh instances, so that what is left is the allocator’s and the engine’s (page faults and growth included), not the machine’s.\n\n${sections.join('\n\n')}`
+  return `## Latency\n\nThe median comes from batches of ${BATCH} operations; the rest from single operations, each at its least in identical replays in fresh instances, so that what is left is the allocator’s and the engine’s (page faults and growth included), not the machine’s.\n\n${sections.join('\n\n')}`
 }
 
 export function asTheHeapGrows(results: Results, { ids, title, palette, picture }: Drawn): string {

@@ -1,6 +1,6 @@
 // The sections of docs/benchmarks.md on what runs elsewhere than in this Node alone: native allocators, JavaScript, other engines.
 
-import { PAGE, type Phase, referenceOf, workloadsOf } from './figures.ts'
+import { type Phase, referenceOf, workloadsOf } from './figures.ts'
 import { hundredths, table } from './markdown.ts'
 import type { Field } from './reportParts.ts'
 import type { EngineResult, Results } from './results.ts'
@@ -55,10 +55,15 @@ export function againstNative(results: Results): string {
   return `## Against native allocators\n\nThe same replay compiled by gcc -O3 for this machine (${versions.join(', ')}), beside granary in V8: their time over granary’s, gross on both sides. Less than 1: native is faster. Native pointers are twice as wide, and V8 checks bounds by guard pages, so neither side is favoured by design.\n\n${table(head, [...means, ...rows])}\n\nWhere native glibc is faster:\n\n${faster.join('\n')}\n\n${resident(results, ids, workloads)}`
 }
 
-/** Big blocks are left out: natively, what is not touched is not resident. */
+const KIBIBYTE = 1024
+/** Workloads with larger blocks are left out: natively, what is not touched is not resident. */
+const LARGEST_TOUCHED = 128 * KIBIBYTE
+/** And those with fewer live bytes, of which a page is too large a part. */
+const LEAST_LIVE = 1024 * KIBIBYTE
+
 function resident(results: Results, ids: string[], workloads: string[]): string {
   const touched = results.workloads.filter(
-    ({ id, largest, peak }) => workloads.includes(id) && largest <= 2 * PAGE && peak >= 16 * PAGE,
+    ({ id, largest, peak }) => workloads.includes(id) && largest <= LARGEST_TOUCHED && peak >= LEAST_LIVE,
   )
   if (!touched.length) return ''
   const mean = (allocator: string) => {
@@ -68,7 +73,7 @@ function resident(results: Results, ids: string[], workloads: string[]): string 
     })
     return ratios.length ? hundredths(geometricMean(ratios)) : '–'
   }
-  return `Memory over peak live bytes, geometric mean of the ${touched.length} workloads of at least 1 MiB without blocks above 128 KiB (native: resident pages; granary: the size of its memory):\n\n${table(ids, [ids.map(mean)])}`
+  return `Memory over peak live bytes, geometric mean of the ${touched.length} workloads of at least ${LEAST_LIVE / KIBIBYTE ** 2} MiB without blocks above ${LARGEST_TOUCHED / KIBIBYTE} KiB (native: resident pages; granary: the size of its memory):\n\n${table(ids, [ids.map(mean)])}`
 }
 
 export function fromJavaScript(results: Results): string {

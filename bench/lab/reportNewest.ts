@@ -2,7 +2,7 @@
 
 import { referenceOf } from './figures.ts'
 import { table, withInterval } from './markdown.ts'
-import { LOSS } from './reportParts.ts'
+import { LEAST_LOSS } from './reportParts.ts'
 import type { Results } from './results.ts'
 import { isBelowFloor, ratioEstimate } from './stats.ts'
 
@@ -25,7 +25,7 @@ export function newestNode(results: Results, title: (id: string) => string): str
           if (!them?.length || !us?.length || !floor?.length) return '–'
           const lost = ratioEstimate([us, them, floor])
           const bound = isBelowFloor(them, floor) ? '> ' : ''
-          if (lost.low > LOSS) losses.push([workload, title(id), phase, bound + withInterval(lost)])
+          if (lost.low > 1 + LEAST_LOSS) losses.push([workload, title(id), phase, bound + withInterval(lost)])
           return isBelowFloor(them, floor) ? '< floor' : withInterval(ratioEstimate([them, us, floor]))
         }),
       ]
@@ -33,7 +33,7 @@ export function newestNode(results: Results, title: (id: string) => string): str
     return `### ${phase === 'warm' ? 'Warm' : 'Cold'} in ${name}\n\n${table(['workload', ...others.map(title)], cells)}`
   })
   const lost = losses.length
-    ? `Where ${title(ours)} loses there by more than the noise and 2 %, its time over the rival’s:\n\n${table(['workload', 'rival', 'figure', 'ratio'], losses, 'lllr')}`
+    ? `Where ${title(ours)} loses there by more than the noise and ${100 * LEAST_LOSS} %, its time over the rival’s:\n\n${table(['workload', 'rival', 'figure', 'ratio'], losses, 'lllr')}`
     : `${title(ours)} loses nowhere there beyond the noise.`
   return `## In the newest V8\n\nNet time over ${title(ours)}’s in ${name}, of the strongest rivals on every real program and one synthetic workload, in fewer repetitions than above. As everywhere here, all is compiled by the optimising tier before the first call; then V8 has counted no calls and inlines what comes first and is small. With its default flags it inlines what is called often ([performance.md](performance.md#what-helped) has figures).\n\n${sections.join('\n\n')}\n\n${lost}`
 }

@@ -16,5 +16,5 @@ export interface Drawn extends Field {
 /** Whose lines are drawn: more could not be told apart by eye. */
 export const SHOWN = ['granary', 'dlmalloc', 'emmalloc', 'mimalloc2', 'mimalloc3', 'zig', 'talc', 'tlsf', 'wasmalloc']
 export const NULL_FLOOR = 'null floor'
-/** A loss is listed from here on. */
-export const LOSS = 1.02
+/** The share by which an allocator must be better for its win to be listed. */
+export const LEAST_LOSS = 0.02

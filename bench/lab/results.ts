@@ -108,7 +108,7 @@ interface Latency {
   fault?: string
   /** What an operation of the null allocator takes with the clock read around it: the median over all of the least of each. Subtracted below. */
   clock: number
-  /** From batches of 32 operations, nanoseconds each. */
+  /** From batches of operations, nanoseconds each. */
   p50: number
   /** From single operations: the share of slower operations, and nanoseconds. */
   curve: { share: number; ns: number }[]

@@ -3,10 +3,12 @@ import { type Clock, Player, type Score, TooSlow } from '../replay/player.ts'
 
 /** Operations that take long enough to be timed. */
 const ENOUGH = 50_000
+/** More warm replays than this are not made, however short they are. */
+export const MOST_ROUNDS = 50
 
 /** How many warm replays of a trace take long enough together for the clock's steps not to matter. */
 export function warmRounds({ operations }: { operations: number }): number {
-  return Math.min(50, Math.max(1, Math.round(ENOUGH / operations)))
+  return Math.min(MOST_ROUNDS, Math.max(1, Math.round(ENOUGH / operations)))
 }
 
 /** Cold and warm times of each repetition, or why there are none. */
