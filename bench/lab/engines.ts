@@ -83,9 +83,6 @@ async function runNewestNode(plan: Plan, progress: (step: string) => void): Prom
         results.push(result)
       }
     },
-    failed(_, reason) {
-      throw new Error(reason)
-    },
   })
   return results
 }

@@ -231,7 +231,6 @@ async function growth(...[results, contestants, { limit }, show]: Parameters<Par
         results.growth.push(entry)
       }
     },
-    failed,
   })
 }
 
@@ -244,13 +243,7 @@ async function footprints(...[results, contestants, { limit }]: Parameters<Part>
         if ('footprint' in report)
           results.footprints.push({ allocator: report.contestant, ...report.footprint } as Footprint)
     },
-    failed,
   })
-}
-
-/** For a part of one task: the part is listed as missing. */
-function failed(_: number, reason: string): never {
-  throw new Error(reason)
 }
 
 async function peaks(...[results, contestants, plan, show]: Parameters<Part>): Promise<void> {

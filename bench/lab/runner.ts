@@ -20,8 +20,8 @@ export interface RunOptions {
   progress(task: number, step: string, contestant: string): void
   /** Takes all that was reported in a task, as soon as it is done. */
   done(task: number, reports: Report[]): void
-  /** Is told of a task that cannot be done by anyone. */
-  failed(task: number, reason: string): void
+  /** Is told of a task that cannot be done by anyone. Without it, the first such task is the end of all: it is thrown. */
+  failed?(task: number, reason: string): void
 }
 
 /** Runs the tasks one after the other. */
@@ -33,6 +33,7 @@ export async function runTasks(tasks: Task[], contestants: Contestant[], options
     if (!hung) continue
     const { task, contestant, reason } = hung
     if (!contestant) {
+      if (!options.failed) throw new Error(reason)
       options.failed(task, reason)
       job.from = task + 1
       continue

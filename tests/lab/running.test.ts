@@ -78,6 +78,12 @@ describe('running tasks', () => {
       [2, true],
     ])
   }, 30_000)
+
+  it('ends with the reason where nobody is told of a trace that cannot be read', async () => {
+    const workload: Workload = { kind: 'given', id: 'missing', file: path.join(folder, 'missing.mtrc') }
+    const options = { limit: 10, progress: () => {}, done: () => {} }
+    await expect(runTasks([{ kind: 'peak', workload }], [], options)).rejects.toThrow('missing.mtrc: cannot be read')
+  }, 30_000)
 })
 
 describe('the rivals', () => {
