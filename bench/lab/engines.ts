@@ -7,14 +7,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buildSync } from 'esbuild'
 import { root } from '../../scripts/run.mjs'
-import { put } from '../cache.ts'
-import { formatTrace } from '../trace.ts'
+import { inFolder } from '../cache.ts'
 import type { EngineResult } from './results.ts'
 import { runTasks } from './runner.ts'
 import type { Contestant, Task } from './tasks.ts'
 import { labFolder, newestNode, outputOf, python } from './tools.ts'
 import type { Turns } from './turns.ts'
-import { loadWorkload, type Workload } from './workloads.ts'
+import { traceFile, type Workload } from './workloads.ts'
 
 interface Plan {
   workloads: Workload[]
@@ -24,13 +23,16 @@ interface Plan {
   limit: number
 }
 
+/** What an engine finds; its title is added. */
+type Replayed = Omit<EngineResult, 'engine'>
+
 interface Engine {
   name: string
   /** It replays every real program, in more rivals. */
   thorough?: boolean
   /** With its version. */
   title(): string
-  run(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]>
+  run(plan: Plan, progress: (step: string) => void): Promise<Replayed[]>
 }
 
 const firefox = '/usr/lib/firefox-esr/firefox-esr'
@@ -60,19 +62,19 @@ export const engines: Engine[] = [
   },
 ]
 
-async function runNewestNode(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
+async function runNewestNode(plan: Plan, progress: (step: string) => void): Promise<Replayed[]> {
   const { workloads, contestants, repetitions, limit } = plan
   const tasks = workloads.map(
     (workload): Task => ({ kind: 'replay', workload, repetitions, check: false, residue: false }),
   )
-  const results: EngineResult[] = []
+  const results: Replayed[] = []
   await runTasks(tasks, contestants, {
     node: newestNode,
     limit,
     progress: (task, step) => progress(`${workloads[task].id}: ${step}`),
     done(task, reports) {
       for (const { id: allocator } of contestants) {
-        const result: EngineResult = { engine: '', workload: workloads[task].id, allocator, cold: [], warm: [] }
+        const result: Replayed = { workload: workloads[task].id, allocator, cold: [], warm: [] }
         for (const report of reports) {
           if (!('contestant' in report) || report.contestant !== allocator) continue
           if ('fault' in report) result.fault = report.fault
@@ -94,14 +96,6 @@ function turnsScript(): string {
   return buildSync({ entryPoints, ...options }).outputFiles[0].text
 }
 
-/** A trace as an MTRC file, for scripts to read, and its largest request, which the file's header does not have. */
-function traceFile(workload: Workload): { file: string; largest: number } {
-  const trace = loadWorkload(workload)
-  const file = path.join(labFolder, 'mtrc', `${workload.id}.mtrc`)
-  put(file, formatTrace(trace))
-  return { file, largest: trace.largest }
-}
-
 const scoreOf = `
 function scoreOf(buffer, largest) {
   const words = new Uint32Array(buffer)
@@ -109,18 +103,27 @@ function scoreOf(buffer, largest) {
 }
 `
 
-function collect(workload: Workload, turns: Turns[]): EngineResult[] {
-  return turns.map(({ name, fault, cold, warm }) => ({
-    engine: '',
-    workload: workload.id,
-    allocator: name,
-    fault,
-    cold,
-    warm,
-  }))
+/** What a script is to replay. */
+function jobOf(workload: Workload, { contestants, repetitions, limit }: Plan) {
+  const { file, trace } = traceFile(workload)
+  const modules = contestants.map(({ id, file }) => ({ name: id, file }))
+  return { file, largest: trace.largest, modules, repetitions, most: limit * 1e9 }
 }
 
-async function runSpiderMonkey(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
+function collect({ id }: Workload, turns: Turns[]): Replayed[] {
+  return turns.map(({ name, fault, cold, warm }) => ({ workload: id, allocator: name, fault, cold, warm }))
+}
+
+/** Replays with a command that takes a job as its last argument and prints the turns. */
+function replayBy(command: string, args: string[], plan: Plan, progress: (step: string) => void): Replayed[] {
+  return plan.workloads.flatMap((workload) => {
+    progress(workload.id)
+    const printed = outputOf(command, [...args, JSON.stringify(jobOf(workload, plan))])
+    return collect(workload, JSON.parse(printed))
+  })
+}
+
+async function runSpiderMonkey(plan: Plan, progress: (step: string) => void): Promise<Replayed[]> {
   const script = `${turnsScript()}${scoreOf}
 const { file, largest, modules, repetitions, most } = JSON.parse(scriptArgs[0])
 const read = (name) => os.file.readFile(name, 'binary')
@@ -128,34 +131,19 @@ const compiled = modules.map(({ name, file }) => ({ name, module: new WebAssembl
 const score = scoreOf(read(file).buffer, largest)
 print(JSON.stringify(turns.playInTurns(compiled, score, repetitions, () => dateNow() * 1e6, most)))
 `
-  const file = path.join(labFolder, `spidermonkey-${process.pid}.js`)
-  put(file, script)
-  try {
-    return plan.workloads.flatMap((workload) => {
-      progress(workload.id)
-      const job = { ...traceFile(workload), ...argumentsOf(plan) }
-      return collect(workload, JSON.parse(outputOf('js102', ['--wasm-compiler=optimized', file, JSON.stringify(job)])))
-    })
-  } finally {
-    rmSync(file)
-  }
-}
-
-async function runWasmtime(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
-  const script = path.join(root, 'bench/lab/wasmtime_replay.py')
-  return plan.workloads.flatMap((workload) => {
-    progress(workload.id)
-    const job = { ...traceFile(workload), ...argumentsOf(plan) }
-    return collect(workload, JSON.parse(outputOf(python, [script, JSON.stringify(job)])))
+  return inFolder(labFolder, (folder) => {
+    const file = path.join(folder, 'replay.js')
+    writeFileSync(file, script)
+    return replayBy('js102', ['--wasm-compiler=optimized', file], plan, progress)
   })
 }
 
-function argumentsOf({ contestants, repetitions, limit }: Plan) {
-  return { modules: contestants.map(({ id, file }) => ({ name: id, file })), repetitions, most: limit * 1e9 }
+async function runWasmtime(plan: Plan, progress: (step: string) => void): Promise<Replayed[]> {
+  return replayBy(python, [path.join(root, 'bench/lab/wasmtime_replay.py')], plan, progress)
 }
 
 /** Serves a page that replays, opens it in a Firefox without a window, and waits for the page to send its figures. */
-async function runFirefox(plan: Plan, progress: (step: string) => void): Promise<EngineResult[]> {
+async function runFirefox(plan: Plan, progress: (step: string) => void): Promise<Replayed[]> {
   const profile = mkdtempSync(path.join(tmpdir(), 'granary-firefox-'))
   const preferences = {
     'privacy.reduceTimerPrecision': false,
@@ -167,8 +155,8 @@ async function runFirefox(plan: Plan, progress: (step: string) => void): Promise
   }
   const lines = Object.entries(preferences).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${value});\n`)
   writeFileSync(path.join(profile, 'user.js'), lines.join(''))
-  const jobs = plan.workloads.map((workload) => ({ workload, ...traceFile(workload), ...argumentsOf(plan) }))
-  const results: EngineResult[] = []
+  const jobs = plan.workloads.map((workload) => ({ workload, ...jobOf(workload, plan) }))
+  const results: Replayed[] = []
   const page = `<script type="module">${turnsScript()}${scoreOf}
 const fetched = async (name) => (await fetch('/file?' + encodeURIComponent(name))).arrayBuffer()
 const clock = () => performance.now() * 1e6

@@ -2,14 +2,12 @@
 import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { root } from '../../scripts/run.mjs'
-import { put } from '../cache.ts'
-import { formatTrace } from '../trace.ts'
 import type { NativeResult } from './results.ts'
 import { runTasks } from './runner.ts'
 import type { Contestant, Task } from './tasks.ts'
 import { debianVersion, labFolder, outputOf } from './tools.ts'
 import { warmRounds } from './turns.ts'
-import { loadWorkload, type Workload } from './workloads.ts'
+import { traceFile, type Workload } from './workloads.ts'
 
 interface Native {
   id: string
@@ -40,9 +38,7 @@ export async function measureNative(
 ): Promise<void> {
   const driver = buildDriver()
   for (const [index, workload] of workloads.entries()) {
-    const file = path.join(labFolder, 'mtrc', `${workload.id}.mtrc`)
-    const trace = loadWorkload(workload)
-    put(file, formatTrace(trace))
+    const { file, trace } = traceFile(workload)
     const row = (allocator: string, version: string): NativeResult => {
       return { workload: workload.id, allocator, version, cold: [], warm: [], resident: 0 }
     }

@@ -1,9 +1,11 @@
 // Where the traces come from: the bundled ones, those of a folder, and the synthetic ones.
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import type { Trace } from '../trace.ts'
+import { put } from '../cache.ts'
+import { formatTrace, type Trace } from '../trace.ts'
 import { bundledNames, bundledTrace, nameOf, readTrace } from '../traces/bundled.ts'
 import { aboutSynthetic, synthetic, syntheticNames } from './synthetic.ts'
+import { labFolder } from './tools.ts'
 
 /** A workload by reference, so that it can be handed to another process. */
 export type Workload =
@@ -27,6 +29,14 @@ export function allWorkloads(folders: string[]): Workload[] {
 export function loadWorkload(workload: Workload): Trace {
   if (workload.kind === 'synthetic') return synthetic(workload.id)
   return workload.kind === 'bundled' ? bundledTrace(workload.id) : readTrace(workload.file)
+}
+
+/** A workload as an MTRC file, for programs that are not ours to read, and as it is. */
+export function traceFile(workload: Workload): { file: string; trace: Trace } {
+  const trace = loadWorkload(workload)
+  const file = path.join(labFolder, 'mtrc', `${workload.id}.mtrc`)
+  put(file, formatTrace(trace))
+  return { file, trace }
 }
 
 export function aboutWorkload(workload: Workload): string {
