@@ -2,6 +2,7 @@
 import { extent } from 'd3-array'
 import { scaleLinear, scaleLog } from 'd3-scale'
 import { curveMonotoneX, line } from 'd3-shape'
+import { escaped } from '../escaped.ts'
 
 export interface Axis {
   label: string
@@ -45,10 +46,6 @@ export function paletteOf(names: string[]): Palette {
 const strokeOf = (palette: Palette, name: string) => colourOf(palette.get(name) ?? 0)
 const dashOf = (palette: Palette, name: string) =>
   (palette.get(name) ?? 0) >= COLOURS.length ? ' stroke-dasharray="5 3"' : ''
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-}
 
 function document(height: number, title: string, body: string[]): string {
   return [

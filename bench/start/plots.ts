@@ -1,14 +1,10 @@
 // The report's plots, as SVG text. Colours are classes, so that the page's style sheet decides them for light and dark.
 import { scaleBand, scaleLinear } from 'd3-scale'
 import { area, curveStepBefore, line } from 'd3-shape'
+import { escaped } from '../escaped.ts'
 import { FREED, type HeapMap, LIVE_SIZES, OVERHEAD, UNTOUCHED } from '../replay/inspect.ts'
 import { Kind, kindOf, type Trace } from '../trace.ts'
 import { formatBytes } from './result.ts'
-
-/** Text as it may stand in HTML. */
-export function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
-}
 
 /** The width of every plot, so that their text has one size, side by side or one below the other. */
 const WIDTH = 520

@@ -1,4 +1,5 @@
 // The run as one HTML page that needs nothing besides itself.
+import { escaped } from '../escaped.ts'
 import { intervalEnds, SMALLEST_FREE } from '../replay/inspect.ts'
 import {
   isTimed,
@@ -9,17 +10,7 @@ import {
   WARM_TIME,
 } from '../replay/measure.ts'
 import { Kind, kindOf, slotOf, type Trace } from '../trace.ts'
-import {
-  type Bar,
-  bars,
-  CATEGORY_NAMES,
-  composition,
-  escaped,
-  heapMap,
-  histogram,
-  shortened,
-  timeline,
-} from './plots.ts'
+import { type Bar, bars, CATEGORY_NAMES, composition, heapMap, histogram, shortened, timeline } from './plots.ts'
 import {
   done,
   formatBytes,
