@@ -165,16 +165,10 @@ class LiveBlocks {
 
 /** Appends numbers as bytes: 7 bits each, the lowest first, the top bit set in all but the last. */
 class ColumnWriter {
-  #bytes = new Uint8Array(1 << 12)
-  #length = 0
+  readonly #bytes: number[] = []
 
   byte(value: number): void {
-    if (this.#length === this.#bytes.length) {
-      const longer = new Uint8Array(2 * this.#length)
-      longer.set(this.#bytes)
-      this.#bytes = longer
-    }
-    this.#bytes[this.#length++] = value
+    this.#bytes.push(value)
   }
 
   unsigned(value: number): void {
@@ -188,7 +182,7 @@ class ColumnWriter {
   }
 
   bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
+    return Uint8Array.from(this.#bytes)
   }
 }
 

@@ -5,8 +5,7 @@ import { Kind, type Trace, toTrace } from '../trace.ts'
 
 /** Writes down operations; a block is known by its slot. */
 export class Script {
-  #words = new Uint32Array(1 << 20)
-  #length = 0
+  readonly #words: number[] = []
   #slots = 0
   readonly #unused: number[] = []
 
@@ -26,21 +25,15 @@ export class Script {
   }
 
   get operations(): number {
-    return this.#length / 2
+    return this.#words.length / 2
   }
 
   trace(name: string): Trace {
-    return toTrace(name, this.#words.slice(0, this.#length), this.#slots, true)
+    return toTrace(name, Uint32Array.from(this.#words), this.#slots, true)
   }
 
   #add(kind: number, slot: number, size: number): void {
-    if (this.#length === this.#words.length) {
-      const longer = new Uint32Array(2 * this.#length)
-      longer.set(this.#words)
-      this.#words = longer
-    }
-    this.#words[this.#length++] = slot | (kind << 28)
-    this.#words[this.#length++] = size
+    this.#words.push(slot | (kind << 28), size)
   }
 }
 
