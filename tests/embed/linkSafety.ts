@@ -3,31 +3,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import binaryen from 'binaryen'
-import { LinkError } from '../../cli/error.ts'
-import { type LinkOptions, link } from '../../cli/link.ts'
+import { link } from '../../cli/link.ts'
 import { equal, root, shell, type Test, workFolder } from './harness.ts'
+import { clang, core, outcome, wat } from './linkHarness.ts'
 import { allocating, withBase } from './linkModules.ts'
-
-const core = () => readFileSync(path.join(root, 'build/embed/granary.wasm'))
-
-function binary(text: string, hasNames = true): Uint8Array {
-  const module = binaryen.parseText(text)
-  module.setFeatures(binaryen.Features.MutableGlobals)
-  binaryen.setDebugInfo(hasNames)
-  return module.emitBinary()
-}
-
-/** What was replaced, or the sentence of the refusal. */
-async function outcome(module: Uint8Array, options?: LinkOptions): Promise<string> {
-  try {
-    return (await link(module, core(), options)).report.replaced.join(', ')
-  } catch (error) {
-    if (error instanceof LinkError) return error.message
-    throw error
-  }
-}
-
-const clang = 'clang-22 --target=wasm32-wasi -O2 --no-wasm-opt -Wl,--export=__heap_base'
 
 /** A program with static functions of its own whose names are those of the family, some with its signatures. */
 const helpers = `
@@ -226,7 +205,7 @@ export const safetyTests: Test[] = [
   {
     name: 'link: says of no function that it looks like memalign or calloc which neither aligns nor multiplies both',
     run: async () => {
-      const said = await outcome(binary(grow))
+      const said = await outcome(wat(grow))
       if (!said.includes('function grow uses') || said.includes('looks like')) throw new Error(said)
     },
   },
@@ -235,7 +214,7 @@ export const safetyTests: Test[] = [
     run: async () => {
       const module = `(module (memory (export "memory") 1) (global (export "__heap_base") i32 (i32.const 2048)) ${allocating}
         (func (export "__errno_location") (result i32) (i32.const 1040)) (export "malloc" (func $malloc)))`
-      const { wasm, report } = await link(binary(module), core())
+      const { wasm, report } = await link(wat(module), core())
       equal(report.errno, true, 'whether errno is set')
       const linked = new WebAssembly.Instance(new WebAssembly.Module(wasm as BufferSource))
       const { memory, malloc } = linked.exports as { memory: WebAssembly.Memory; malloc(size: number): number }
@@ -247,7 +226,7 @@ export const safetyTests: Test[] = [
     name: "link: imports by Emscripten's names",
     run: async () => {
       const { report } = await link(
-        binary(`(module (import "env" "_malloc" (func (param i32) (result i32))) (import "env" "_free" (func (param i32)))
+        wat(`(module (import "env" "_malloc" (func (param i32) (result i32))) (import "env" "_free" (func (param i32)))
           ${withBase})`),
         core(),
       )
@@ -267,7 +246,7 @@ export const safetyTests: Test[] = [
   ...Object.entries(outcomes).map(([name, [module, said, hasNames]]) => ({
     name: `link: ${name}`,
     run: async () => {
-      const actual = await outcome(binary(module, hasNames))
+      const actual = await outcome(wat(module, hasNames))
       if (!actual.includes(said)) throw new Error(actual)
     },
   })),
