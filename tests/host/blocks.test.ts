@@ -21,6 +21,7 @@ describe('blocks', () => {
     expect(heap.view(c, Uint8Array, 100).every((byte) => byte === 1)).toBe(true)
     const d = heap.alignedAlloc(4096, 10)
     expect(d % 4096).toBe(0)
+    heap.free(heap.alignedAlloc(1, 10))
     expect(heap.usableSize(0)).toBe(0)
     for (const pointer of [b, c, d, 0]) heap.free(pointer)
     expect(heap.realloc(heap.malloc(5), 0)).toBe(0)
@@ -143,6 +144,14 @@ describe('many blocks at once', () => {
     const heap = createHeapSync({ maximum: 1 })
     for (const size of [10000, 1000, 100, 1]) while (heap.malloc(size));
     expect(heap.mallocMany(sizesOf(100))).toBe(null)
+  })
+
+  it('a few blocks need little memory for the call', () => {
+    const heap = createHeapSync({ maximum: 1 })
+    const large = heap.malloc(2000)
+    for (const size of [10000, 1000, 100, 1]) while (heap.malloc(size));
+    heap.free(large)
+    expect(heap.mallocMany(Uint32Array.of(300, 300))).toHaveLength(2)
   })
 
   it('blocks can be given back when there is no memory left', () => {

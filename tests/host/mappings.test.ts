@@ -71,13 +71,15 @@ describe('mappings and the break', () => {
     ['mremap', (heap) => heap.mremap(PAGE, 0, PAGE), 'EINVAL', /^mremap: oldLength is 0$/],
     ['mremap', (heap) => heap.mremap(PAGE, 2 ** 33, 0), 'EINVAL', /^mremap: newLength is 0$/],
     ['sbrk', (heap) => heap.sbrk(2 ** 31 - 1), 'ENOMEM', /^sbrk: /],
+    ['sbrk', () => createHeapSync({ initial: 0, maximum: 0 }).sbrk(0), 'ENOMEM', /^sbrk: there is no memory for it$/],
     ['sbrk', (heap) => heap.sbrk(-PAGE), 'ENOMEM', /^sbrk: this cannot give back more than it took/],
-  ])('%s throws where it fails', (_, call, code, message) => {
+  ])('%s throws where it fails', (name, call, code, message) => {
     const heap = createHeapSync({ maximum: 10 })
     const error = thrown(() => call(heap))
     expect(error).toBeInstanceOf(HeapError)
     expect(error.code).toBe(code)
     expect(error.message).toMatch(message)
+    expect(error.address === undefined).toBe(name === 'mmap' || name === 'sbrk') // those that are about none
     expect(error).not.toHaveProperty('cause')
     expect(heap.verify()).toBe(0)
   })
