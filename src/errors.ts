@@ -60,7 +60,7 @@ export const errnos: Record<number, Sentence> = {
 
 const PAGE = 65536
 // As in assembly/layout.ts.
-const LAST_END = 0xffff0000
+const BREAK_MAX = 0xffff0000
 
 /** The same for the pages from `address` on. The lengths have the names of their arguments. */
 export function errnosOfRange(address: number, lengths: Record<string, number>): Record<number, Sentence> {
@@ -68,8 +68,8 @@ export function errnosOfRange(address: number, lengths: Record<string, number>):
   const text = (at: string) => {
     if (address % PAGE) return `${at} is not a multiple of 65,536`
     for (const [name, length] of named) if (length === 0) return `${name} is 0`
-    return named.some(([, length]) => address + length > LAST_END)
-      ? `the range at ${at} ends past 0xffff0000, up to where memory can be mapped`
+    return named.some(([, length]) => address + length > BREAK_MAX)
+      ? `the range at ${at} ends past 0x${BREAK_MAX.toString(16)}, up to where memory can be mapped`
       : `the range at ${at} holds memory that is in use and not mapped`
   }
   return { ...errnos, [EINVAL]: { code: 'EINVAL', text } }

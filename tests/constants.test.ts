@@ -1,4 +1,4 @@
-// embed/granary.h declares what the core defines: its reasons for a refusal have the core's numbers.
+// What is written by hand outside the core has the core's numbers.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
@@ -12,4 +12,15 @@ it('the reasons of granary.h are the core’s', () => {
     .map(([, name, number]) => [name, Number(number)] as const)
     .filter(([name]) => !/^E[A-Z]+$/.test(name))
   expect(names.map((name, number) => [name, number])).toEqual([['NOT_REFUSED', 0], ...reasons])
+})
+
+it.each([
+  ['small_max of granary.zig', 'embed/zig/granary.zig', /^const small_max = (\S+);$/m, 'SMALL_MAX'],
+  ['MAGIC of the host', 'src/create.ts', /^const MAGIC = (\S+)$/m, 'MAGIC'],
+  ['BREAK_MAX of the host', 'src/errors.ts', /^const BREAK_MAX = (\S+)$/m, 'BREAK_MAX'],
+])('%s is the core’s', (_, file, constant, name) => {
+  const [, own] = constant.exec(read(file)) ?? []
+  const [, core] = new RegExp(`^export const ${name}: \\w+ = (\\w+)`, 'm').exec(read('assembly/layout.ts')) ?? []
+  expect(own).toBeDefined()
+  expect(own).toBe(core)
 })
