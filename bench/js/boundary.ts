@@ -1,8 +1,8 @@
 // npm run bench:js: what malloc and free cost from JavaScript: through a Heap, by the raw exports, through the loader's
 // wrappers, and what one would use instead.
-import os from 'node:os'
 import { quantile } from 'd3-array'
 import { refuseArguments } from '../../scripts/run.mjs'
+import { processor, system } from '../machine.ts'
 import { allocators, cases, RAW, takesPart } from './cases.ts'
 import { timeCase } from './timing.ts'
 
@@ -14,9 +14,7 @@ const usage = `npm run bench:js
 What malloc and free cost when JavaScript calls them, over the raw exports.`
 
 function report(): void {
-  console.log(
-    `${os.cpus()[0].model}, ${os.platform()} ${os.arch()}; Node ${process.version}, V8 ${process.versions.v8}`,
-  )
+  console.log(`${processor()}, ${system()}; Node ${process.version}, V8 ${process.versions.v8}`)
   console.log(`${new Date().toISOString().slice(0, 10)}; time of ${RAW} = 1; least of ${ROUNDS} processes (median)`)
   for (const title of Object.keys(cases)) {
     const names = Object.keys(allocators()).filter((name) => takesPart(name, title))

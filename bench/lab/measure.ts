@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import os from 'node:os'
+import { processor, system } from '../machine.ts'
 import { clock, type Progress } from '../progress.ts'
 import { ENGINE_FLAGS } from '../replay/engine.ts'
 import { measureBoundary } from './boundary.ts'
@@ -102,10 +103,10 @@ function describeRun({ mode }: Plan): Results {
     date: new Date().toISOString(),
     mode,
     machine: {
-      cpu: os.cpus()[0].model.trim(),
-      cores: os.cpus().length,
+      cpu: processor(),
+      cores: os.availableParallelism(),
       memory: Math.round(os.totalmem() / 2 ** 30),
-      system: `${os.type()} ${os.release()} ${os.arch()}`,
+      system: system(),
     },
     node: process.version,
     v8: process.versions.v8,

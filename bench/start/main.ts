@@ -4,8 +4,9 @@ import os from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseCommandLine, UsageError } from '../../cli/commandLine.ts'
-import { run as build, root } from '../../scripts/run.mjs'
+import { root, run } from '../../scripts/run.mjs'
 import { countOf } from '../counts.ts'
+import { processor, system } from '../machine.ts'
 import { Progress } from '../progress.ts'
 import { useEngineFlags } from '../replay/engine.ts'
 import { inspect } from '../replay/inspect.ts'
@@ -92,7 +93,7 @@ function shortName({ name }: Trace, all: Trace[]): string {
   return all.filter((trace) => nameOf(trace.name) === short).length === 1 ? short : name
 }
 
-function run(
+function replayInBoth(
   trace: Trace,
   floor: WebAssembly.Module,
   both: Contestant[],
@@ -136,10 +137,10 @@ function summary(result: Result, rival: string): string {
 
 function machine(): Machine {
   return {
-    processor: os.cpus()[0]?.model.trim() ?? os.arch(),
+    processor: processor(),
     cores: os.availableParallelism(),
     memory: os.totalmem(),
-    system: `${os.type()} ${os.release()} ${os.arch()}`,
+    system: system(),
     engine: `Node ${process.versions.node}, V8 ${process.versions.v8}`,
     flags: process.execArgv.filter((flag) => flag.startsWith('--no-')),
   }
@@ -152,7 +153,7 @@ function main() {
   const traces = chosenTraces(options)
 
   const reportFile = outputPath('--report', options.report ?? path.join(root, DEFAULT_REPORT), 'page', PAGE_START)
-  build(process.execPath, ['scripts/build.mjs'])
+  run(process.execPath, ['scripts/build.mjs'])
 
   const here = machine()
   console.log(`${here.engine}, ${here.flags.join(' ')}; ${here.processor}, ${here.cores} cores\n`)
@@ -167,7 +168,7 @@ function main() {
   const floor = floorModule()
 
   const results = traces.map((trace) => {
-    const result = run(trace, floor, [granary, rival], repetitionsOf(trace, repetitions), step)
+    const result = replayInBoth(trace, floor, [granary, rival], repetitionsOf(trace, repetitions), step)
     progress.finish(summary(result, rival.name))
     return result
   })
