@@ -10,16 +10,16 @@ import { buildRival, type Rival } from './rivals.ts'
 import type { Contestant } from './tasks.ts'
 import { labFolder } from './tools.ts'
 
-export interface Field {
+export interface Prepared {
   contestants: Contestant[]
   allocators: AllocatorInfo[]
   missing: { what: string; why: string }[]
 }
 
 /** Builds and merges the floor and all rivals; those that cannot be had are listed with the reason. */
-export async function prepare(rivals: Rival[], progress: Progress): Promise<Field> {
+export async function prepare(rivals: Rival[], progress: Progress): Promise<Prepared> {
   const floor = merge(floorAllocator())
-  const field: Field = {
+  const prepared: Prepared = {
     contestants: [{ id: 'floor', file: stored('floor', floor), alignment: 8 }],
     allocators: [],
     missing: [],
@@ -31,16 +31,16 @@ export async function prepare(rivals: Rival[], progress: Progress): Promise<Fiel
       const wasm = readFileSync(await buildRival(rival))
       const merged = merge({ name: id, wasm })
       const frozen = stored(`${id}-frozen`, freezable({ name: id, wasm: merged }))
-      field.contestants.push({ id, file: stored(id, merged), frozen, alignment })
-      field.allocators.push({ id, title, version: rival.version(), source, note, alignment })
+      prepared.contestants.push({ id, file: stored(id, merged), frozen, alignment })
+      prepared.allocators.push({ id, title, version: rival.version(), source, note, alignment })
       progress.finish(`${title}: built`)
     } catch (error) {
       const why = (error as Error).message
-      field.missing.push({ what: title, why })
+      prepared.missing.push({ what: title, why })
       progress.finish(`${title} cannot be had: ${why}`)
     }
   }
-  return field
+  return prepared
 }
 
 /** Where a module is kept, by what is in it. */

@@ -7,7 +7,7 @@ import type { Contestant } from './tasks.ts'
 import type { Turns } from './turns.ts'
 import { traceFile, type Workload } from './workloads.ts'
 
-export interface Plan {
+export interface EnginePlan {
   workloads: Workload[]
   contestants: Contestant[]
   repetitions: number
@@ -34,7 +34,7 @@ function scoreOf(buffer, largest) {
 `
 
 /** What a script is to replay. */
-export function jobOf(workload: Workload, { contestants, repetitions, limit }: Plan) {
+export function jobOf(workload: Workload, { contestants, repetitions, limit }: EnginePlan) {
   const { file, trace } = traceFile(workload)
   const modules = contestants.map(({ id, file }) => ({ name: id, file }))
   return { file, largest: trace.largest, modules, repetitions, most: limit * 1e9 }

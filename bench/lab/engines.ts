@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { root } from '../../scripts/run.mjs'
 import { inFolder } from '../cache.ts'
-import { jobOf, type Plan, type Replayed, scoreOf, toReplayed, turnsScript } from './engineParts.ts'
+import { type EnginePlan, jobOf, type Replayed, scoreOf, toReplayed, turnsScript } from './engineParts.ts'
 import { firefox, runFirefox } from './firefox.ts'
 import { runTasks } from './runner.ts'
 import type { Task } from './tasks.ts'
@@ -15,7 +15,7 @@ interface Engine {
   thorough?: boolean
   /** With its version. */
   title(): string
-  run(plan: Plan, progress: (step: string) => void): Promise<Replayed[]>
+  run(plan: EnginePlan, progress: (step: string) => void): Promise<Replayed[]>
 }
 
 export const nodeTitle = ({ node, v8 }: { node: string; v8: string }) => `Node ${node} (V8 ${v8})`
@@ -43,7 +43,7 @@ export const engines: Engine[] = [
   },
 ]
 
-async function runNewestNode(plan: Plan, progress: (step: string) => void): Promise<Replayed[]> {
+async function runNewestNode(plan: EnginePlan, progress: (step: string) => void): Promise<Replayed[]> {
   const { workloads, contestants, repetitions, limit } = plan
   const tasks = workloads.map(
     (workload): Task => ({ kind: 'replay', workload, repetitions, check: false, residue: false }),
@@ -71,7 +71,7 @@ async function runNewestNode(plan: Plan, progress: (step: string) => void): Prom
 }
 
 /** Replays with a command that takes a job as its last argument and prints the turns. */
-function replayBy(command: string, args: string[], plan: Plan, progress: (step: string) => void): Replayed[] {
+function replayBy(command: string, args: string[], plan: EnginePlan, progress: (step: string) => void): Replayed[] {
   return plan.workloads.flatMap((workload) => {
     progress(workload.id)
     const printed = outputOf(command, [...args, JSON.stringify(jobOf(workload, plan))])
@@ -79,7 +79,7 @@ function replayBy(command: string, args: string[], plan: Plan, progress: (step: 
   })
 }
 
-async function runSpiderMonkey(plan: Plan, progress: (step: string) => void): Promise<Replayed[]> {
+async function runSpiderMonkey(plan: EnginePlan, progress: (step: string) => void): Promise<Replayed[]> {
   const script = `${turnsScript()}${scoreOf}
 const { file, largest, modules, repetitions, most } = JSON.parse(scriptArgs[0])
 const read = (name) => os.file.readFile(name, 'binary')
@@ -94,6 +94,6 @@ print(JSON.stringify(turns.playInTurns(compiled, score, repetitions, () => dateN
   })
 }
 
-async function runWasmtime(plan: Plan, progress: (step: string) => void): Promise<Replayed[]> {
+async function runWasmtime(plan: EnginePlan, progress: (step: string) => void): Promise<Replayed[]> {
   return replayBy(python, [path.join(root, 'bench/lab/wasmtime_replay.py')], plan, progress)
 }

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
-import { jobOf, type Plan, type Replayed, scoreOf, toReplayed, turnsScript } from './engineParts.ts'
+import { type EnginePlan, jobOf, type Replayed, scoreOf, toReplayed, turnsScript } from './engineParts.ts'
 
 export const firefox = '/usr/lib/firefox-esr/firefox-esr'
 
@@ -33,7 +33,7 @@ for (const { file, largest, modules, repetitions, most } of await (await fetch('
 </script>`
 
 /** Serves the page, opens it in a Firefox without a window, and waits for its figures. */
-export async function runFirefox(plan: Plan, progress: (step: string) => void): Promise<Replayed[]> {
+export async function runFirefox(plan: EnginePlan, progress: (step: string) => void): Promise<Replayed[]> {
   const page = replayingPage()
   const jobs = plan.workloads.map((workload) => ({ workload, ...jobOf(workload, plan) }))
   const files = jobs.flatMap(({ file, modules }) => [file, ...modules.map((module) => module.file)])

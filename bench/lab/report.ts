@@ -25,7 +25,7 @@ import { bars, type Palette, paletteOf, scatter } from './svg.ts'
 import { BUDGET, FEWEST } from './tasks.ts'
 import { MOST_ROUNDS } from './turns.ts'
 
-export interface Report {
+export interface RenderedPage {
   markdown: string
   /** SVG by file name. */
   pictures: Record<string, string>
@@ -34,7 +34,7 @@ export interface Report {
 /** Whose bars stand beside ours. */
 const IN_BARS = ['dlmalloc', 'mimalloc3', 'zig']
 
-export function report(results: Results, folder: string): Report {
+export function report(results: Results, folder: string): RenderedPage {
   const page = new Page(results, folder)
   return { markdown: page.markdown(), pictures: page.pictures }
 }
