@@ -4,7 +4,7 @@ import { compare, comparison } from '../../bench/lab/compare.ts'
 import { meanRatio, meanTime, memoryOf, netOf } from '../../bench/lab/figures.ts'
 import { report } from '../../bench/lab/report.ts'
 import type { Results } from '../../bench/lab/results.ts'
-import { estimate, geometricMean, LEAST_NET, net, ratioEstimate } from '../../bench/lab/stats.ts'
+import { estimate, geometricMean, isBelowFloor, LEAST_NET, net, ratioEstimate } from '../../bench/lab/stats.ts'
 import { ratioTables } from '../../bench/lab/tables.ts'
 import { replayIn, run } from './results.ts'
 
@@ -29,6 +29,33 @@ describe('statistics', () => {
     expect(noisy.high - noisy.low).toBeGreaterThan(quiet.high - quiet.low)
     expect(interval([1, 2]).high).toBe(Number.POSITIVE_INFINITY)
     expect(interval([10, 14, 18, 22])).toEqual(interval([10, 14, 18, 22]))
+  })
+
+  it('the interval is unknown as soon as one of the series has fewer than three repetitions', () => {
+    const [long, short] = [Array(11).fill(1), [1, 1]]
+    for (const rows of [[[long], [short]], [[long, short]]])
+      expect(estimate(rows, () => 5)).toEqual({ value: 5, low: 0, high: Number.POSITIVE_INFINITY })
+  })
+
+  it('halves have half of each series, however long the others are', () => {
+    const lengths = ([series]: number[][][]) => Number(series.map(({ length }) => length).join(''))
+    expect(estimate([[Array(15).fill(1), Array(4).fill(1)]], lengths)).toEqual({ value: 154, low: 82, high: 154 })
+  })
+
+  it('the interval is that of 95 in 100 halves', () => {
+    const values = Array.from({ length: 100 }, (_, i) => i)
+    const { value, low, high } = estimate([[values]], ([[chosen]]) => chosen.reduce((a, b) => a + b) / chosen.length)
+    expect(value).toBe(49.5)
+    // The mean of half of them has a standard deviation of 2.9.
+    expect(low).toBeGreaterThan(49.5 - 3 * 2.9)
+    expect(low).toBeLessThan(49.5 - 1.3 * 2.9)
+    expect(high).toBeGreaterThan(49.5 + 1.3 * 2.9)
+    expect(high).toBeLessThan(49.5 + 3 * 2.9)
+  })
+
+  it('a figure is below the floor if the least is too little above the floor’s least', () => {
+    expect(isBelowFloor([10, 5.2], [7, 5])).toBe(true)
+    expect(isBelowFloor([9, 5.4], [5.3, 5])).toBe(false)
   })
 
   it('a ratio uses repetitions of the same turn', () => {
