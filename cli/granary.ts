@@ -5,7 +5,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { LAST_BASE } from './addresses.ts'
 import { parseCommandLine, UsageError } from './commandLine.ts'
-import { type LinkOptions, link } from './link.ts'
+import { link } from './link.ts'
+import type { LinkOptions } from './plan.ts'
 
 const usage = `usage: granary link program.wasm -o linked.wasm [--heap-base ADDRESS] [--function NAME=INDEX|EXPORT ...]
        granary --version

@@ -1,6 +1,6 @@
 // Modules in text for the tests of granary link, and what becomes of each.
 
-import type { LinkOptions } from '../../cli/link.ts'
+import type { LinkOptions } from '../../cli/plan.ts'
 
 /** A malloc and a free that do nothing. */
 export const allocating = '(func $malloc (param i32) (result i32) (i32.const 0)) (func $free (param i32))'
