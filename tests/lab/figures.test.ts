@@ -78,6 +78,8 @@ describe('figures of a run', () => {
     results.replays[1].fault = 'operation 7: realloc does not keep the content'
     expect(netOf(results, 'alpha', 'granary', 'warm')).toBeUndefined()
     expect(memoryOf(results, 'alpha', 'granary')).toBeUndefined()
+    expect(meanRatio(figure, ['alpha', 'beta'], 'dlmalloc', 'granary')).toBeCloseTo(2)
+    expect(meanRatio(figure, ['alpha'], 'dlmalloc', 'granary')).toBeUndefined()
   })
 
   it('are of all repetitions, however few another allocator or another workload has', () => {
@@ -135,6 +137,14 @@ describe('compare', () => {
 
   it('does not call noise a change', () => {
     for (const { significant } of warm(run(10, 20, 0.3), run(9, 20, 0.3))) expect(significant).toBe(false)
+  })
+
+  it('leaves out what has a fault in one run', () => {
+    for (const faulty of [0, 1]) {
+      const runs = [run(10, 20), run(8, 20)] as const
+      replayIn(runs[faulty], 'alpha', 'granary').fault = 'operation 7: no memory'
+      expect(compare(...runs, 'granary').map(({ workload }) => workload)).toEqual(['beta', 'beta', 'beta'])
+    }
   })
 
   it('leaves out what one run lacks, and says so in words', () => {

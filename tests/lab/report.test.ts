@@ -55,6 +55,8 @@ describe('report', () => {
     expect(markdown).toContain('| null floor | 4.0 ns |\n| granary | 10.0 ns |\n| dlmalloc | ✗ |')
     expect(markdown).toContain('dlmalloc: operation 7: no memory.')
     expect(pictures['growth.svg']).toContain('>null floor</text>')
+    results.growth[2].fault = 'not done after 3 s'
+    expect(report(results, 'pictures').markdown).toContain('| dlmalloc | slow |')
   })
 
   it('has native means for real and synthetic workloads, and says where glibc is faster', () => {
