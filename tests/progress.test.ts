@@ -22,6 +22,26 @@ describe('progress', () => {
     expect(written(true)).toContain('50 %')
   })
 
+  it('tells how much is done and how long the rest takes, in no more than a line', () => {
+    vi.stubEnv('TERM', 'xterm')
+    vi.useFakeTimers()
+    try {
+      let text = ''
+      const write = (part: string) => {
+        text = part
+        return true
+      }
+      const progress = new Progress({ isTTY: true, columns: 50, write } as NodeJS.WriteStream)
+      vi.advanceTimersByTime(200_000)
+      progress.show('replaying', 0.75)
+      expect(text).toBe('█████████░░░ 75 %, 1:06 to go  replaying')
+      progress.show('replaying'.repeat(5), 0.75)
+      expect(text).toHaveLength(49)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it.each([
     ['no terminal', false, 'xterm'],
     ['a terminal that cannot', true, 'dumb'],
