@@ -139,6 +139,27 @@ describe('compare', () => {
     for (const { significant } of warm(run(10, 20, 0.3), run(9, 20, 0.3))) expect(significant).toBe(false)
   })
 
+  it('calls no change of time what is too little for one, however quiet the runs were', () => {
+    for (const [ns, isChange] of [
+      [9.9, false],
+      [10.1, false],
+      [9.7, true],
+      [10.3, true],
+    ] as const)
+      for (const { significant } of warm(run(10, 20, 0), run(ns, 20, 0))) expect(significant).toBe(isChange)
+  })
+
+  it('calls any other size of the memory a change', () => {
+    const memory = (after: Results) => compare(run(10, 20), after, 'granary').filter(({ what }) => what === 'memory')
+    for (const { significant } of memory(run(10, 20))) expect(significant).toBe(false)
+    const after = run(10, 20)
+    replayIn(after, 'beta', 'granary').heap += 65_536
+    expect(memory(after).map(({ workload, significant }) => [workload, significant])).toEqual([
+      ['alpha', false],
+      ['beta', true],
+    ])
+  })
+
   it('leaves out what has a fault in one run', () => {
     for (const faulty of [0, 1]) {
       const runs = [run(10, 20), run(8, 20)] as const
