@@ -9,7 +9,7 @@ import { inspect } from '../bench/replay/inspect.ts'
 import type { Figure } from '../bench/replay/measure.ts'
 import { contestant, LEAST_NET } from '../bench/replay/measure.ts'
 import { tlsfAllocator } from '../bench/replay/merge.ts'
-import { bars, timeline } from '../bench/start/plots.ts'
+import { type Bar, bars, heapMap, histogram, timeline } from '../bench/start/plots.ts'
 import { formatReport, INTERVALS } from '../bench/start/report.ts'
 import { formatBytes, means, type Outcome, type Result, type Run } from '../bench/start/result.ts'
 import { formatRun } from '../bench/start/table.ts'
@@ -128,6 +128,15 @@ describe('a run', () => {
     for (const row of rows) expect(row.length).toBeLessThanOrEqual(80)
   })
 
+  it('has sentences that are broken where a line is full', () => {
+    const [first, second] = formatRun(run, 60).split('\n')
+    expect(`${first} ${second}`).toBe(
+      'Net CPU time in nanoseconds an operation: minimum (median ±half the interquartile range) of 5.',
+    )
+    expect(first.length).toBeLessThanOrEqual(60)
+    expect(`${first} ${second.split(' ')[0]}`.length).toBeGreaterThan(60)
+  })
+
   it('is a page that needs nothing else', () => {
     const html = formatReport(run)
     expect(html).not.toMatch(/https?:|\bsrc=|\bhref=|url\(|@import|<link|<script/i)
@@ -157,6 +166,39 @@ describe('a run', () => {
     const svg = timeline(trace, [1_000_000], [100], [{ name: 'granary', style: 'granary', heap: [65536] }])
     const [, at] = svg.match(/<text x="([\d.]+)"[^>]*>1000k</) ?? []
     expect(Number(at) + (7 * '1000k'.length) / 2).toBeLessThan(520)
+  })
+
+  it('has bars as long as their values, the longest with its line within the plot', () => {
+    const lengths = (...values: Omit<Bar, 'label' | 'style'>[]) => {
+      const all = values.map((value) => ({ ...value, label: '', style: 'granary' }))
+      return [...bars('x', [{ name: '', bars: all }]).matchAll(/<rect [^>]* width="([\d.]+)"/g)].map(([, n]) =>
+        Number(n),
+      )
+    }
+    const [full] = lengths({ value: 7 })
+    expect(lengths({ value: 1 }, { value: 2 })).toEqual([full / 2, full])
+    expect(lengths({ value: 2, line: [2, 4] })).toEqual([full / 2])
+  })
+
+  it('has a histogram of the requests and of their bytes', () => {
+    const sizes = [16, 16, 9, 1024]
+    const words = sizes.flatMap((size, slot) => [slot, size])
+    const svg = histogram(toTrace('sizes', Uint32Array.from([...words, Kind.free << 28, 0]), 4, true))
+    const shares = [...svg.matchAll(/<title>([^<]*): ([\d.]+) %/g)].filter(([, , share]) => share !== '0.0')
+    expect(shares.map(([, what, share]) => [what, share])).toEqual([
+      ['requests to 16 B', '75.0'],
+      ['bytes to 16 B', '3.8'],
+      ['requests to 1 KiB', '25.0'],
+      ['bytes to 1 KiB', '96.2'],
+    ])
+  })
+
+  it('has a map whose cells are in rows, and what lies in a row as one piece', () => {
+    const cells = new Uint8Array(130).fill(1, 126, 129)
+    const svg = heapMap('x', { heapBytes: 130, bytes: [], cells })
+    expect(svg).toContain('viewBox="0 0 128 2"')
+    expect(svg).toContain('class="c0" d="M0 0h126v1h-126zM1 1h1v1h-1z"')
+    expect(svg).toContain('class="c1" d="M126 0h2v1h-2zM0 1h1v1h-1z"')
   })
 
   it('shows both heaps where one is as large as the other', () => {
