@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { buildSync } from 'esbuild'
 import { root } from '../../scripts/run.mjs'
+import { SHORTEST_RING } from '../replay/player.ts'
 import type { EngineResult } from './results.ts'
 import type { Contestant } from './tasks.ts'
 import type { Turns } from './turns.ts'
@@ -37,7 +38,7 @@ function scoreOf(buffer, largest) {
 export function jobOf(workload: Workload, { contestants, repetitions, limit }: EnginePlan) {
   const { file, trace } = traceFile(workload)
   const modules = contestants.map(({ id, file }) => ({ name: id, file }))
-  return { file, largest: trace.largest, modules, repetitions, most: limit * 1e9 }
+  return { file, largest: trace.largest, ring: SHORTEST_RING, modules, repetitions, most: limit * 1e9 }
 }
 
 export function toReplayed({ id }: Workload, turns: Turns[]): Replayed[] {

@@ -6,7 +6,6 @@ import time
 
 from wasmtime import Engine, Instance, Module, Store
 
-SHORTEST_RING = 0x10000
 job = json.loads(sys.argv[1])
 with open(job["file"], "rb") as file:
     data = file.read()
@@ -27,7 +26,7 @@ class Player:
                 self.exports[name](self.store)
                 break
         if "reserve" in self.exports:
-            self.exports["reserve"](self.store, peak + SHORTEST_RING, job["largest"])
+            self.exports["reserve"](self.store, peak + job["ring"], job["largest"])
         self.memory = self.exports["memory"]
         self.window = self.exports["window_start"].value(self.store)
         self.length = self.exports["window_operations"].value(self.store)
