@@ -19,7 +19,19 @@ import {
 import { ensureNodes, extend, leaveLodge } from './growth'
 import { BEGIN_SIZE, makeRoom } from './tables'
 import { binOf, firstFrom, nodesMayLack } from './node'
-import { addressOf, DETACHED, FIRST_SPANS, isHeader, KEPT, prefetch, releaseRun, releaseSpan, RUN, Span, takeSpan } from './span'
+import {
+  addressOf,
+  DETACHED,
+  FIRST_SPANS,
+  isHeader,
+  KEPT,
+  prefetch,
+  releaseRun,
+  releaseSpan,
+  RUN,
+  Span,
+  takeSpan,
+} from './span'
 import { BINS_SMALL, cellsOfBin } from './size'
 
 /** Free blocks that are looked at for an aligned one. */
