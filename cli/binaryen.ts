@@ -12,12 +12,19 @@ import { isComponent, isModule } from './wasm.ts'
 export type Binaryen = typeof binaryenModule
 export type Module = ReturnType<Binaryen['readBinary']>
 
-/** binaryen, which whoever links installs beside this package. */
+/** The oldest binaryen that knows all of `features`. Package managers may put an older one, another package's, beside this one. */
+const OLDEST = 125
+const NEEDED = `granary link needs binaryen ${OLDEST} or newer beside granary`
+const INSTALL = 'npm install --save-dev binaryen, or --global where granary is installed so'
+
+/** binaryen, which whoever links installs beside this package. Throws a LinkError if there is none, or too old a one. */
 export async function load(): Promise<Binaryen> {
   const { default: binaryen } = await import('binaryen').catch((error) => {
     if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new LinkError('granary link needs binaryen: npm install --save-dev binaryen')
+    throw new LinkError(`${NEEDED}: ${INSTALL}`)
   })
+  const { version } = createRequire(import.meta.url)('binaryen/package.json')
+  if (Number.parseInt(version) < OLDEST) throw new LinkError(`${NEEDED}, which has ${version}: ${INSTALL}`)
   return binaryen
 }
 

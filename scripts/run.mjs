@@ -53,7 +53,8 @@ function installed() {
   return Object.entries(want).every(([name, p]) => name === '' || (have[name] ? there(name, p) : p.optional))
 }
 
-/** Installs the locked dependencies where node_modules does not match the lock file. */
+/** Installs the locked dependencies where node_modules does not match the lock file; those that build, too, whatever npm that runs this,
+ *  or NODE_ENV, says. */
 export function install() {
-  if (!installed()) run('npm', ['ci'], { shell: process.platform === 'win32' })
+  if (!installed()) run('npm', ['ci', '--no-dry-run', '--include=dev'], { shell: process.platform === 'win32' })
 }

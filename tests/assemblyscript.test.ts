@@ -5,7 +5,6 @@ import path from 'node:path'
 import asc from 'assemblyscript/asc'
 import { afterAll, describe, expect, it } from 'vitest'
 import { SEED } from './core/core.ts'
-import './core/timeout.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'assemblyscript-'))
 afterAll(() => rmSync(folder, { recursive: true }))

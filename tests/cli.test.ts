@@ -1,6 +1,6 @@
 // granary link where binaryen is at fault; what it makes of modules is tested with toolchains (tests/embed/link.ts).
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import binaryen from 'binaryen'
@@ -25,10 +25,25 @@ describe('binaryen', () => {
     expect(link()).toMatchObject({ status: 1, stderr: 'granary: no such engine\n' })
   })
 
+  const needed = 'granary: granary link needs binaryen 125 or newer beside granary'
+  const install = ': npm install --save-dev binaryen, or --global where granary is installed so\n'
+
+  it('that is too old, as other packages bring it, is named', () => {
+    writeFileSync(at('node_modules/binaryen/index.js'), 'export default {}')
+    writeFileSync(
+      at('node_modules/binaryen/package.json'),
+      '{ "type": "module", "main": "index.js", "version": "123.0.0-nightly" }',
+    )
+    expect(link()).toMatchObject({ status: 1, stderr: `${needed}, which has 123.0.0-nightly${install}` })
+  })
+
   it('that is missing is asked for', () => {
     rmSync(at('node_modules'), { recursive: true })
-    const stderr = 'granary: granary link needs binaryen: npm install --save-dev binaryen\n'
-    expect(link()).toMatchObject({ status: 1, stderr })
+    expect(link()).toMatchObject({ status: 1, stderr: needed + install })
+  })
+
+  it('is the one that the package asks for', () => {
+    expect(JSON.parse(readFileSync('package.json', 'utf8')).peerDependencies.binaryen).toBe('>=125')
   })
 })
 

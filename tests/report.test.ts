@@ -56,7 +56,7 @@ describe('a run', () => {
     })
     const machine = { processor: 'A <fast> one', cores: 2, memory: 2 ** 34, system: 'X', engine: 'Y', flags: ['--z'] }
     run = { results, rival: 'TLSF', repetitions: 5, machine, date: new Date(0), moduleBytes: 12345 }
-  }, 60_000)
+  })
 
   it('has the geometric means of the traces that both replayed', () => {
     const mean = means(run.results)

@@ -28,7 +28,7 @@ describe('dependencies', () => {
     }
     expect(installing()).toBe('')
     rmSync(at('node_modules/other'), { recursive: true })
-    expect(installing()).toBe('npm ci\n')
+    expect(installing()).toBe('npm ci --no-dry-run --include=dev\n')
   })
 })
 

@@ -259,7 +259,7 @@ describe('the example of docs/traces.md', () => {
     const trace = written(code.replace(calls, '').replace('const header', `${many}\nconst header`))
     expect(trace.slots).toBe(300_000)
     expect(() => packTrace(trace)).not.toThrow()
-  }, 60_000)
+  })
 })
 
 describe('the bundled traces', () => {

@@ -13,7 +13,6 @@ import {
   refusal,
 } from './core.ts'
 import { Oracle } from './oracle.ts'
-import './timeout.ts'
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30

@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest'
 import { BREAK_MAX, Core, createCore, Errno, FAILED, PAGE } from './core.ts'
 import { Oracle } from './oracle.ts'
-import './timeout.ts'
 
 describe('a host that grows the memory by more than it is asked for', () => {
   it('leaves the heap all of it', () => {

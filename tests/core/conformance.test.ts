@@ -3,7 +3,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Core, createCore, Errno, PAGE, PTRDIFF_MAX } from './core.ts'
 import { Oracle } from './oracle.ts'
-import './timeout.ts'
 
 const HUGE = [PTRDIFF_MAX + 1, 0x80000001, 0xc0000000, 0xffff0000, 0xfffffff0, 0xffffffff]
 

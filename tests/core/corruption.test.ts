@@ -4,7 +4,6 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Core, createCore, hex, PAGE, Reason, refusal, SEED } from './core.ts'
 import { Oracle, type Range } from './oracle.ts'
-import './timeout.ts'
 
 const SMALL = Array.from({ length: 16 }, (_, i) => 16 * (i + 1))
 const LARGE = [272, 512, 1000, 4096, 10_000, 70_000]

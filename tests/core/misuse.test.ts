@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Core, createCore, Errno, PAGE, Reason, refusal } from './core.ts'
 import { Oracle } from './oracle.ts'
-import './timeout.ts'
 
 /** Expects every function that takes a block to refuse the address, and the heap to be as usable as before. */
 function expectRefused(core: Core, address: number, ...reasons: number[]): void {

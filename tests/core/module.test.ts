@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest'
 import { readSections } from '../../cli/wasm.ts'
 import { bodies } from '../bodies.ts'
 import { faultModulePath, modulePath } from './core.ts'
-import './timeout.ts'
 
 const KIB = 1024
 const wasm = readFileSync(modulePath)

@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest'
 import { Core, createCore, FAILED, PAGE, Reason, refusal } from './core.ts'
 import { Oracle, type Range } from './oracle.ts'
-import './timeout.ts'
 
 it('a full heap has nodes for as many free blocks as there can be, each of which serves again', () => {
   const core = createCore({ maximum: 64 })

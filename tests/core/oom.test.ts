@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Core, createCore, Errno, FAILED, hex, PAGE, SEED } from './core.ts'
 import { Oracle, type Range } from './oracle.ts'
-import './timeout.ts'
 import { type Step, steps } from './steps.ts'
 import { World } from './world.ts'
 

@@ -2,7 +2,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SEED } from './core.ts'
-import './timeout.ts'
 import { steps } from './steps.ts'
 import { World, type WorldOptions } from './world.ts'
 

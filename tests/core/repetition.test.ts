@@ -4,7 +4,6 @@ import { Random } from '../../bench/random.ts'
 import { Kind, kindOf, slotOf, type Trace } from '../../bench/trace.ts'
 import { bundledNames, bundledTrace } from '../../bench/traces/bundled.ts'
 import { type Core, createCore, FAILED, PAGE } from './core.ts'
-import './timeout.ts'
 
 /** Makes the calls of a trace, then frees what is live. */
 function play(core: Core, { words, operations, slots }: Trace): void {

@@ -1,5 +1,4 @@
 // Runs: where a request would fail, unused spans of a page whose other spans are in use are a block for it.
-import './timeout.ts'
 import { expect, it } from 'vitest'
 import { Core, createCore, Errno, PAGE, Reason, refusal } from './core.ts'
 

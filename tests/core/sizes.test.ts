@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest'
 import { createCore, Errno, hex, PAGE } from './core.ts'
 import { Oracle, type Range } from './oracle.ts'
-import './timeout.ts'
 
 const LARGEST = 70_000
 

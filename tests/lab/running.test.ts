@@ -77,13 +77,13 @@ describe('running tasks', () => {
       [1, [{ task: 1, workload }]],
       [2, true],
     ])
-  }, 30_000)
+  })
 
   it('ends with the reason where nobody is told of a trace that cannot be read', async () => {
     const workload: Workload = { kind: 'given', id: 'missing', file: path.join(folder, 'missing.mtrc') }
     const options = { limit: 10, progress: () => {}, done: () => {} }
     await expect(runTasks([{ kind: 'peak', workload }], [], options)).rejects.toThrow('missing.mtrc: cannot be read')
-  }, 30_000)
+  })
 })
 
 describe('the rivals', () => {
@@ -111,7 +111,7 @@ describe('the rivals', () => {
     const { missing } = await prepare(rivals, new Progress(out))
     expect(lines).toEqual(['Own: built\n', 'None cannot be had: no compiler\n'])
     expect(missing).toEqual([{ what: 'None', why: 'no compiler' }])
-  }, 60_000)
+  })
 
   it('may import nothing but the memory and the heap’s base', async () => {
     const build = () => allocator('(import "host" "log" (func))')
@@ -146,7 +146,7 @@ describe('the command', () => {
     expect(stdout).toMatch(/^results: /m)
     expect(status).toBe(1)
     expect(readFileSync(at('run.json'), 'utf8')).toMatch(/^\{"format":.*"own"/)
-  }, 120_000)
+  })
 
   it.each([
     ['no name', [], '--json: the name of a file is missing'],
