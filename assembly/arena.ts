@@ -13,8 +13,8 @@ import {
   isFree,
   MARK_BEHIND,
   MARKS_AROUND,
+  NEAR_MAX,
   noteUsed,
-  noteUsedInline,
   stopOf,
   touch,
 } from './shadow'
@@ -135,7 +135,7 @@ export function find(n: usize, reach: u32): usize {
   h.blocks++
   flipMarks(shadow, p, MARK_BEHIND)
   flipMark(shadow, flipped)
-  noteUsedInline(p, stop)
+  if (stop - p > NEAR_MAX) noteUsed(p, stop)
   if (((p + CELL) ^ (stop + CELL)) >>> 16) touch(stop) // else p's touch was enough
   return p
 }

@@ -69,13 +69,16 @@ export function ensureNodes(more: u32): bool {
 function lodgeNodes(): bool {
   let h = header(),
     blocks = (h.blocksMax << 1) | 1,
-    p = findAligned(nodesFor(blocks), CELL, 1, 0)
+    size: usize = nodesFor(blocks),
+    p = findAligned(size, CELL, 1, 0)
   if (!p) return false
   memory.copy(p, h.nodes, h.nodesUsed)
   h.nodes = p
   h.blocksMax = blocks
   freeLodge()
   h.lodge = p
+  h.lodgeSize = size
+  h.fixed += size
   flipReserved(p)
   return true
 }
@@ -85,6 +88,7 @@ function freeLodge(): void {
     p = h.lodge
   if (!p) return
   h.lodge = 0
+  h.fixed -= h.lodgeSize
   flipReserved(p)
   releaseAt(p)
 }

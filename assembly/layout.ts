@@ -110,8 +110,9 @@ export class Header {
   /** The arena's last stretch without blocks is [top, end). */
   top: usize
   end: usize
-  /** The arena's block that the nodes are or were in because they had no room elsewhere, or 0. */
+  /** The arena's block that the nodes are or were in because they had no room elsewhere, or 0; and its bytes. */
   lodge: usize
+  lodgeSize: usize
   /** From the higher of this and top + 16 on, the arena was never written, and reads as zero. */
   fresh: usize
   /** The break; the lowest value that sbrk may give it; and where the memory ends that it may use without growth. */
@@ -123,7 +124,7 @@ export class Header {
   freeBytes: usize
   mapped: u32
   peak: usize
-  /** Bytes of what is neither a block of the arena nor free: header, first tables, pages of spans, memory of others. */
+  /** Bytes of what is neither a block of the arena nor free: header, first tables, pages of spans, memory of others, nodes in a block. */
   fixed: usize
   /** Whether the bins' empty spans were released since a bin kept one. */
   settled: u32

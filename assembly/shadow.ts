@@ -5,7 +5,7 @@ import { header, entryOf, ENTRY_OUT, CELL, mapOf, NO_SPANS, PAGE, UNTOUCHED } fr
 
 /** Bytes of the longest block whose end is sure to be found among the marks: they are read up to 120 cells from the first cell in the
  *  byte of its own. For a longer one, a distance is noted. */
-const NEAR_MAX: usize = (120 - 8) * CELL
+export const NEAR_MAX: usize = (120 - 8) * CELL
 
 /** Flips the mark on p's cell on or off; `shadow` is header.shadow. Where a block begins then, `touch` is the caller's to call. By the
  *  byte: so narrow a load never waits for a store that holds only part of it. */
@@ -140,11 +140,6 @@ function farStop(p: usize): usize {
 }
 /** Notes where the block in use at p ends. */
 export function noteUsed(p: usize, end: usize): void {
-  noteUsedInline(p, end)
-}
-/** As noteUsed, without a call. */
-// @ts-ignore: decorator
-@inline export function noteUsedInline(p: usize, end: usize): void {
   if (end - p > NEAR_MAX) noteOut(p, end)
 }
 /** The first mark from c on, or `end`. Looks at each word between: for walks, not for blocks' sizes. */

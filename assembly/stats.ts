@@ -1,7 +1,6 @@
 // heap_stats: what the heap holds, from the counters of the slow paths and a walk over the pages and the spans with room.
 
 import { base, entryOf, header, mapOf, NO_SPANS, PAGE, pageStart, SPAN } from './layout'
-import { around64, stopOf } from './shadow'
 import { Span, spansFrom } from './span'
 import { activeOf, CELLS, HEAD, HELD, nextOf, recordOf } from './bin'
 import { BINS_SMALL, sizeOf } from './size'
@@ -54,8 +53,7 @@ export function stats(out: usize): void {
   if (!ready()) return
   let h = header(),
     used = h.top - base() - h.freeBytes
-  let lodge = h.lodge ? stopOf(h.lodge, around64(h.shadow, h.lodge)) - h.lodge : 0,
-    small: usize = 0,
+  let small: usize = 0,
     unused = countSpans(true),
     runs = countSpans(false) - unused,
     smallFree = unused * SPAN
@@ -70,7 +68,7 @@ export function stats(out: usize): void {
   }
   s.heap = h.brk - base()
   s.mapped = (<usize>h.mapped) << 16
-  s.inUse = used - h.fixed - s.mapped - lodge + small + runs * SPAN
+  s.inUse = used - h.fixed - s.mapped + small + runs * SPAN
   s.free = h.freeBytes + (h.end - h.top) + smallFree
   h.peak = max(h.peak, used)
   s.peak = h.peak

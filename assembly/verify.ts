@@ -262,10 +262,12 @@ export function verify(): u32 {
       if (first == MAPPED) {
         if (p & (PAGE - 1) || end != p + PAGE || stopOf(p, w) != end) return MAPPINGS
         mapped++
-      } else if (p != h.lodge) fixed += end - p
-      else {
-        if (h.nodes == p && nodesFor(h.blocksMax) > end - p) return BORDERS
-        lodge = p
+      } else {
+        fixed += end - p
+        if (p == h.lodge) {
+          lodge = p
+          if (h.lodgeSize != end - p || (h.nodes == p && nodesFor(h.blocksMax) > end - p)) return BORDERS
+        }
       }
     }
     if (end - p < BLOCK_MIN) return ROW

@@ -359,6 +359,20 @@ it('a request that top has room for is not refused for nodes in reserve', () => 
   }
 })
 
+it('what a full memory served, with its nodes in a block, it serves again', () => {
+  const core = createCore({ initial: 2, maximum: 2 })
+  const fill = () => {
+    const blocks: number[] = []
+    for (let p = core.malloc(208); p; p = core.malloc(blocks.length % 5 < 2 ? 208 : 300)) blocks.push(p)
+    return blocks
+  }
+  const first = fill()
+  expect(core.field('lodge')).not.toBe(0)
+  for (const p of first) core.free(p)
+  expect([core.field('lodge'), core.field('blocks'), core.verify()]).toEqual([0, 0, 0])
+  expect(fill()).toEqual(first)
+})
+
 it('realloc does not make the memory grow for a place where its block cannot go on', () => {
   const core = createCore({ maximum: 1000 })
   const p = core.malloc(300 * PAGE)

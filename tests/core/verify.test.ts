@@ -55,8 +55,9 @@ it.each(faults.map(([name, breakIt], i) => [i + 1, name, breakIt] as const))('%d
 
 it('whatever stands in the header, it comes to an end, and nothing traps', () => {
   const offsets = Array.from({ length: HEADER_SIZE }, (_, offset) => offset)
-  // What no walk depends on: errno, the reason and address of a refusal, what is known to be zero, counters of the past.
-  const names = ['error', 'reason', 'address', 'fresh', 'growths', 'peak', 'settled', 'emptied']
+  // What no walk depends on: errno, the reason and address of a refusal, what is known to be zero, counters of the past, a block's size
+  // where there is no block.
+  const names = ['error', 'reason', 'address', 'fresh', 'growths', 'peak', 'settled', 'emptied', 'lodgeSize']
   const free = names.map(offsetOf)
   const found = offsets.filter((offset) => {
     const { core } = heap()
