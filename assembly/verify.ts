@@ -202,13 +202,28 @@ function areListed(free: u32): bool {
   return !free && !bitsFrom(BINS_ARENA)
 }
 
-/** The invariant broken by the first page marked as mapped beyond those counted, or as roomy though it has no spans; 0 if none is. */
+/** Bytes of a stretch whose pages' roomy bits are in one word. */
+const GROUP: usize = 0x200000
+
+/** The invariant broken by the first page marked as mapped beyond those counted, as one of spans where no block begins, or as roomy
+ *  though it has no spans or is beyond the heap; 0 if none is. */
 function verifyPages(): u32 {
   let h = header(),
-    mapped = h.mapped
-  for (let p = pageStart(base()); p < h.end; p += PAGE) {
-    if (load<u8>(mapOf(p)) == MAPPED && !mapped--) return MAPPINGS
-    if (load<u8>(mapOf(p)) >= NO_SPANS && isRoomy(p)) return SPAN_PAGE
+    mapped = h.mapped,
+    start = pageStart(base())
+  for (let p = start; p < h.border; p += PAGE) {
+    let first: usize = load<u8>(mapOf(p))
+    if (first == <usize>MAPPED && !mapped--) return MAPPINGS
+    if (first < <usize>NO_SPANS) {
+      let s = p + (first << 10)
+      if (s - base() >= h.top - base() || !isUsed(around32(s))) return SPAN_PAGE
+    } else if (isRoomy(p)) return SPAN_PAGE
+  }
+  // In the first 2 MiB and the last, there are pages that are not the heap's.
+  for (let page: usize = 0; page < 32; page++) {
+    let low = (start & ~(GROUP - 1)) + (page << 16),
+      high = ((h.border - 1) & ~(GROUP - 1)) + (page << 16)
+    if ((low < start && isRoomy(low)) || (high >= h.border && isRoomy(high))) return SPAN_PAGE
   }
   return 0
 }
@@ -274,7 +289,7 @@ export function verify(): u32 {
     blocks++
     p = end
   }
-  if (load<u8>(mapOf(p + CELL)) == UNTOUCHED || firstMark(p + CELL, h.end) < h.end) return ROW
+  if (load<u8>(mapOf(p + CELL)) == UNTOUCHED || firstMark(p + CELL, h.border) < h.border) return ROW
   if (afterFree) return JOINED
   if (lodge != h.lodge) return BORDERS
   if (freeBytes != h.freeBytes || nodes != countNodes() || blocks != h.blocks) return COUNTED
@@ -282,11 +297,13 @@ export function verify(): u32 {
   if (fixed != h.fixed) return COUNTED
   if (mapped != h.mapped) return MAPPINGS
   if (!areListed(nodes)) return IN_BINS
+  let wrong = verifyPages()
+  if (wrong) return wrong
   if (load<u64>(base(), NONE)) return STATE
   for (let bin: u32 = 0; bin < BINS_SMALL; bin++) {
     if (load<u64>(recordOf(bin), CELLS) != cellsOfBin(bin)) return DESCRIPTOR
     if (spansOfBin(bin, false) != load<u32>(recordOf(bin), HELD)) return HELD_SUM
     if (!namesItsOwn(bin)) return STATE
   }
-  return verifyPages()
+  return 0
 }

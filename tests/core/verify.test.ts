@@ -123,6 +123,21 @@ it.each<[string, number, (h: ReturnType<typeof heap>) => void]>([
   ['a bin behind the last', 6, ({ set }) => set(BINS_SET + 26 * 2, 1)],
   ['room in the span of bins that have none', 11, ({ set }) => set(LISTS + 256, 1)],
   ['a mark behind top', 3, ({ turn, at }) => turn(at('top') + 160)],
+  ['a mark where the tables are', 3, ({ turn, at }) => turn(at('end') + 160)],
+  [
+    'a page of spans behind top',
+    8,
+    ({ core, at }) => {
+      core.bytes(at('map') + (at('border') >>> 16) - 1, 1)[0] = 34
+    },
+  ],
+  [
+    'a page beyond the heap that is noted as roomy',
+    8,
+    ({ core, at }) => {
+      core.bytes(at('entries') + ((core.base >>> 12) & ~15) + 8 + 3, 1)[0] |= 0x80
+    },
+  ],
   [
     'a list of unused nodes that comes back to itself',
     7,
