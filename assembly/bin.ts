@@ -167,7 +167,7 @@ export function freeIn(span: Span, used: u64): void {
     }
     return
   }
-  if (span.prev == RUN) releaseRun(span)
+  if (span.prev == RUN) releaseRun(addressOf(span), span.next)
   else if (active && !load<usize>(record, HEAD)) {
     // The bin may need it at once.
     span.prev = KEPT

@@ -191,9 +191,10 @@ export function takeSpan(grow: bool): Span {
   return spanOf(s)
 }
 
-/** A run of n bytes, rounded up to whole spans: unused ones of one page that follow one another. 0 if no page has so many. */
+/** A run of n bytes, rounded up to whole spans: unused ones of one page that follow one another. 0 if no page has so many. Calls itself,
+ *  so that optimizers leave it out of malloc's slow path. */
 export function takeRun(n: usize): usize {
-  n = roundUp(n, SPAN)
+  if (n & (SPAN - 1)) return takeRun(roundUp(n, SPAN))
   for (let page = pageStart(base()); page < header().top; page += PAGE) {
     let entry = entryOf(page),
       unused = load<u64>(entry),
@@ -216,12 +217,10 @@ export function takeRun(n: usize): usize {
   }
   return 0
 }
-/** Takes back the spans of the run that begins with this one. */
-// @ts-ignore: decorator
-@inline export function releaseRun(span: Span): void {
-  let s = addressOf(span),
-    end = s + span.next
-  for (; s < end; s += SPAN) releaseSpan(s)
+/** Takes back the spans of a run from s on, `bytes` of them. Calls itself, so that optimizers leave it out of free's slow path. */
+export function releaseRun(s: usize, bytes: usize): void {
+  releaseSpan(s)
+  if (bytes > SPAN) releaseRun(s + SPAN, bytes - SPAN)
 }
 
 /** Takes back the span at s, whose blocks are all free. */
