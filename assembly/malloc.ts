@@ -229,8 +229,8 @@ export function realloc(p: usize, size: usize): usize {
     failed = false
   while (!q) {
     if (small) {
-      // Less than half would waste the rest of the block.
-      if (size <= old && roundUp(size, 16) << 1 >= old) return p
+      // Less than half would waste the rest of the block. A run, whose bytes are a multiple of SPAN, stays.
+      if (size <= old && roundUp(size, 16) << 1 >= (old & (2 * SMALL_MAX - 1))) return p
     } else {
       if (resize(p, old, blockSize(size))) return p
       // What the bins keep may be behind the block.
