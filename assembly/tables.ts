@@ -105,6 +105,11 @@ function setTables(nodes: usize, tables: usize, pages: usize): void {
   h.entries = entries
   h.map = map
 }
+/** Pages that the tables are for. */
+export function tablesPages(): usize {
+  let h = header()
+  return h.end == h.border ? LOW_PAGES : pagesTo(h.border)
+}
 /** Whether the tables are where their number of pages says, and have room for the nodes in use: for heap_verify, which then may read
  *  them. */
 export function areTablesInPlace(): bool {
@@ -112,7 +117,7 @@ export function areTablesInPlace(): bool {
     first = firstPage(),
     low = h.end == h.border,
     nodes = low ? lowNodes() : h.end,
-    pages = low ? LOW_PAGES : pagesTo(h.border),
+    pages = tablesPages(),
     shadow = (low ? nodes + LOW_NODES : tablesFor(h.border)) + 7,
     distances = shadow + 9 + (pages << 9),
     entries = distances + (pages << 7)

@@ -23,7 +23,7 @@ import { ABI } from './config'
 import { memoryEnd } from './break'
 import { around32, firstMark, followsFree, around64, isFree, isReserved, isUsed, stopOf } from './shadow'
 import { binOf, BINS_SIZE, headOf, nodeAt, nodesFor, NODE_SIZE, wordOf } from './node'
-import { areTablesInPlace, firstBlock } from './tables'
+import { areTablesInPlace, firstBlock, tablesPages } from './tables'
 import { DETACHED, groupOf, KEPT, roomyPages, RUN, Span, spanOf, spansFrom } from './span'
 import { activeOf, ACTIVE_AT, BIN, CELLS, HEAD, HELD, nextOf, recordOf, TAIL } from './bin'
 import { ready } from './start'
@@ -211,8 +211,14 @@ function verifyPages(): u32 {
   let h = header(),
     mapped = h.mapped,
     start = pageStart(base())
-  for (let p = start; p < h.border; p += PAGE) {
-    let first: usize = load<u8>(mapOf(p))
+  for (let page: usize = 0; page <= tablesPages(); page++) {
+    let p = start + (page << 16),
+      first: usize = load<u8>(mapOf(p))
+    // The tables are for more pages, and one of the heap's may end with a cell that counts for the next.
+    if (p >= h.border) {
+      if (first != <usize>NO_SPANS && first != <usize>UNTOUCHED) return SPAN_PAGE
+      continue
+    }
     if (first == <usize>MAPPED && !mapped--) return MAPPINGS
     if (first < <usize>NO_SPANS) {
       let s = p + (first << 10)

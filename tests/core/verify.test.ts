@@ -132,6 +132,13 @@ it.each<[string, number, (h: ReturnType<typeof heap>) => void]>([
     },
   ],
   [
+    'a page of spans beyond the heap',
+    8,
+    ({ core, at }) => {
+      core.bytes(at('map') + (at('border') >>> 16), 1)[0] = 34
+    },
+  ],
+  [
     'a page beyond the heap that is noted as roomy',
     8,
     ({ core, at }) => {
