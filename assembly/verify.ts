@@ -212,10 +212,10 @@ function verifyPages(): u32 {
     mapped = h.mapped,
     start = pageStart(base())
   for (let page: usize = 0; page <= tablesPages(); page++) {
-    let p = start + (page << 16),
-      first: usize = load<u8>(mapOf(p))
+    let p = start + (page << 16), // wraps where the tables are for pages beyond all addresses
+      first: usize = load<u8>(mapOf(start) + page)
     // The tables are for more pages, and one of the heap's may end with a cell that counts for the next.
-    if (p >= h.border) {
+    if (page >= (h.border - start) >>> 16) {
       if (first != <usize>NO_SPANS && first != <usize>UNTOUCHED) return SPAN_PAGE
       continue
     }
