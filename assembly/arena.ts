@@ -135,7 +135,7 @@ export function find(n: usize, reach: u32): usize {
   h.blocks++
   flipMarks(shadow, p, MARK_BEHIND)
   flipMark(shadow, flipped)
-  if (stop - p > NEAR_MAX) noteUsed(p, stop)
+  if (stop - p > NEAR_MAX) noteUsed(p, stop) // which looks itself: no call for most blocks
   if (((p + CELL) ^ (stop + CELL)) >>> 16) touch(stop) // else p's touch was enough
   return p
 }

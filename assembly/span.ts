@@ -204,7 +204,7 @@ export function takeRun(n: usize): usize {
     for (let left = n; (left -= SPAN) && starts; ) starts &= starts >>> 1
     if (starts) {
       let number = <usize>ctz(starts),
-        span = changetype<Span>(page + (number << 4) + (PAGE - SPAN))
+        span = changetype<Span>(page + (number << 4) + (PAGE - SPAN)) // as spanOf, for less code where the page is known
       starts &= -starts
       unused ^= (starts << (n >>> 10)) - starts
       store<u64>(entry, unused)

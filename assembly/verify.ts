@@ -98,6 +98,8 @@ function verifyRun(s: usize, unused: u64): u32 {
   }
   return 0
 }
+
+/** Verifies the span of a bin at s. */
 function verifySpan(s: usize): u32 {
   let span = spanOf(s),
     used = ~span.free,
